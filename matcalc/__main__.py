@@ -1,0 +1,5 @@
+"""`python -m matcalc` is the command `matcalc`."""
+
+from matcalc.cli import main
+
+main()

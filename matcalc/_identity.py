@@ -1,0 +1,408 @@
+"""The machinery of the catalogue: what `@identity`, `@rule` and `@definition` make of a function of a chapter.
+
+A chapter declares each formula as one function that returns a pair, the value and its derivative in JAX's layout.
+Shapes stand once, in the signature; conditions once, in `where`; the printed formulas are strings in the language of
+`matcalc.formula`, which the referee evaluates too.
+"""
+
+import functools
+import zlib
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Generic, Literal, ParamSpec
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from matcalc._autodiff import autodiff
+from matcalc._domains import DEPTH, Domain, general
+from matcalc._layout import Layout, check_layout, to_layout
+from matcalc._linalg import with_derivative
+from matcalc._signature import RANKS, Kind, Signature
+
+P = ParamSpec("P")
+Covers = str | Mapping[Kind, str]
+Values = dict[str, Any]
+
+_catalogue: dict[str, "Identity[Any]"] = {}
+CATALOGUE: Mapping[str, "Identity[Any]"] = MappingProxyType(_catalogue)
+
+
+class _Doc:
+    """The docstring: the given text on the class; of an identity, its description, composed when it is asked for."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __get__(self, identity: "Identity[Any] | None", owner: type) -> str:
+        return self.text if identity is None else identity.describe()
+
+
+class Identity(Generic[P]):
+    __doc__ = _Doc(  # type: ignore[assignment]
+        """A function with a closed-form derivative.
+
+        Calling it gives the value. `jax.grad`, `jacfwd`, `jacrev` and `hessian` of it run the closed form with respect
+        to `wrt`, and JAX's own rules with respect to every other argument; it can be jitted, mapped and sharded.
+
+        Shapes and dtypes are checked when a call is traced: ValueError or TypeError says the rule, what was got and the
+        remedy. Conditions on values, in `where`, are not checked by a call; `outside` checks them.
+        """
+    )
+
+    def __init__(
+        self,
+        body: Callable[P, tuple[Any, Any]],
+        formula: str,
+        derivative: str,
+        *,
+        source: str,
+        covers: Covers,
+        wrt: str = "X",
+        where: Mapping[str, Domain] | None = None,
+        order: Literal[0, 1, 2] = 1,
+    ) -> None:
+        self.body: Callable[..., tuple[Any, Any]] = body
+        self.formulas = tuple(formula.split(" = "))
+        self.derivative_formulas = tuple(derivative.split(" = "))
+        self.source, self.wrt, self.order = source, wrt, order
+        self.where: Mapping[str, Domain] = MappingProxyType(dict(where or {}))
+        self.signature = Signature(body)
+        self._covers = covers
+        self.__name__, self.__qualname__, self.__module__ = body.__name__, body.__qualname__, body.__module__
+        self.__wrapped__, self.__signature__ = body, self.signature.python
+        self._value = self.jit(self._differentiable)
+        self._compiled: dict[tuple[str, Layout], Callable[..., Any]] = {}
+
+    # --- What it is
+
+    @property
+    def name(self) -> str:
+        """The name that it is imported by."""
+        return self.__name__
+
+    @property
+    def chapter(self) -> str:
+        """The module that it stands in, such as "traces"."""
+        return self.__module__.rpartition(".")[2]
+
+    @functools.cached_property
+    def covers(self) -> Mapping[Kind, tuple[str, ...]]:
+        """Which rows of the notes it covers, under what is differentiated by what ("scalar by matrix")."""
+        covers = {self._kind(): self._covers} if isinstance(self._covers, str) else self._covers
+        return MappingProxyType({kind: tuple(ids.split()) for kind, ids in covers.items()})
+
+    def _kind(self) -> Kind:
+        shapes = self.signature.shapes("", {})
+        arrays = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
+        value = jax.eval_shape(lambda arrays: self.value_of(arrays | {p.name: 1 for p in self.signature.integers}), arrays)
+        of = "Hessian" if self.order == 2 else RANKS[len(value.shape)]
+        kind: Any = f"{of} by {RANKS[len(shapes[self.wrt])]}"
+        return kind
+
+    @property
+    def condition(self) -> str:
+        """Where the formula is true, in words; empty where it always is."""
+        return ", ".join(f"{expression} {domain.text}" for expression, domain in self.where.items())
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {self.formulas[0]}>"
+
+    def __get__(self, instance: object, owner: type | None = None) -> "Identity[P]":
+        # An identity stays what it is as an attribute of a class; and `help()` describes what has a __get__ itself.
+        return self
+
+    def equation(self, layout: Layout = "jax", style: Literal["unicode", "ascii", "tex"] = "unicode") -> str:
+        """The printed formula, ∂f/∂X = …, in the given layout and style. ValueError for an unknown layout."""
+        from matcalc import _printing
+
+        return _printing.equation(self, layout, style)
+
+    def describe(self) -> str:
+        """Formula, both layouts, shapes, conditions and source, as `help()` shows them."""
+        from matcalc import _printing
+
+        return _printing.description(self)
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.equation(style='tex')}$"
+
+    # --- What it computes
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> jax.Array:
+        """The value."""
+        return self._run(self._value, args, kwargs)
+
+    def derivative(self, *args: Any, layout: Layout = "jax", **kwargs: Any) -> jax.Array:
+        """The closed form of the derivative with respect to `wrt`, in the given layout."""
+        return self._run(self._in_layout("derivative", layout), args, kwargs)
+
+    def value_and_derivative(self, *args: Any, layout: Layout = "jax", **kwargs: Any) -> tuple[jax.Array, jax.Array]:
+        """The value and the closed form of its derivative, computed together."""
+        return self._run(self._in_layout("both", layout), args, kwargs)
+
+    def autodiff(self, *args: Any, layout: Layout = "jax", **kwargs: Any) -> jax.Array:
+        """The same derivative by JAX's automatic differentiation of the plain function, without the closed form."""
+        return self._run(self._in_layout("autodiff", layout), args, kwargs)
+
+    def sample(
+        self, key: Any = 0, *, dtype: Any = np.float32, kind: Kind | None = None, **sizes: int
+    ) -> tuple[Any, ...]:
+        """Random arguments, well inside the domain of the formula.
+
+        `key` is an integer or a JAX key; `sizes` are sizes of axes (m=3), by default l=2, m=3, n=4, p=5, q=6; `kind`
+        chooses among several in `covers`. Returns NumPy arrays of `dtype`, and integers where the signature asks for
+        them, in the order of the signature. ValueError for a size that the signature does not have or that is below 1,
+        and where the domain has no point of these sizes.
+        """
+        kind = kind or next(iter(self.covers))
+        shapes, lengths = self.signature.shapes(kind, sizes), self.signature.sizes(kind, sizes)
+        seed = key if isinstance(key, int) else int(np.asarray(jax.random.key_data(key)).ravel()[-1])
+        rng = np.random.default_rng([seed, zlib.crc32(self.name.encode())])
+        for _ in range(100):
+            values: Values = {}
+            for p in self.signature.parameters:
+                if p.is_integer:
+                    values[p.name] = int(rng.integers(lengths[p.indexes]) if p.indexes else rng.integers(2, 6))
+                else:
+                    drawn = self.where.get(p.name, general).sample(rng, shapes[p.name])
+                    values[p.name] = np.asarray(drawn, dtype)
+            if all(domain.depth(self.evaluate(text, values)) > DEPTH for text, domain in self.where.items()):
+                return tuple(values.values())
+        listed = ", ".join(f"{axis}={size}" for axis, size in lengths.items())
+        raise ValueError(f"{self.name}: found no point with {self.condition} at the sizes {listed}; choose others.")
+
+    def outside(self, *args: P.args, **kwargs: P.kwargs) -> str | None:
+        """Why these values lie outside the domain of the formula, in one sentence; None if they lie inside.
+
+        It looks at values (NaN, infinity, the conditions of `where`) at the cost of a factorisation or so, and is
+        therefore no part of a call. Raises as a call does for wrong shapes and dtypes.
+        """
+        values = self.signature.bind(args, kwargs)
+        values |= {p.name: np.asarray(values[p.name]) for p in self.signature.arrays}
+        for p in self.signature.arrays:
+            if not np.all(np.isfinite(values[p.name])):
+                what = "NaN" if np.any(np.isnan(values[p.name])) else "an infinite entry"
+                return f"{p.name} contains {what}; every entry must be finite."
+        for expression, domain in self.where.items():
+            if not domain.contains(np.asarray(self.evaluate(expression, values))):
+                return f"The formula requires {expression} {domain.text}, and here it is not."
+        return None
+
+    def evaluate(self, expression: str, values: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> Any:
+        """A printed expression in the arguments, such as "X + A", evaluated by NumPy at their values."""
+        if expression in values:
+            return values[expression]
+        from matcalc.formula import evaluate, parse
+
+        sizes = {axis: size for axis, size in self.signature.measure(values).items() if isinstance(size, int)}
+        return evaluate(parse(expression), values, sizes=sizes, shape=shape)
+
+    # --- How
+
+    def value_of(self, values: Values) -> Any:
+        """The plain value at arguments by name: what JAX differentiates by its own rules."""
+        return self.body(**values)[0]
+
+    def derivative_of(self, values: Values) -> Any:
+        """The closed form at arguments by name, in JAX's layout."""
+        return self.body(**values)[1]
+
+    def path(self, values: Values) -> tuple[Callable[[Any], Any], Any]:
+        """The plain value as a function of the variable alone, and the point where it is differentiated."""
+        wrt = self.wrt or self.signature.arrays[0].name
+        return lambda X: self.value_of(values | {wrt: X}), values[wrt]
+
+    def autodiff_of(self, values: Values) -> Any:
+        """The derivative by JAX's own rules at arguments by name, in JAX's layout."""
+        f, point = self.path(values)
+        return autodiff(f, self.order)(point)
+
+    def value_axes(self, value_ndim: int) -> int:
+        """How many axes of the derivative belong to what is differentiated last: a Hessian is a gradient's derivative."""
+        return value_ndim + 1 if self.order == 2 else value_ndim
+
+    def _differentiable(self, values: Values) -> Any:
+        """The value, differentiated by the closed form with respect to `wrt`."""
+        names = [p.name for p in self.signature.arrays]
+
+        def value(*arrays: Any) -> Any:
+            return self.value_of(values | dict(zip(names, arrays, strict=True)))
+
+        def derivative(*arrays: Any) -> Any:
+            return self.derivative_of(values | dict(zip(names, arrays, strict=True)))
+
+        if self.order == 0:
+            return self.value_of(values)
+        argnum = names.index(self.wrt)
+        if self.order == 2:
+            derivative = with_derivative(jax.grad(value, argnum), derivative, argnum)
+        return with_derivative(value, derivative, argnum)(*(values[name] for name in names))
+
+    def _in_layout(self, what: Literal["derivative", "both", "autodiff"], layout: Layout) -> Callable[..., Any]:
+        if (what, layout) not in self._compiled:
+            check_layout(layout)
+
+            def function(values: Values) -> Any:
+                value = self.value_of(values)
+                derivative = self.autodiff_of(values) if what == "autodiff" else self.derivative_of(values)
+                arranged = to_layout(derivative, self.value_axes(value.ndim), layout)
+                return (value, arranged) if what == "both" else arranged
+
+            self._compiled[what, layout] = self.jit(function)
+        return self._compiled[what, layout]
+
+    def jit(self, function: Callable[[Values], Any]) -> Callable[..., Any]:
+        """A function of arguments by name as a jitted one with the signature of the body, which checks its arguments."""
+
+        @functools.wraps(self.body)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            return function(self.signature.bind(args, kwargs))
+
+        return jax.jit(checked, static_argnames=[p.name for p in self.signature.integers])
+
+    def _run(self, compiled: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        try:
+            return compiled(*args, **kwargs)
+        except (TypeError, ValueError):
+            self.signature.bind(args, kwargs)  # what jit itself rejects is explained here
+            raise
+
+
+class Rule(Identity[P]):
+    __doc__ = _Doc(  # type: ignore[assignment]
+        """A rule for functions of a variable x: from U, ∂U, V, ∂V to the derivative of a compound such as U V.
+
+        The argument `dU` is the derivative of `U` in JAX's layout: axes of U, then those of x. Calling the rule gives
+        the derivative of the compound. Shapes and dtypes are checked as for every `Identity`.
+        """
+    )
+
+    def __init__(
+        self,
+        body: Callable[P, tuple[Any, Any]],
+        formula: str,
+        derivative: str,
+        *,
+        source: str,
+        covers: Covers,
+        where: Mapping[str, Domain] | None = None,
+        moves: Mapping[str, str] | None = None,
+        through: str | None = None,
+    ) -> None:
+        super().__init__(body, formula, derivative, source=source, covers=covers, wrt="x", where=where)
+        names = [p.name for p in self.signature.arrays]
+        self.moves = dict(moves or {name[1:]: name for name in names if name.startswith("d")})
+        self.through = through
+
+    def path(self, values: Values) -> tuple[Callable[[Any], Any], Any]:
+        """The compound along U + ∂U·x, V + ∂V·x, …, and the point x = 0.
+
+        These stand for all functions with the same values and derivatives: no more enters the derivative of a compound.
+        """
+
+        def displacement(U: str, x: Any) -> Any:
+            variable = displacement(self.through, x) if self.through and U != self.through else x
+            return jnp.tensordot(values[self.moves[U]], variable, axes=jnp.ndim(variable))
+
+        def compound(x: Any) -> Any:
+            return self.value_of(values | {U: values[U] + displacement(U, x) for U in self.moves if U in values})
+
+        return compound, self._origin(values)
+
+    def evaluate(self, expression: str, values: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> Any:
+        """A printed expression evaluated by NumPy; where ∂U has more axes than a matrix, entry by entry of x."""
+        tensors = {dU: values[dU] for dU in self.moves.values() if np.ndim(values[dU]) > 2}
+        if not tensors:
+            return super().evaluate(expression, values, shape)
+        from matcalc.formula import evaluate, parse
+
+        formula, result = parse(expression), np.empty(shape or ())
+        for entry in np.ndindex(result.shape):
+            result[entry] = evaluate(formula, {**values, **{dU: D[(..., *entry)] for dU, D in tensors.items()}})
+        return result
+
+    def _origin(self, values: Values) -> Any:
+        """The point x = 0: the axes of ∂U beyond those of U are those of x."""
+        (U, dU), *_ = self.moves.items()
+        axes = values[dU].shape[values[U].ndim :]
+        if self.through:  # those of ∂g beyond g are those of u, and so on
+            axes = values[self.moves[self.through]].shape[len(axes) :]
+        return jnp.zeros(axes, values[dU].dtype)
+
+    def _differentiable(self, values: Values) -> Any:
+        return self.derivative_of(values)
+
+
+def _register(entry: Any) -> Any:
+    if entry.name in _catalogue:
+        raise ValueError(f"two identities of the catalogue are named {entry.name}.")
+    _catalogue[entry.name] = entry
+    return entry
+
+
+def identity(
+    formula: str,
+    derivative: str,
+    *,
+    source: str,
+    covers: Covers,
+    wrt: str = "X",
+    where: Mapping[str, Domain] | None = None,
+    order: Literal[1, 2] = 1,
+) -> Callable[[Callable[P, tuple[Any, Any]]], Identity[P]]:
+    """Declare an identity: the decorated function returns the value and its derivative by `wrt`, in JAX's layout.
+
+    `formula` and `derivative` are what is printed, with equal forms joined by " = "; `covers` names the rows of the
+    notes that it states (by kind, where it states several); `where` holds the conditions; `order=2` is a Hessian.
+    """
+
+    def declare(body: Callable[P, tuple[Any, Any]]) -> Identity[P]:
+        return _register(
+            Identity(body, formula, derivative, source=source, covers=covers, wrt=wrt, where=where, order=order)
+        )
+
+    return declare
+
+
+def rule(
+    formula: str,
+    derivative: str,
+    *,
+    source: str,
+    covers: Covers,
+    where: Mapping[str, Domain] | None = None,
+    moves: Mapping[str, str] | None = None,
+    through: str | None = None,
+) -> Callable[[Callable[P, tuple[Any, Any]]], Rule[P]]:
+    """Declare a rule: the decorated function takes U, dU, … and returns the compound and its derivative by x.
+
+    `moves` says which argument is the derivative of which, unless it is dU of U; `through="u"` says that the other
+    functions are functions of u.
+    """
+
+    def declare(body: Callable[P, tuple[Any, Any]]) -> Rule[P]:
+        return _register(
+            Rule(
+                body, formula, derivative, source=source, covers=covers, where=where, moves=moves, through=through
+            )
+        )
+
+    return declare
+
+
+def definition(
+    formula: str, *, source: str, covers: str, where: Mapping[str, Domain] | None = None
+) -> Callable[[Callable[P, tuple[Any, Any]]], Identity[P]]:
+    """Declare an equality without a derivative: the decorated function returns both sides.
+
+    It is an identity of order 0: its "derivative" is the value itself, as defined.
+    """
+    left, right = formula.split(" = ")
+
+    def declare(body: Callable[P, tuple[Any, Any]]) -> Identity[P]:
+        of: Mapping[Kind, str] = {"definition": covers}
+        return _register(Identity(body, left, right, source=source, covers=of, wrt="", where=where, order=0))
+
+    return declare

@@ -1,0 +1,48 @@
+"""The layout adapter: the only place that knows in which order the axes of a derivative are written.
+
+A derivative of `f` by `x` has one entry for each entry of `f` and each entry of `x`. JAX puts the axes of `f` first and
+those of `x` after them. The *numerator* layout reverses the axes of `x`, the *denominator* layout reverses all axes of
+that. A column is a 1-D array; where the result is a row, it has the shape (1, n). `"vec"` is the layout of Magnus and
+Neudecker, ∂ vec F / ∂(vec X)ᵀ, with the columns of a matrix stacked.
+"""
+
+import math
+from typing import Any, Literal, get_args
+
+Layout = Literal["jax", "numerator", "denominator", "vec"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+
+
+def check_layout(layout: str) -> None:
+    """Raise ValueError unless `layout` is one of `LAYOUTS`."""
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}; got {layout!r}.")
+
+
+def _axes(value_ndim: int, ndim: int, layout: Layout) -> tuple[tuple[int, ...], bool]:
+    """The order in which `layout` takes the axes of JAX, and whether the result is a row."""
+    outputs, inputs = tuple(range(value_ndim)), tuple(range(value_ndim, ndim))
+    match layout:
+        case "jax":
+            return outputs + inputs, False
+        case "numerator":
+            return outputs + inputs[::-1], (len(outputs), len(inputs)) == (0, 1)
+        case "denominator":
+            return inputs + outputs[::-1], (len(outputs), len(inputs)) == (1, 0)
+        case "vec":
+            return outputs[::-1] + inputs[::-1], False
+
+
+def to_layout(derivative: Any, value_ndim: int, layout: Layout) -> Any:
+    """Rearrange a derivative from JAX's layout, axes of the value first, into `layout`.
+
+    `derivative` is a NumPy or JAX array of shape value axes + variable axes, `value_ndim` the number of value axes.
+    Raises ValueError for an unknown layout. Source: notes 002 section 0.
+    """
+    check_layout(layout)
+    axes, is_row = _axes(value_ndim, derivative.ndim, layout)
+    arranged = derivative.transpose(axes)
+    if layout == "vec":
+        return arranged.reshape(math.prod(derivative.shape[:value_ndim]), -1)
+    return arranged[None] if is_row else arranged
+

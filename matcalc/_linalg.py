@@ -1,0 +1,232 @@
+"""Functions of matrices that the chapters need and `jax.numpy` lacks, or computes unsoundly.
+
+Each is plain JAX: it runs on every platform, under jit, vmap and differentiation of any order, save where its
+docstring says otherwise.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.custom_derivatives import SymbolicZero
+from jax.scipy.linalg import expm
+
+tr = jnp.trace
+inv = jnp.linalg.inv
+mpow = jnp.linalg.matrix_power
+
+
+def eye(X: Array) -> Array:
+    """The identity matrix with as many rows as X, in X's dtype."""
+    return jnp.eye(len(X), dtype=X.dtype)
+
+
+def unit(i: int, x: Array) -> Array:
+    """The unit array eᵢ or Eᵢⱼ of the shape and dtype of `x`: 1 at the index `i`, else 0."""
+    return jnp.zeros_like(x).at[i].set(1)
+
+
+def outer(U: Array, V: Array) -> Array:
+    """All products of an entry of U with an entry of V: the axes of U, then those of V."""
+    return jnp.tensordot(U, V, axes=0)
+
+
+def with_derivative(f: Callable[..., Array], derivative: Callable[..., Array], argnum: int) -> Callable[..., Array]:
+    """The function `f`, differentiated with respect to argument `argnum` by the formula `derivative`.
+
+    `derivative(*arguments)` returns ∂f/∂(argument) in JAX's layout. With respect to the other arguments JAX
+    differentiates `f` itself. Neither is computed unless it is asked for. Forward mode, reverse mode and higher orders
+    work: they differentiate `derivative`.
+    """
+    function: Any = jax.custom_jvp(f)
+
+    def rule(primals: Any, tangents: Any) -> Any:
+        value = function(*primals)
+        change = jnp.zeros_like(value)
+        moving = [i for i, t in enumerate(tangents) if not isinstance(t, SymbolicZero)]
+        if argnum in moving:
+            X, dX = primals[argnum], tangents[argnum]
+            change += jnp.tensordot(derivative(*primals), dX, axes=jnp.ndim(X))
+            moving.remove(argnum)
+        if moving:
+
+            def of_the_others(*others: Array) -> Array:
+                arguments = list(primals)
+                for i, other in zip(moving, others, strict=True):
+                    arguments[i] = other
+                return f(*arguments)
+
+            others = [[primals[i] for i in moving], [tangents[i] for i in moving]]
+            change += jax.jvp(of_the_others, *others)[1]
+        return value, change
+
+    function.defjvp(rule, symbolic_zeros=True)
+    return function
+
+
+_jax_rules: ContextVar[bool] = ContextVar("jax_rules", default=False)
+
+
+@contextlib.contextmanager
+def jax_rules() -> Iterator[None]:
+    """While this is open, functions of this module are differentiated by JAX's own rules, where JAX has one.
+
+    So automatic differentiation stays a witness of its own.
+    """
+    token = _jax_rules.set(True)
+    try:
+        yield
+    finally:
+        _jax_rules.reset(token)
+
+
+def det(X: Array) -> Array:
+    """The determinant of a square matrix, with a derivative, the adjugate, that is right at singular matrices too."""
+    determinant: Callable[..., Array] = jnp.linalg.det
+    if not _jax_rules.get():
+        determinant = with_derivative(determinant, lambda X: adj(X).T, 0)
+    return determinant(X)
+
+
+def logabsdet(X: Array) -> Array:
+    """ln |det X|, where the determinant itself would overflow too."""
+    return jnp.linalg.slogdet(X)[1]
+
+
+def adj(X: Array) -> Array:
+    """The adjugate X*, with X X* = |X| I, of a square matrix of any rank.
+
+    |X| X⁻¹ from one LU factorisation where X is safely invertible, else through singular values. Derivatives of every
+    order are right at invertible matrices, the first derivative also at singular ones. Source: G. W. Stewart, "On the
+    adjugate matrix", Linear Algebra and its Applications 283 (1998).
+    """
+    pivots = jnp.abs(jnp.diag(jax.lax.linalg.lu(jax.lax.stop_gradient(X))[0]))
+    safe = jnp.min(pivots) > len(X) * jnp.finfo(X.dtype).eps * jnp.max(pivots)
+    # Under vmap both branches run and one is selected, so each is given a matrix that it can take.
+    invertible, singular = jnp.where(safe, X, eye(X)), jnp.where(safe, eye(X), X)
+    return jax.lax.cond(safe, lambda X, _: jnp.linalg.det(X) * inv(X), lambda _, X: _adj_svd(X), invertible, singular)
+
+
+@jax.custom_jvp
+def _adj_svd(X: Array) -> Array:
+    # adj(U S Vᵀ) = adj(Vᵀ) adj(S) adj(U), where an orthogonal matrix has adj(U) = |U| Uᵀ.
+    U, s, Vt = jnp.linalg.svd(X)
+    n = len(s)
+    others = jnp.prod(jnp.where(jnp.eye(n, dtype=bool), 1, s[None, :]), axis=1)
+    return jnp.linalg.det(U) * jnp.linalg.det(Vt) * (Vt.T * others[None, :]) @ U.T
+
+
+@_adj_svd.defjvp
+def _adj_svd_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    # With F = Uᵀ dX V and P_ij the product of all singular values but the i-th and j-th, S + F has the adjugate
+    # Π_{k≠i} (s_k + F_kk) on the diagonal and -F_ij P_ij off it, up to terms of second order in F.
+    (X,), (dX,) = primals, tangents
+    U, s, Vt = jnp.linalg.svd(X)
+    same = jnp.eye(len(s), dtype=bool)
+    P = jnp.prod(jnp.where(same[:, None, :] | same[None, :, :], 1, s[None, None, :]), axis=2)
+    P = jnp.where(same, 0, P)
+    F = U.T @ dX @ Vt.T
+    d_adj_S = jnp.diag(P @ jnp.diag(F)) - P * F
+    return _adj_svd(X), jnp.linalg.det(U) * jnp.linalg.det(Vt) * Vt.T @ d_adj_S @ U.T
+
+
+def norm(x: Array) -> Array:
+    """The Euclidean norm, without overflow or underflow of the squares. Not differentiable at 0."""
+    size = jax.lax.stop_gradient(jnp.max(jnp.abs(x)))
+    scale = jnp.where(size > 0, size, 1)
+    return scale * jnp.sqrt(jnp.sum((x / scale) ** 2))
+
+
+def sandwiched_powers(X: Array, M: Array, k: int) -> Array:
+    """Σ Xⁱ⁻¹ M Xᵏ⁻ⁱ over i = 1 … k, for k ≥ 1, in O(log k) products: the derivative of Xᵏ in the direction M.
+
+    By doubling: S₂ₖ = Xᵏ Sₖ + Sₖ Xᵏ and Sₖ₊₁ = Sₖ X + Xᵏ M.
+    """
+    power, S = X, M
+    for bit in bin(k)[3:]:
+        power, S = power @ power, power @ S + S @ power
+        if bit == "1":
+            power, S = power @ X, S @ X + power @ M
+    return S
+
+
+def polynomial(c: Array, X: Array) -> Array:
+    """c₁ I + c₂ X + c₃ X² + …, by Horner's rule."""
+    return jax.lax.scan(lambda P, c_i: (P @ X + c_i * eye(X), None), jnp.zeros_like(X), c, reverse=True)[0]
+
+
+def sinm(X: Array) -> Array:
+    """The sine of a square matrix, for symmetric and non-symmetric ones alike."""
+    return _expm_rotation(X)[: len(X), len(X) :]
+
+
+def cosm(X: Array) -> Array:
+    """The cosine of a square matrix, for symmetric and non-symmetric ones alike."""
+    return _expm_rotation(X)[: len(X), : len(X)]
+
+
+def _expm_rotation(X: Array) -> Array:
+    # exp [[0, X], [-X, 0]] = [[cos X, sin X], [-sin X, cos X]]: e^{iX} in real arithmetic, which every platform has.
+    zero = jnp.zeros_like(X)
+    return expm(jnp.block([[zero, X], [-X, zero]]))
+
+
+def logm(X: Array) -> Array:
+    """The principal logarithm of a square matrix without eigenvalues on the closed negative real axis.
+
+    Square roots bring X close to I, where the Gauss-Legendre rule gives ln X = ∫₀¹ (X - I)(I + t (X - I))⁻¹ dt: inverse
+    scaling and squaring, with a fixed number of steps so that every mode of differentiation works. Source: N. J. Higham,
+    Functions of Matrices (SIAM 2008), sections 6.3 and 11.4.
+    """
+    roots, nodes = 5, 16
+    for _ in range(roots):
+        X = _sqrtm(X)
+    points, weights = _gauss_legendre(nodes, X.dtype)
+    Y = X - eye(X)
+    terms = jax.vmap(lambda t, w: w * jnp.linalg.solve(eye(X) + t * Y, Y))(points, weights)
+    return 2.0**roots * jnp.sum(terms, axis=0)
+
+
+def _sqrtm(X: Array) -> Array:
+    """The principal square root by the product form of the Denman-Beavers iteration (Higham, equation 6.29)."""
+
+    def step(state: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
+        M, root = state
+        M_inv = inv(M)
+        return ((2 * eye(X) + M + M_inv) / 4, root @ (eye(X) + M_inv) / 2), None
+
+    return jax.lax.scan(step, (X, X), None, length=14)[0][1]
+
+
+def _gauss_legendre(count: int, dtype: Any) -> tuple[Array, Array]:
+    import numpy as np
+
+    points, weights = np.polynomial.legendre.leggauss(count)
+    return jnp.asarray((points + 1) / 2, dtype), jnp.asarray(weights / 2, dtype)
+
+
+def power_series(X: Array, signs: list[int]) -> Array:
+    """Σ signs[i mod 4] Xⁱ/i! for i < 40: the series of exp, sin and cos, for comparison; never to compute with."""
+    term, total = eye(X), jnp.zeros_like(X)
+    for i in range(40):
+        total += signs[i % 4] * term
+        term = term @ X / (i + 1)
+    return total
+
+
+def kron_diagonal(A: Array, X: Array) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    """Which entries (i, j) of A and (r, s) of X meet in each entry of the diagonal of A ⊗ X, if that is square."""
+    import numpy as np
+
+    t = np.arange(A.shape[0] * X.shape[0])
+    return (t // X.shape[0], t // X.shape[1]), (t % X.shape[0], t % X.shape[1])
+
+
+def tall(X: Array) -> Array:
+    """X with rows of zeros below until it has at least as many rows as columns; XᵀX stays what it is."""
+    m, n = X.shape
+    return jnp.pad(X, ((0, max(n - m, 0)), (0, 0)))

@@ -1,0 +1,86 @@
+"""An identity as people read it: its equation in either layout, and its description."""
+
+from typing import Any, Literal
+
+from matcalc._identity import Identity, Rule
+from matcalc._layout import Layout
+from matcalc.formula import Formula, parse, terms
+from matcalc.formula.tree import transpose
+
+Style = Literal["unicode", "ascii", "tex"]
+
+
+def equation(identity: Identity[Any], layout: Layout = "jax", style: Style = "unicode") -> str:
+    """∂f/∂X = … in the given layout. ValueError for a layout that is not printed."""
+    f, derivative = parse(identity.formulas[0]), parse(identity.derivative_formulas[0])
+    if layout not in ("jax", "numerator", "denominator"):
+        raise ValueError(f"formulas are printed in jax, numerator or denominator layout; got {layout!r}.")
+    if identity.order > 0 and layout != "jax" and layout != _printed_layout(identity):
+        derivative = transpose(derivative, scalars(identity))
+    return f"{_differentiated(identity, f, style)} = {shown(derivative, style)}"
+
+
+def shown(formula: Formula, style: Style) -> str:
+    """A tree as text."""
+    return {"unicode": formula.__str__, "ascii": formula.ascii, "tex": formula.tex}[style]()
+
+
+def scalars(identity: Identity[Any]) -> frozenset[str]:
+    """The arguments that are scalars, which a transpose leaves alone."""
+    return frozenset(p.name for p in identity.signature.parameters if not p.axes)
+
+
+def _printed_layout(identity: Identity[Any]) -> Layout:
+    """The layout in which the derivative of this kind has the shape that JAX gives it."""
+    return "denominator" if next(iter(identity.covers)).startswith("scalar") else "numerator"
+
+
+def _differentiated(identity: Identity[Any], f: Formula, style: Style) -> str:
+    text = shown(f, style)
+    if identity.order == 0:
+        return text
+    if len(terms(f)) > 1:
+        text = f"\\left({text}\\right)" if style == "tex" else f"({text})"
+    x, power = identity.wrt, identity.order
+    match style:
+        case "unicode":
+            return f"∂²/∂{x}² {text}" if power == 2 else f"∂/∂{x} {text}"
+        case "ascii":
+            return f"d2/d{x}2 {text}" if power == 2 else f"d/d{x} {text}"
+        case "tex":
+            x = {"β": r"\beta"}.get(x, x)
+            operator = rf"\frac{{\partial^2}}{{\partial {x}^2}}" if power == 2 else rf"\frac{{\partial}}{{\partial {x}}}"
+            return f"{operator} {text}"
+
+
+def description(identity: Identity[Any]) -> str:
+    """What `help()` shows: meaning, formula in both layouts, equal forms, shapes, conditions and source."""
+    lines = [_docstring(identity), ""]
+    if identity.order == 0:
+        lines.append(f"    {equation(identity)}")
+    else:
+        for layout in ("numerator", "denominator"):
+            lines.append(f"    {equation(identity, layout)}    ({layout} layout)")
+    if isinstance(identity, Rule):
+        lines += ["", "The symbols ∂U stand for derivatives in JAX's layout: axes of U, then those of the variable."]
+    facts = [
+        ("Equal forms", " = ".join(identity.formulas) if len(identity.formulas) > 1 else ""),
+        ("Derivative", " = ".join(identity.derivative_formulas) if len(identity.derivative_formulas) > 1 else ""),
+        ("Shapes", ", ".join(f"{p.name}: {p.shape_text}" for p in identity.signature.arrays)),
+        ("Integers", ", ".join(_integer(p) for p in identity.signature.integers)),
+        ("Kind", ", ".join(identity.covers)),
+        ("Requires", identity.condition),
+        ("Source", identity.source),
+    ]
+    lines += ["", *(f"{name + ':':12} {text}" for name, text in facts if text)]
+    return "\n".join(lines)
+
+
+def _integer(p: Any) -> str:
+    return f"{p.name}: an index, 0 ≤ {p.name} < {p.indexes}" if p.indexes else f"{p.name} ≥ 1"
+
+
+def _docstring(identity: Identity[Any]) -> str:
+    import inspect
+
+    return inspect.getdoc(identity.body) or ""

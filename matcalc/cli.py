@@ -1,0 +1,426 @@
+"""The command `matcalc`: list, show and verify the catalogue, and see the devices it can run on."""
+
+import contextlib
+import datetime
+import difflib
+import json
+import math
+import os
+import platform as host
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import jax
+import numpy as np
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+import matcalc
+from matcalc._identity import CATALOGUE, Identity
+from matcalc._layout import LAYOUTS, Layout
+from matcalc.referee import PRECISIONS, VERDICTS, Precision, Result, Settings
+from matcalc.referee import verify as verify_entry
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="The matrix-calculus handbook as running JAX code.",
+)
+
+Names = Annotated[list[str] | None, typer.Argument(help="Identities or chapters; all of them by default.")]
+Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for stdout.")]
+
+COLOURS = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "autodiff-wrong": "magenta"}
+
+
+class Usage(typer.BadParameter):
+    """Wrong usage: exit code 2."""
+
+
+# --- Commands
+
+
+@app.command("list", epilog="Example: matcalc list traces --json -")
+def list_(
+    names: Names = None,
+    search: Annotated[str | None, typer.Option(help="Only those whose name or formula contains this.")] = None,
+    json_file: Json = None,
+) -> None:
+    """List the identities, with their formulas, shapes and conditions."""
+    with output(json_file) as write:
+        entries = [e for e in chosen(names) if search is None or search.lower() in _searchable(e)]
+        write({"schema": 1, "identities": [_listed(e) for e in entries]})
+    if json_file == "-":
+        return
+    console = Console()
+    for chapter, members in by_chapter(entries, lambda e: e.chapter):
+        table = _table(chapter, "name", "f", "derivative", "requires")
+        for e in members:
+            table.add_row(e.name, " = ".join(e.formulas), e.derivative_formulas[0], e.condition)
+        console.print(table)
+    rows = sum(len(ids) for e in entries for ids in e.covers.values())
+    console.print(f"{len(entries)} identities, rules and definitions, for {rows} formulas of the notes.")
+
+
+@app.command(epilog="Example: matcalc show tr_axbxtc --layout numerator --style tex")
+def show(
+    name: Annotated[str, typer.Argument(help="An identity.")],
+    layout: Annotated[str, typer.Option(help="numerator, denominator or jax; both by default.")] = "",
+    style: Annotated[str, typer.Option(help="unicode, ascii or tex.")] = "unicode",
+    json_file: Json = None,
+) -> None:
+    """Show one identity: formula, layouts, shapes, conditions and source."""
+    (entry,) = chosen([name], chapters=False)
+    printable = ("jax", "numerator", "denominator")
+    one_of("--style", [style], ("unicode", "ascii", "tex"))
+    layouts = one_of("--layout", [layout], printable) if layout else list(printable[1:])
+    equations = {chosen: entry.equation(cast(Any, chosen), cast(Any, style)) for chosen in layouts}
+    with output(json_file) as write:
+        write({"schema": 1, **_listed(entry), "equations": equations, "description": entry.describe()})
+    if json_file == "-":
+        return
+    if layout or style != "unicode":
+        print("\n".join(dict.fromkeys(equations.values())))
+    else:
+        print(f"{entry.name}({', '.join(p.name for p in entry.signature.parameters)})\n\n{entry.describe()}")
+
+
+@app.command(epilog="Example: matcalc verify tr_axbxtc --sizes l=2,m=8,n=5 --dtype float64 --json result.json")
+def verify(
+    names: Names = None,
+    dtype: Annotated[str, typer.Option(help="float32, float64, or both with a comma.")] = "float32,float64",
+    layout: Annotated[str, typer.Option(help="Of numerator, denominator, jax, vec.")] = "numerator,denominator",
+    platform: Annotated[str | None, typer.Option(help="cpu, gpu or tpu; JAX's default otherwise.")] = None,
+    precision: Annotated[str, typer.Option(help="Of matrix products: highest, high or default.")] = "highest",
+    sizes: Annotated[str | None, typer.Option(help="Sizes of axes, such as l=2,m=3,n=4.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random points.")] = 0,
+    inputs: Annotated[Path | None, typer.Option(help="An .npz file of arrays named as the arguments.")] = None,
+    json_file: Json = None,
+    html: Annotated[Path | None, typer.Option(help="Write the tables as HTML.")] = None,
+) -> None:
+    """Verify closed forms against JAX's automatic derivatives, a float64 reference and finite differences."""
+    started = time.perf_counter()
+    entries = chosen(names)
+    settings = Settings(
+        dtypes=one_of("--dtype", dtype.split(","), ("float32", "float64")),
+        layouts=cast(list[Layout], one_of("--layout", layout.split(","), LAYOUTS)),
+        platform=_platform(platform),
+        precision=cast(Precision, one_of("--precision", [precision], PRECISIONS)[0]),
+        sizes=_sizes(sizes, entries),
+        seed=seed,
+    )
+    arrays = None if inputs is None else _inputs(inputs, entries if names else [], settings)
+    with output(json_file) as write, output(str(html) if html else None) as write_html:
+        console = Console(record=html is not None, quiet=json_file == "-", file=sys.stdout)
+        results, stopped = _run(entries, settings, arrays, show_progress=console.is_terminal and json_file != "-")
+        seconds = time.perf_counter() - started
+        counts = Counter(r.verdict for r in results)
+        environment = _environment(settings)
+        for chapter, members in by_chapter(results, lambda r: r.chapter):
+            console.print(_protocol(chapter, members, settings))
+        for line in _summary(results, settings, environment, seconds):
+            console.print(line)
+        if stopped:
+            console.print(f"Interrupted: {len({r.name for r in results})} of {len(entries)} identities were verified.")
+        write(
+            {
+                "schema": 1,
+                "environment": environment,
+                "results": [_as_json(r) for r in results],
+                "summary": {v: counts[v] for v in VERDICTS} | {"seconds": round(seconds, 3), "interrupted": stopped},
+            }
+        )
+        if html:
+            write_html(console.export_html())
+    if stopped or counts["fail"] or counts["inconclusive"] or not results:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: matcalc devices --json -")
+def devices(json_file: Json = None) -> None:
+    """List the devices that JAX sees, and what runs on them."""
+    found: list[dict[str, Any]] = []
+    for name in ("cpu", "gpu", "tpu"):
+        with contextlib.suppress(RuntimeError):
+            found += [{"platform": name, "id": d.id, "device_kind": d.device_kind} for d in jax.devices(name)]
+    with output(json_file) as write:
+        write({"schema": 1, "environment": _environment(Settings()), "devices": found})
+    if json_file == "-":
+        return
+    table = _table("devices", "platform", "id", "kind")
+    for device in found:
+        table.add_row(device["platform"], str(device["id"]), device["device_kind"])
+    console = Console()
+    console.print(table)
+    console.print(f"Default: {jax.default_backend()}. Use --platform to verify on another.")
+
+
+# --- What the options mean
+
+
+def chosen(names: Sequence[str] | None, chapters: bool = True) -> list[Identity[Any]]:
+    """The identities of these names or chapters, all for none. Usage error, with the nearest name, for an unknown one."""
+    known = dict.fromkeys(e.chapter for e in CATALOGUE.values()) if chapters else {}
+    entries: dict[str, Identity[Any]] = {}
+    for name in names or CATALOGUE:
+        if name in known:
+            entries |= {e.name: e for e in CATALOGUE.values() if e.chapter == name}
+        elif name in CATALOGUE:
+            entries[name] = CATALOGUE[name]
+        else:
+            near = difflib.get_close_matches(name.lower(), [*CATALOGUE, *known], n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]}?" if near else "`matcalc list` shows all."
+            raise Usage(f"there is no identity named {name!r}. {hint}")
+    return list(entries.values())
+
+
+def one_of(option: str, given: Iterable[str], allowed: Sequence[str]) -> list[str]:
+    """The given values of an option, without repeats. Usage error for any that is not allowed."""
+    values = list(dict.fromkeys(value.strip() for value in given))
+    for value in values:
+        if value not in allowed:
+            raise Usage(f"{option} takes {', '.join(allowed)}; got {value!r}.")
+    return values
+
+
+def _platform(name: str | None) -> str | None:
+    if name is None:
+        return None
+    one_of("--platform", [name], ("cpu", "gpu", "tpu"))
+    try:
+        jax.devices(name)
+    except RuntimeError:
+        raise Usage(f"JAX finds no {name} here; `matcalc devices` lists what it finds.") from None
+    return name
+
+
+def _sizes(text: str | None, entries: Sequence[Identity[Any]]) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    known = {axis for e in entries for kind in e.covers for axis in e.signature.names(kind)}
+    for part in text.split(",") if text else []:
+        name, _, size = part.partition("=")
+        if not size.strip().isdecimal() or int(size) < 1:
+            raise Usage(f"--sizes takes name=number with numbers from 1, such as l=2,m=3; got {part!r}.")
+        if name.strip() not in known:
+            raise Usage(f"--sizes: no size is named {name.strip()!r} here, only {', '.join(sorted(known))}.")
+        sizes[name.strip()] = int(size)
+    return sizes
+
+
+def _inputs(path: Path, entries: Sequence[Identity[Any]], settings: Settings) -> dict[str, Any]:
+    """The arrays of an .npz file, checked against each identity. Usage error for what does not fit."""
+    if not entries:
+        raise Usage("--inputs needs the name of the identity that the arrays are for.")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, AttributeError, EOFError) as error:
+        raise Usage(f"--inputs: {path} is not a readable .npz file of arrays ({error}).") from None
+    except Exception as error:  # zipfile and zlib have errors of their own
+        raise Usage(f"--inputs: {path} is not a readable .npz file of arrays ({error}).") from None
+    for entry in entries:
+        for p in entry.signature.parameters:
+            if p.name not in arrays:
+                got = ", ".join(arrays) or "nothing"
+                raise Usage(f"--inputs: {path} lacks the argument {p.name} of {entry.name}; it holds {got}.")
+            if p.is_integer:
+                if arrays[p.name].shape != () or not np.issubdtype(arrays[p.name].dtype, np.integer):
+                    raise Usage(f"--inputs: {p.name} of {entry.name} must be one integer.")
+                arrays[p.name] = int(arrays[p.name])
+        try:
+            with jax.enable_x64(True):
+                entry.signature.bind((), {p.name: _in_float64(arrays[p.name]) for p in entry.signature.parameters})
+        except (TypeError, ValueError) as error:
+            raise Usage(f"--inputs: {error}") from None
+    return arrays
+
+
+def _in_float64(value: Any) -> Any:
+    """The dtype is chosen by --dtype, so floats of any kind will do; anything else is left for the check to name."""
+    if isinstance(value, np.ndarray) and np.issubdtype(value.dtype, np.floating):
+        return value.astype(np.float64)
+    return value
+
+
+# --- The main job
+
+
+def _run(
+    entries: Sequence[Identity[Any]], settings: Settings, inputs: Mapping[str, Any] | None, show_progress: bool
+) -> tuple[list[Result], bool]:
+    """Verify the entries, one a processor at a time: most of it is compiling. Returns results so far on Ctrl-C."""
+
+    def work(entry: Identity[Any]) -> list[Result]:
+        return list(verify_entry(entry, settings, inputs))
+
+    results: list[Result] = []
+    pool = ThreadPoolExecutor(max_workers=os.cpu_count())
+    pending: list[Future[list[Result]]] = [pool.submit(work, entry) for entry in entries]
+    with Progress(disable=not show_progress, transient=True, console=Console(stderr=True)) as progress:
+        task = progress.add_task("verifying", total=len(entries))
+        try:
+            for entry, future in zip(entries, pending, strict=True):
+                progress.update(task, description=f"{entry.chapter}: {entry.name}")
+                results += future.result()
+                progress.advance(task)
+        except KeyboardInterrupt:
+            finished = [f for f in pending if f.done() and not f.cancelled() and f.exception() is None]
+            return [r for f in finished for r in f.result()], True
+        except ValueError as error:  # sizes that an identity cannot take
+            raise Usage(str(error)) from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    return results, False
+
+
+def _protocol(chapter: str, results: Iterable[Result], settings: Settings) -> Table:
+    """The table of a chapter: an identity a line, with the worst error over witnesses and layouts in each dtype."""
+    table = _table(chapter, "name", "f", "kind", *settings.dtypes, "verdict")
+    lines: dict[tuple[str, str], list[Result]] = {}
+    for r in results:
+        lines.setdefault((r.name, r.kind), []).append(r)
+    for (name, kind), members in lines.items():
+        errors = [
+            max((_worst(r) for r in members if r.dtype == dtype), default=math.nan) for dtype in settings.dtypes
+        ]
+        verdict = max((r.verdict for r in members), key=("pass", "autodiff-wrong", "inconclusive", "fail").index)
+        cells = [f"{error:.0e}" if math.isfinite(error) else str(error) for error in errors]
+        table.add_row(name, members[0].formula, kind, *cells, Text(verdict, COLOURS[verdict]))
+    return table
+
+
+def _summary(
+    results: Sequence[Result], settings: Settings, environment: Mapping[str, Any], seconds: float
+) -> Iterator[str]:
+    told: set[str] = set()
+    for r in results:
+        line = f"{r.verdict}: {r.name} ({r.kind}, {r.dtype}): {r.cause}."
+        if r.verdict != "pass" and line not in told:
+            told.add(line)
+            yield line
+    counts = Counter(r.verdict for r in results)
+    passed = {i for r in results for i in r.covers} - {
+        i for r in results if r.verdict in ("fail", "inconclusive") for i in r.covers
+    }
+    yield (
+        f"{len(passed)} formulas of the notes verified, as {len({r.name for r in results})} identities, rules and "
+        f"definitions, in {len(settings.layouts)} layouts ({', '.join(settings.layouts)}) and "
+        f"{len(settings.dtypes)} dtypes ({', '.join(settings.dtypes)})"
+    )
+    yield (
+        f"on {environment['platform']} ({environment['device_kind']}), jax {environment['jax']}, matrix products in "
+        f"{settings.precision} precision, in {seconds:.1f} s:"
+    )
+    yield f"{len(results)} checks: " + ", ".join(f"{counts[v]} {v}" for v in VERDICTS) + "."
+
+
+def _worst(r: Result) -> float:
+    return max((e for e in (r.error_autodiff, r.error_reference, r.error_fd) if not math.isnan(e)), default=math.nan)
+
+
+# --- What is written
+
+
+@contextlib.contextmanager
+def output(target: str | None) -> Iterator[Callable[[Any], None]]:
+    """A function that writes an object as JSON, or a text as it is, to a file, or to stdout for "-".
+
+    The file is opened at once, so that a path that cannot be written costs no work, and replaced only when there is
+    something to put there.
+    """
+    if target is None or target == "-":
+        yield (lambda data: None) if target is None else (lambda data: print(_dumped(data)))
+        return
+    path = Path(target)
+    draft = path.with_name(path.name + ".part")
+    try:
+        file = draft.open("w", encoding="utf-8")
+    except OSError as error:
+        raise Usage(f"cannot write {target}: {error.strerror}.") from None
+
+    def write(data: Any) -> None:
+        file.write(_dumped(data) + "\n")
+        file.close()
+        draft.replace(path)
+
+    try:
+        yield write
+    finally:
+        file.close()
+        draft.unlink(missing_ok=True)
+
+
+def _dumped(data: Any) -> str:
+    return data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, indent=1)
+
+
+def _listed(e: Identity[Any]) -> dict[str, Any]:
+    return {
+        "name": e.name,
+        "formula": e.formulas[0],
+        "derivative": e.derivative_formulas[0],
+        "kind": ", ".join(e.covers),
+        "wrt": e.wrt,
+        "shapes": {p.name: " ".join(p.axes) for p in e.signature.arrays},
+        "where": {expression: domain.text for expression, domain in e.where.items()},
+        "source": e.source,
+        "covers": [i for ids in e.covers.values() for i in ids],
+        "also": list(e.formulas[1:]),
+        "derivative_also": list(e.derivative_formulas[1:]),
+    }
+
+
+def _as_json(r: Result) -> dict[str, Any]:
+    """Numbers that are not finite, which JSON does not have, become null."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in asdict(r).items()}
+
+
+def _environment(settings: Settings) -> dict[str, Any]:
+    found = jax.devices(settings.platform)
+    return {
+        "matcalc": matcalc.__version__,
+        "jax": jax.__version__,
+        "jaxlib": jax.lib.__version__,
+        "python": host.python_version(),
+        "platform": found[0].platform,
+        "device_kind": found[0].device_kind,
+        "device_count": len(found),
+        "matmul_precision": settings.precision,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _searchable(e: Identity[Any]) -> str:
+    return " ".join((e.name, *e.formulas, *e.derivative_formulas)).lower()
+
+
+def by_chapter(items: Iterable[Any], chapter: Callable[[Any], str]) -> Iterator[tuple[str, list[Any]]]:
+    """The items of each chapter, in the order in which chapters appear."""
+    groups: dict[str, list[Any]] = {}
+    for item in items:
+        groups.setdefault(chapter(item), []).append(item)
+    yield from groups.items()
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title.replace("_", " "), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def main() -> None:
+    """The entry point of the command."""
+    app()

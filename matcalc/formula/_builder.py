@@ -1,0 +1,175 @@
+"""From grammar rules to trees: one method for each rule of ``grammar.lark`` that builds something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, Final, Literal, cast
+
+from lark import Token, Transformer
+from lark import v_args as _v_args  # pyright: ignore[reportUnknownVariableType]
+
+from matcalc.formula import tree as t
+
+_OPS: Final[dict[str, Literal["⊗", "⊙", "×"]]] = {"KRON": "⊗", "HADAMARD": "⊙", "CROSS": "×"}
+_MAX_DIGITS: Final = 300
+
+
+_inline = cast(Any, _v_args)(inline=True)
+
+
+class Misread(Exception):
+    """What the grammar allows and the language does not; at the token given, else at the last one read."""
+
+    def __init__(self, message: str, token: Token | None = None) -> None:
+        super().__init__(message)
+        self.token = token
+
+
+@_inline
+class Builder(Transformer[Token, Any]):
+    """Called by the parser with the parts of each rule as it recognises it."""
+
+    def formula(self, side: t.Formula) -> tuple[t.Formula, ...]:
+        return (side,)
+
+    def equation(self, *sides: t.Formula) -> tuple[t.Formula, ...]:
+        return sides
+
+    def sum(self, *parts: t.Formula | Token) -> t.Formula:
+        return t.add(_signed(parts))
+
+    def tail(self, factors: list[t.Formula], sigma: t.Formula) -> t.Formula:
+        return t.multiply([*factors, sigma])
+
+    def sigma(self, index: Token, start: t.Formula, stop: t.Formula, body: t.Formula) -> t.Formula:
+        return t.Sigma(index.value, start, stop, body)
+
+    def name_of_mark(self, mark: Token) -> t.Formula:
+        if "T" not in mark.value:
+            raise Misread("a sum goes up to a number", mark)
+        return t.Name("T")
+
+    def infix(self, left: t.Formula, op: Token, right: t.Formula) -> t.Formula:
+        return t.Infix(_OPS[op.type], left, right)
+
+    def quotient(self, left: t.Formula, right: t.Formula) -> t.Formula:
+        return t.Infix("/", left, right)
+
+    fraction = quotient
+
+    def product(self, factors: list[t.Formula]) -> t.Formula:
+        return t.multiply(factors)
+
+    def factors(self, first: t.Formula) -> list[t.Formula]:
+        return [first]
+
+    def more_factors(self, factors: list[t.Formula], factor: t.Formula) -> list[t.Formula]:
+        factors.append(factor)
+        return factors
+
+    def derivative(self, mark: Token, name: Token) -> t.Formula:
+        return t.Derivative(name.value, mark.value.removeprefix("∂").removeprefix("_"))
+
+    def marked(self, base: t.Formula, mark: Token) -> t.Formula:
+        match mark.type:
+            case "TRANSPOSE":
+                return t.Transpose(base)
+            case "INVERSE":
+                return t.Apply("inv", base)
+            case "INVERSE_TRANSPOSE":
+                return t.Transpose(t.Apply("inv", base))
+            case "PINV":
+                return t.Apply("pinv", base)
+            case _:
+                return t.Apply("!", base)
+
+    def power(self, base: t.Formula, exponent: t.Formula) -> t.Formula:
+        match exponent:
+            case t.Neg(t.Number(1)):
+                return t.Apply("inv", base)
+            case t.Neg(t.Name("T")):
+                return t.Transpose(t.Apply("inv", base))
+            case _:
+                return t.Power(base, exponent)
+
+    def exponential(self, exponent: t.Formula) -> t.Formula:
+        return t.Apply("exp", exponent)
+
+    def name(self, name: Token) -> t.Formula:
+        return _variable(name.value)
+
+    def number(self, number: Token) -> t.Formula:
+        if len(number.value) > _MAX_DIGITS:
+            raise Misread(f"a number of more than {_MAX_DIGITS} digits", number)
+        return t.Number(float(number.value) if "." in number.value else int(number.value))
+
+    def group(self, inner: t.Formula) -> t.Formula:
+        return inner
+
+    def subscripted(self, name: Token, indices: tuple[t.Formula, ...]) -> t.Formula:
+        match name.value, len(indices):
+            case ("e", 1) | ("E", 2) | ("I", 1) as known:
+                symbol: Literal["e", "E", "I"] = known[0]
+                return t.Constant(symbol, indices)
+            case "E" | "I", _:
+                raise Misread(f"{name.value} with {len(indices)} subscripts; read are e_i, E_ij and I_n", name)
+            case _:
+                return t.Entry(t.Name(name.value), indices)
+
+    def sized_zero(self, zero: Token, indices: tuple[t.Formula, ...]) -> t.Formula:
+        if zero.value != "0":
+            raise Misread("of the numbers only 0 takes a size", zero)
+        return t.Constant("0", indices)
+
+    def entry(self, of: t.Formula, indices: tuple[t.Formula, ...]) -> t.Formula:
+        return t.Entry(of, indices)
+
+    def apply(self, function: Token, *arguments: t.Formula) -> t.Formula:
+        match function.value, arguments:
+            case "kron", (first, second, *more):
+                tree = t.Infix("⊗", first, second)
+                for argument in more:
+                    tree = t.Infix("⊗", tree, argument)
+                return tree
+            case "cross", (left, right):
+                return t.Infix("×", left, right)
+            case "kron" | "cross", _:
+                raise Misread(f"{function.value} takes two formulas", function)
+            case name, (argument,):
+                return t.Apply(name, argument)
+            case name, _:
+                raise Misread(f"{name} takes one formula", function)
+
+    def determinant(self, of: t.Formula) -> t.Formula:
+        return t.Apply("det", of)
+
+    def norm(self, of: t.Formula) -> t.Formula:
+        return t.Apply("norm", of)
+
+    def letters(self, letters: Token) -> tuple[t.Formula, ...]:
+        if letters.value.isdigit():
+            return (self.number(letters),)
+        if len(letters.value) > 2:
+            raise Misread("more than two subscripts; separate longer ones by commas, in braces", letters)
+        return tuple(_variable(letter) if letter.isalpha() else t.Number(int(letter)) for letter in letters.value)
+
+    def indices(self, *indices: t.Formula) -> tuple[t.Formula, ...]:
+        match indices:
+            case (t.Product((t.Name() | t.Constant("I", ()), t.Name() | t.Constant("I", ())) as pair),):
+                return pair  # _{ij}
+            case _ if len(indices) > 2:
+                raise Misread("more than two subscripts")
+            case _:
+                return indices
+
+
+def _variable(name: str) -> t.Formula:
+    return t.Constant("I") if name == "I" else t.Name(name)
+
+
+def _signed(parts: tuple[t.Formula | Token, ...]) -> Iterator[t.Formula]:
+    """The terms of a sum, those behind a minus negated."""
+    for before, part in pairwise((None, *parts)):
+        if isinstance(part, t.Formula):
+            yield t.Neg(part) if isinstance(before, Token) else part

@@ -1,0 +1,134 @@
+"""The functions of formulas, for NumPy and for jax.numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Linalg:
+    """The functions of one array module."""
+
+    xp: Any
+
+    def scalar(self, function: str, x: Array) -> Array:
+        """The function of a number."""
+        xp = self.xp
+        match function:
+            case "det" | "norm":
+                return xp.abs(x)
+            case "inv":
+                return 1 / x
+            case "pinv":
+                return xp.where(x == 0, xp.zeros_like(x), 1 / xp.where(x == 0, xp.ones_like(x), x))
+            case "adj":
+                return xp.ones_like(x)
+            case "vec" | "diag":
+                return x.reshape(1, 1)
+            case "ln":
+                return xp.log(x)
+            case "exp" | "sin" | "cos" | "sqrt":
+                return getattr(xp, function)(x)
+            case _:  # tr, sum
+                return x
+
+    def matrix(self, function: str, X: Array) -> Array:
+        """The function of a matrix: exp, ln, sin, cos and sqrt are those of the matrix, not of its entries."""
+        xp = self.xp
+        match function:
+            case "tr":
+                return xp.trace(X)
+            case "det":
+                return xp.linalg.det(X)
+            case "inv":
+                return xp.linalg.inv(X)
+            case "pinv":
+                return xp.linalg.pinv(X)
+            case "norm":
+                return xp.linalg.norm(X)
+            case "sum":
+                return xp.sum(X)
+            case "adj":
+                return self.adjugate(X)
+            case "vec":
+                return X.T.reshape(-1, 1)
+            case "diag":
+                return xp.diag(X[:, 0]) if X.shape[1] == 1 else xp.diag(X)[:, None]
+            case "exp" | "ln" | "sin" | "cos" | "sqrt":
+                return (_numpy if xp is np else _jax)(function, X)
+            case _:
+                raise TypeError(f"no function {function}")
+
+    def adjugate(self, X: Array) -> Array:
+        """adj(X), at every rank: with X = U diag(s) Vᵀ it is |U| |V| V diag(∏_{j≠i} s_j) Uᵀ."""
+        xp = self.xp
+        U, s, Vt = xp.linalg.svd(X)
+        others = xp.prod(xp.where(xp.eye(len(s), dtype=bool), 1, s[None, :]), axis=1)
+        sign = xp.sign(xp.linalg.det(U) * xp.linalg.det(Vt))
+        return sign * (Vt.T * others[None, :]) @ U.T
+
+
+def _numpy(function: str, X: Array) -> Array:
+    """The matrix function by SciPy, computed in double precision; complex only where it must be."""
+    linalg: Any = import_module("scipy.linalg")
+    name = {"exp": "expm", "ln": "logm", "sin": "sinm", "cos": "cosm", "sqrt": "sqrtm"}[function]
+    value = np.asarray(getattr(linalg, name)(X.astype(np.result_type(X.dtype, np.float64))))
+    return value if np.iscomplexobj(value) else value.astype(X.dtype)
+
+
+def _jax(function: str, X: Array) -> Array:
+    """The matrix function by JAX, traceable; sin and cos are blocks of an exponential, ln halves its argument."""
+    jnp: Any = import_module("jax.numpy")
+    expm: Any = import_module("jax.scipy.linalg").expm
+    n = X.shape[0]
+    match function:
+        case "exp":
+            return expm(X)
+        case "sin" | "cos":
+            block = expm(jnp.block([[jnp.zeros_like(X), X], [-X, jnp.zeros_like(X)]]))  # [[cos X, sin X], ...]
+            return block[:n, n:] if function == "sin" else block[:n, :n]
+        case "sqrt":
+            return _square_root(X)
+        case _:
+            return _logarithm(X)
+
+
+def _square_root(X: Array) -> Array:
+    """The principal square root of a real matrix without eigenvalues on the closed negative axis.
+
+    Newton's iteration in the scaled product form of Denman and Beavers.
+    """
+    jnp: Any = import_module("jax.numpy")
+    lax: Any = import_module("jax.lax")
+
+    n = X.shape[0]
+    identity = jnp.eye(n, dtype=X.dtype)
+
+    def step(k: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
+        M, root = state
+        inverse = jnp.linalg.inv(M)
+        scale = jnp.where(k < 8, jnp.abs(jnp.linalg.det(M)) ** (-1 / (2 * n)), 1).astype(X.dtype)
+        root = scale * root @ (identity + inverse / scale**2) / 2
+        return (identity + (scale**2 * M + inverse / scale**2) / 2) / 2, root
+
+    return lax.fori_loop(0, 24, step, (X, X))[1]
+
+
+def _logarithm(X: Array) -> Array:
+    """The principal logarithm: square roots until near I, then ∫ (X - I) (I + s (X - I))⁻¹ ds over [0, 1]."""
+    jnp: Any = import_module("jax.numpy")
+    halvings, near = 5, X
+    for _ in range(halvings):
+        near = _square_root(near)
+    identity = jnp.eye(X.shape[0], dtype=X.dtype)
+    nodes, weights = np.polynomial.legendre.leggauss(10)
+    total = jnp.zeros_like(X)
+    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+        total = total + float(weight) * jnp.linalg.solve(identity + float(node) * (near - identity), near - identity)
+    return 2**halvings * total

@@ -1,0 +1,80 @@
+"""Reading formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from matcalc.formula import tree as t
+from matcalc.formula._errors import FormulaError
+from matcalc.formula.tokens import MAX_DEPTH, Token, tokenize
+
+_OPERAND = "a variable, a number, a function or a parenthesis"
+_CLOSERS = {
+    **{"_RPAR": "')'", "_RSQB": "']'", "_RBRACE": "'}'", "_RBAR": "a closing '|'", "_RNORM": "a closing '‖'"},
+    **{"_EQUALS": "'='", "$END": "the end"},
+}
+_OTHERS = {"_UNDER": "'_{'", "_CARET": "'^'", "_LBRACE": "'{'", "_LPAR": "'('", "_COMMA": "','", "NAME": "a variable"}
+
+
+def parse(text: str, names: Collection[str] = ()) -> t.Formula:
+    """Read one formula.  ``names`` are variables of several letters.
+
+    >>> parse("tr(A X B)'")
+    <Transpose tr(A X B)ᵀ>
+    """
+    return _read(text, names, "formula")[0]
+
+
+def parse_equation(text: str, names: Collection[str] = ()) -> tuple[t.Formula, ...]:
+    """Read the sides of an equation, one or several.
+
+    >>> parse_equation("(X⁻¹)' = X^-T")
+    (<Transpose X⁻ᵀ>, <Transpose X⁻ᵀ>)
+    """
+    return _read(text, names, "equation")
+
+
+def _read(text: str, names: Collection[str], start: str) -> tuple[t.Formula, ...]:
+    from lark import Token as Terminal
+    from lark import UnexpectedToken
+
+    from matcalc.formula._builder import Misread
+
+    reader = _lark().parse_interactive(start=start)
+    end = token = Token("$END", "", len(text), len(text))
+    sides: tuple[t.Formula, ...] = ()
+    try:
+        for token in (*tokenize(text, names), end):
+            sides = reader.feed_token(Terminal(token.type, token.value, token.start, end_pos=token.end))
+    except UnexpectedToken:
+        found = "the formula ends here" if token is end else f"found {text[token.start : token.end]!r}"
+        raise FormulaError(f"expected {_expected(reader.accepts())}; {found}", text, token.start, token.end) from None
+    except Misread as error:
+        place = error.token or Terminal("", "", token.start, end_pos=token.end)
+        raise FormulaError(str(error), text, place.start_pos or 0, place.end_pos) from None
+    if any(t.depth(side) > MAX_DEPTH for side in sides):
+        raise FormulaError(f"nested deeper than {MAX_DEPTH}", text)
+    return sides
+
+
+def _expected(terminals: Collection[str]) -> str:
+    """What may stand here, in words."""
+    if "NUMBER" in terminals and "_PLUS" not in terminals:
+        return _OPERAND
+    known = ["an operator"] if "_PLUS" in terminals else []
+    spelled = _CLOSERS if known else _CLOSERS | _OTHERS
+    return " or ".join(known + [word for terminal, word in spelled.items() if terminal in terminals])
+
+
+@lru_cache(maxsize=1)
+def _lark() -> Any:
+    """The LALR parser of ``grammar.lark``, which builds the tree while it reads."""
+    from lark import Lark
+
+    from matcalc.formula._builder import Builder
+
+    grammar = files("matcalc.formula").joinpath("grammar.lark").read_text(encoding="utf-8")
+    return Lark(grammar, parser="lalr", lexer="basic", start=["formula", "equation"], transformer=Builder())

@@ -1,0 +1,225 @@
+"""Printing: one walk over the tree, three ways of spelling.
+
+Parentheses are printed by precedence, and around every product beside ⊗, ⊙ or ×, so that nobody has to know which of
+the two binds tighter.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final, Literal
+
+from matcalc.formula import tree as t
+from matcalc.formula.tokens import BARE_GREEK, FUNCTIONS, SPELLED
+
+Style = Literal["unicode", "ascii", "tex"]
+
+# How tightly a formula holds together; an operand printed where a higher level is needed gets parentheses.
+_SUM, _SIGMA, _INFIX, _QUOTIENT, _PRODUCT, _FACTOR, _PRIMARY = range(7)
+
+_SUPERSCRIPTS: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_MARKS: Final = {
+    "unicode": {"T": "ᵀ", "inv": "⁻¹", "pinv": "⁺", "-T": "⁻ᵀ"},
+    "ascii": {"T": "'", "inv": "^-1", "pinv": "^+", "-T": "^-T"},
+    "tex": {"T": r"^\top", "inv": "^{-1}", "pinv": "^{+}", "-T": r"^{-\top}"},
+}
+_OPS: Final = {
+    "unicode": {"⊗": " ⊗ ", "⊙": " ⊙ ", "×": " × "},
+    "ascii": {"⊙": " .* "},  # kron(A, B) and cross(u, v) are words
+    "tex": {"⊗": r" \otimes ", "⊙": r" \odot ", "×": r" \times "},
+}
+_WORDS: Final = {"⊗": "kron", "×": "cross"}
+_MARK_TEXTS: Final = {"T", "-T", "-1"}
+_CONSTANTS: Final = {("e", 1), ("E", 1), ("E", 2)}  # e_i and E_ij are no entries
+_BARS: Final = {
+    "unicode": {"det": ("|", "|"), "norm": ("‖", "‖")},
+    "ascii": {"det": ("|", "|"), "norm": ("||", "||")},
+    "tex": {"det": (r"\lvert ", r" \rvert"), "norm": (r"\lVert ", r" \rVert")},
+}
+_TEX_WORDS: Final = {"det", "ln", "sin", "cos", "exp"}
+_OPERATOR: Final = r"\operatorname{%s}"
+_BEGIN, _END = "\ue000", "\ue001"  # around the formula to point at
+
+
+def show(tree: t.Formula, style: Style) -> str:
+    """The formula as text."""
+    return _Printer(style).text(tree)
+
+
+def locate(tree: t.Formula, part: t.Formula) -> tuple[str, int, int]:
+    """The formula in Unicode, and where in it the node ``part`` (the object, not an equal one) is printed."""
+    text = _Printer("unicode", part).text(tree)
+    start, end = text.find(_BEGIN), text.find(_END)
+    text = text.replace(_BEGIN, "").replace(_END, "")
+    return (text, start, end - 1) if start >= 0 else (text, 0, len(text))
+
+
+class _Printer:
+    def __init__(self, style: Style, marked: t.Formula | None = None) -> None:
+        self.style: Style = style
+        self.marked = marked
+        self.bars = 0  # how many are open
+
+    def text(self, tree: t.Formula, least: int = _SUM) -> str:
+        """The formula as text, in parentheses if it holds together less than ``least``."""
+        text = self._text(tree)
+        if self._level(tree) < least:
+            tall = self.style == "tex" and any(part in text for part in (r"\frac", r"\sum"))
+            text = rf"\left({text}\right)" if tall else f"({text})"
+        return f"{_BEGIN}{text}{_END}" if tree is self.marked else text
+
+    def _level(self, tree: t.Formula) -> int:
+        match tree:
+            case t.Sum() | t.Neg():
+                return _SUM
+            case t.Sigma():
+                return _SIGMA
+            case t.Product(factors):
+                return _SIGMA if isinstance(factors[-1], t.Sigma) else _PRODUCT
+            case t.Infix("/"):
+                return _FACTOR if self.style == "tex" else _QUOTIENT
+            case t.Infix(op):
+                return _PRIMARY if self.style == "ascii" and op in _WORDS else _INFIX
+            case t.Power() | t.Transpose() | t.Derivative() | t.Apply("inv" | "pinv" | "!"):
+                return _FACTOR
+            case t.Apply("exp") if self.style == "tex":
+                return _FACTOR
+            case t.Apply("ln", of) if self._barred(of):
+                return _FACTOR
+            case _:
+                return _PRIMARY
+
+    def _text(self, tree: t.Formula) -> str:
+        match tree:
+            case t.Number(value):
+                return format(Decimal(repr(value)), "f")
+            case t.Name(name):
+                return self._name(name)
+            case t.Derivative():
+                return self._derivative(tree)
+            case t.Constant(symbol, indices):
+                return symbol + self._subscript(indices)
+            case t.Entry(t.Name(name), indices) if (name, len(indices)) not in _CONSTANTS:
+                return self._name(name) + self._subscript(indices)
+            case t.Entry(of, indices):
+                return f"[{self.text(of)}]{self._subscript(indices)}"
+            case t.Sum((first, *rest)):
+                signed = [(" - ", part.of) if isinstance(part, t.Neg) else (" + ", part) for part in rest]
+                head = self.text(first, _SUM if isinstance(first, t.Neg) else _SIGMA)
+                return head + "".join([sign + self.text(part, _SIGMA) for sign, part in signed])
+            case t.Neg(of):
+                return "-" + self.text(of, _SIGMA)
+            case t.Product((*first, last)):
+                tail = self.text(last, _SIGMA if isinstance(last, t.Sigma) else _FACTOR)
+                return " ".join([*[self.text(factor, _FACTOR) for factor in first], tail])
+            case t.Infix():
+                return self._infix(tree)
+            case t.Power(base, exponent):
+                return self._power(base, exponent)
+            case t.Transpose(t.Apply("inv", of)):
+                return self.text(of, _PRIMARY) + _MARKS[self.style]["-T"]
+            case t.Transpose(of):
+                return self.text(of, _PRIMARY) + _MARKS[self.style]["T"]
+            case t.Apply(function, of):
+                return self._apply(tree, function, of)
+            case t.Sigma(index, start, stop, body):
+                sign = {"unicode": "Σ", "ascii": "sum", "tex": r"\sum"}[self.style]
+                lower, upper = f"{self._name(index)}={self._compact(start)}", self._braced(stop)
+                return f"{sign}_{{{lower}}}^{{{upper}}} {self.text(body, _SIGMA)}"
+            case _:
+                raise TypeError(f"not a formula: {type(tree).__name__}")
+
+    def _name(self, name: str) -> str:
+        word = SPELLED.get(name)
+        match self.style:
+            case "unicode":
+                return name
+            case "ascii":
+                return name if word is None else word if word in BARE_GREEK else f"\\{word}"
+            case "tex":
+                return f"\\{word}" if word else name if len(name) == 1 else rf"\mathrm{{{name}}}"
+
+    def _derivative(self, tree: t.Derivative) -> str:
+        name, by = self._name(tree.of), tree.by
+        match self.style:
+            case "unicode":
+                return f"∂_{by}{name}" if by not in ("", "²") else f"∂{by}{name}"
+            case "ascii":
+                return f"d2({name})" if by == "²" else f"d_{by}({name})" if by else f"d({name})"
+            case "tex" if not by:
+                return rf"\frac{{\partial {name}}}{{\partial x}}"
+            case "tex":
+                return rf"\partial^{{2}} {name}" if by == "²" else rf"\partial_{{{by}}} {name}"
+
+    def _subscript(self, indices: tuple[t.Formula, ...]) -> str:
+        if not indices:
+            return ""
+        texts = [self._compact(index) for index in indices]
+        letters = all(len(text) == 1 and text.isalpha() for text in texts) and "".join(texts) not in FUNCTIONS
+        body = ("" if letters else ",").join(texts)
+        short = letters or (len(texts) == 1 and body.isdigit())
+        return f"_{body}" if short and self.style != "tex" else f"_{{{body}}}"
+
+    def _compact(self, tree: t.Formula) -> str:
+        return self.text(tree).replace(" + ", "+").replace(" - ", "-")
+
+    def _braced(self, tree: t.Formula) -> str:
+        """What stands in the braces of ^{...}: not what would be read as a mark."""
+        text = self._compact(tree)
+        return f"({text})" if text in _MARK_TEXTS else text
+
+    def _infix(self, tree: t.Infix) -> str:
+        match tree, self.style:
+            case t.Infix("/", left, right), "tex":
+                return rf"\frac{{{self.text(left)}}}{{{self.text(right)}}}"
+            case t.Infix("/", left, right), _:
+                return f"{self.text(left, _PRODUCT)}/{self.text(right, _FACTOR)}"
+            case t.Infix("⊗" | "×" as op, left, right), "ascii":
+                return f"{_WORDS[op]}({self.text(left)}, {self.text(right)})"
+            case t.Infix(op, left, right), style:
+                chained = isinstance(left, t.Infix) and left.op == op
+                return self.text(left, _INFIX if chained else _FACTOR) + _OPS[style][op] + self.text(right, _FACTOR)
+
+    def _power(self, base: t.Formula, exponent: t.Formula) -> str:
+        text = self._compact(exponent)
+        whole = isinstance(exponent, t.Number) and text.isdigit()
+        if self.style == "tex":
+            euler = isinstance(base, t.Name) and base.name == "e"  # e^{k} would be the exponential
+            return f"{'(e)' if euler else self.text(base, _PRIMARY)}^{{{self._braced(exponent)}}}"
+        if self.style == "unicode" and whole:
+            return self.text(base, _PRIMARY) + text.translate(_SUPERSCRIPTS)
+        letter = isinstance(exponent, t.Name) and text != "T"
+        return self.text(base, _PRIMARY) + (f"^{text}" if whole or letter else f"^({text})")
+
+    def _barred(self, tree: t.Formula) -> bool:
+        """Whether bars are printed around the argument: not inside other bars, where words say it."""
+        match tree:
+            case t.Apply("det"):
+                return not self.bars
+            case t.Apply("norm"):
+                return not self.bars or self.style == "tex"
+            case _:
+                return False
+
+    def _apply(self, tree: t.Apply, function: str, of: t.Formula) -> str:
+        tex = self.style == "tex"
+        match function:
+            case "inv" | "pinv":
+                return self.text(of, _PRIMARY) + _MARKS[self.style][function]
+            case "!":
+                return self.text(of, _PRIMARY) + "!"
+            case "det" | "norm" if self._barred(tree):
+                left, right = _BARS[self.style][function]
+                self.bars += 1
+                text = self.text(of)
+                self.bars -= 1
+                return left + text + right
+            case "exp" if tex and (text := self.text(of)) not in _MARK_TEXTS:
+                return f"e^{{{text}}}"
+            case "sqrt" if tex:
+                return rf"\sqrt{{{self.text(of)}}}"
+            case "ln" if self._barred(of):
+                return (r"\ln " if tex else "ln ") + self.text(of)
+            case _:
+                name = function if not tex else rf"\{function}" if function in _TEX_WORDS else _OPERATOR % function
+                return f"{name}({self.text(of)})"

@@ -1,0 +1,222 @@
+r"""From text to terminals: ASCII, Unicode and TeX spell the same ones.
+
+Every letter is a variable of its own, so ``AXB`` is three tokens; function words, Greek letters spelled out with four
+or more letters (``beta``; the shorter ones are ``\mu``, ``\xi``) and declared names are read first, longest first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from matcalc.formula._errors import FormulaError
+
+MAX_LENGTH: Final = 20_000
+MAX_DEPTH: Final = 200
+
+GREEK: Final = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",
+    "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ",
+    "tau": "τ", "upsilon": "υ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω", "Gamma": "Γ", "Delta": "Δ",
+    "Theta": "Θ", "Lambda": "Λ", "Xi": "Ξ", "Pi": "Π", "Sigma": "Σ", "Upsilon": "Υ", "Phi": "Φ", "Psi": "Ψ",
+    "Omega": "Ω",
+}  # fmt: skip
+SPELLED: Final = {letter: word for word, letter in GREEK.items()}
+BARE_GREEK: Final = frozenset(word for word in GREEK if len(word) >= 4)
+
+FUNCTIONS: Final = {
+    name: name
+    for name in (
+        *("tr", "det", "adj", "inv", "pinv", "exp", "ln", "sin", "cos", "sqrt", "sum", "vec", "diag", "norm"),
+        *("kron", "cross"),
+    )
+} | {"log": "ln", "trace": "tr"}
+
+_RAISED: Final = "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ"
+_LOWERED: Final = "₀₁₂₃₄₅₆₇₈₉ₐₑₒₓₕₖₗₘₙₚₛₜᵢᵣᵤᵥⱼ"
+_SUPERSCRIPTS: Final = str.maketrans(_RAISED + "⁺⁻", "0123456789()abcdefghijklmnoprstuvwxyz+-")
+_SUBSCRIPTS: Final = str.maketrans(_LOWERED, "0123456789aeoxhklmnpstiruvj")
+_LETTER: Final = "[A-Za-zΑ-Ωα-ω]"
+_T: Final = r"(?:T|⊤|ᵀ|\\top(?![a-z])|\\intercal|\\math(?:sf|rm)\s*(?:T|\{T\}))"
+_OPENING: Final = {"_LPAR": "_RPAR", "_LSQB": "_RSQB", "_LBRACE": "_RBRACE", "_LBAR": "_RBAR", "_LNORM": "_RNORM"}
+_CLOSING: Final = frozenset(_OPENING.values())
+_ENDS: Final = _CLOSING | {
+    *("NAME", "NUMBER", "SUB", "TRANSPOSE", "INVERSE", "INVERSE_TRANSPOSE", "PINV", "FACTORIAL"),
+}  # an operand may end with these, so a bar after one of them can close
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A terminal of the grammar: its type, its normal spelling, and its place in the text."""
+
+    type: str
+    value: str
+    start: int
+    end: int
+
+
+def _raised(body: str) -> str:
+    """The pattern of ``^body``, with or without braces or parentheses."""
+    return rf"\^\s*(?:{body}|\{{\s*{body}\s*\}}|\(\s*{body}\s*\))"
+
+
+@lru_cache(maxsize=64)
+def _pattern(names: frozenset[str]) -> re.Pattern[str]:
+    """The one regular expression of the language: a named group for each terminal, earlier ones first."""
+    words = sorted(names | BARE_GREEK, key=len, reverse=True)
+    greek = "|".join(sorted(GREEK, key=len, reverse=True))
+    name = rf"(?:\\(?:{greek})(?![A-Za-z])|{'|'.join(map(re.escape, words))}|{_LETTER})"
+    functions = "|".join(sorted(FUNCTIONS, key=len, reverse=True))
+    declared = "|".join(map(re.escape, sorted(names, key=len, reverse=True))) or "(?!)"
+    marks = rf"\s*(?:-\s*1|-?\s*{_T}|\+|\\dagger)\s*\}}"
+    patterns = {
+        "SPACE": r"\s+|~|&|\\[,;:!> ]|\\(?:left|right|[bB]igg?[lr]?|q?quad|limits|displaystyle)(?![A-Za-z])"
+        r"|\\(?:mathbf|boldsymbol|bm)(?=\s+[A-Za-z\\])",
+        "NUMBER": r"[0-9]+(?:\.[0-9]+)?",
+        "WRAP": r"\\(?:math(?:bf|rm|it|sf)|boldsymbol|bm|operatorname|text)\s*\{[^{}]*\}",
+        "DECLARED": declared,
+        "_SIGMA": r"(?:[Σ∑]|\\sum(?![A-Za-z])|sum)(?=\s*_\s*\{)",
+        "FRACTION": rf"\\[dt]?frac\s*\{{\s*\\partial\s*(?:\^\s*\{{?2\}}?)?\s*(?:{name}|\\mathrm\{{{name}\}})\s*\}}"
+        r"\s*\{\s*\\partial\s*[A-Za-z]\s*(?:\\partial\s*[A-Za-z]\s*)?\}",
+        "PARTIAL": r"(?:∂|\\partial(?![A-Za-z]))(?:\s*_\s*\{\s*[A-Za-z]\s*\}|_[A-Za-z]|²|\^2|\^\{2\})?",
+        "DIFFERENTIAL": rf"d(?:_[A-Za-z]|2)?\(\s*{name}\s*\)",
+        "FUNC": rf"\\(?:{functions})(?![A-Za-z])|{functions}",
+        "_EULER": rf"e(?=\s*\^\s*\{{(?!{marks}))",
+        "NAME": name,
+        "_FRAC": r"\\[dt]?frac(?![A-Za-z])",
+        "INVERSE_TRANSPOSE": "⁻ᵀ|" + _raised(rf"-\s*{_T}"),
+        "INVERSE": rf"⁻¹(?![{_RAISED}])|" + _raised(r"-\s*1(?![0-9.!])"),
+        "TRANSPOSE": rf"'|ᵀ|\^\s*(?:{_T}|\{{\s*{_T}\s*\}})",
+        "PINV": "⁺|†|" + _raised(r"(?:\+|†|\\dagger)"),
+        "SUPERSCRIPT": rf"(?:[{_RAISED}]|[⁺⁻](?=[{_RAISED}]))+",
+        "SUB": rf"_{_LETTER}{{1,2}}(?!{_LETTER})|_[0-9]+|[{_LOWERED}]+",
+        "_UNDER": r"_(?=\s*\{)",
+        "_CARET": r"\^",
+        "FACTORIAL": r"!",
+        "_PLUS": r"\+",
+        "MINUS": r"[-−–]",
+        "KRON": r"⊗|\\otimes",
+        "HADAMARD": r"⊙|\\odot|\.\*",
+        "CROSS": r"×|\\times",
+        "_DOT": r"[*@·⋅∙]|\\cdot(?![a-z])",
+        "_SLASH": r"/",
+        "_COMMA": r",",
+        "_EQUALS": r"=",
+        "_LBAR": r"\\lvert",
+        "_RBAR": r"\\rvert",
+        "_LNORM": r"\\lVert",
+        "_RNORM": r"\\rVert",
+        "NORM": r"\|\||‖|∥|\\\|",
+        "BAR": r"\|",
+        "_LPAR": r"\(",
+        "_RPAR": r"\)",
+        "_LSQB": r"\[",
+        "_RSQB": r"\]",
+        "_LBRACE": r"\{",
+        "_RBRACE": r"\}",
+    }
+    return re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in patterns.items()))
+
+
+def canonical(name: str) -> str:
+    r"""The name a variable goes by: ``\beta`` and ``beta`` are ``β``."""
+    name = name.removeprefix("\\")
+    return GREEK.get(name, name)
+
+
+def tokenize(text: str, names: Collection[str] = ()) -> Iterator[Token]:
+    """The terminals of ``text``, with every bar known as an opening or a closing one."""
+    if len(text) > MAX_LENGTH:
+        raise FormulaError(f"the formula has {len(text):,} characters; at most {MAX_LENGTH:,} are read")
+    declared = frozenset(name for name in names if len(name) > 1)
+    for name in declared:
+        if name in FUNCTIONS or not re.fullmatch(rf"{_LETTER}[A-Za-zΑ-Ωα-ω0-9]+", name):
+            raise FormulaError(f"{name!r} cannot be a name: write a letter, then letters and digits, and no function")
+    return _paired(text, _raw(text, 0, declared, text))
+
+
+def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[Token]:
+    """The terminals of ``text``, which begins at ``offset`` of ``whole``; bars are still bars."""
+    pattern, position = _pattern(names), 0
+    while position < len(text):
+        match = pattern.match(text, position)
+        start = offset + position
+        if match is None or match.lastgroup is None:
+            raise FormulaError(_unreadable(text[position:]), whole, start)
+        kind, value, end = match.lastgroup, match.group(), offset + match.end()
+        position = match.end()
+        match kind:
+            case "SPACE":
+                continue
+            case "WRAP":
+                brace = value.index("{") + 1
+                yield from _raw(value[brace:-1], start + brace, names, whole)
+            case "SUPERSCRIPT":
+                yield Token("_CARET", "^", start, end)
+                yield Token("_LPAR", "(", start, end)
+                yield from _raw(value.translate(_SUPERSCRIPTS), start, names, whole)
+                yield Token("_RPAR", ")", end, end)
+            case "FRACTION":
+                bare = re.sub(r"\\[dt]?frac|\\partial|\\mathrm|\^\s*\{?2\}?|\s", "", value)  # {U}{x}
+                of, by = bare[1:-1].split("}{")
+                mark = "²" if len(by) == 2 else "" if by in "xX" else f"_{by}"
+                yield Token("PARTIAL", f"∂{mark}", start, end)
+                yield Token("NAME", canonical(of.strip("{}")), start, end)
+            case "PARTIAL":
+                mark = re.sub(r"∂|\\partial|[\s{}^]", "", value).replace("2", "²")
+                yield Token("PARTIAL", f"∂{mark}", start, end)
+            case "DIFFERENTIAL":
+                mark, _, of = value[1:-1].partition("(")
+                yield Token("PARTIAL", f"∂{mark.replace('2', '²')}", start, end)
+                yield Token("NAME", canonical(of.strip()), start, end)
+            case "FUNC":
+                yield Token("FUNC", FUNCTIONS[value.removeprefix("\\")], start, end)
+            case "NAME" | "DECLARED":
+                yield Token("NAME", canonical(value), start, end)
+            case "SUB":
+                yield Token("SUB", value.removeprefix("_").translate(_SUBSCRIPTS), start, end)
+            case _:
+                yield Token(kind, value, start, end)
+
+
+def _paired(text: str, tokens: Iterator[Token]) -> Iterator[Token]:
+    """Tell opening bars from closing ones, and keep the nesting within bounds.
+
+    A bar closes when the innermost open delimiter is such a bar and an operand has just ended; otherwise it opens.
+    """
+    closers: list[str] = []  # what would close each open delimiter
+    previous = ""
+    for token in tokens:
+        kinds = [token.type]
+        ended = previous in _ENDS
+        if token.type == "BAR":
+            kinds = ["_RBAR" if ended and closers[-1:] == ["_RBAR"] else "_LBAR"]
+        elif token.type == "NORM":
+            if ended and closers[-1:] == ["_RBAR"] and token.value == "||":  # |A||B|, |(|A|)||B|
+                kinds = ["_RBAR", "_RBAR" if closers[-2:] == ["_RBAR", "_RBAR"] else "_LBAR"]
+            else:
+                kinds = ["_RNORM" if ended and closers[-1:] == ["_RNORM"] else "_LNORM"]
+        width = (token.end - token.start) // len(kinds)
+        for number, kind in enumerate(kinds):
+            if kind in _OPENING:
+                closers.append(_OPENING[kind])
+            elif closers and kind == closers[-1]:
+                closers.pop()
+            if len(closers) > MAX_DEPTH:
+                raise FormulaError(f"nested deeper than {MAX_DEPTH}", text, token.start)
+            start = token.start + number * width
+            yield Token(kind, token.value, start, token.end if kind == kinds[-1] else start + width)
+            previous = kind
+
+
+def _unreadable(rest: str) -> str:
+    """Why no terminal begins ``rest``."""
+    if rest.startswith("\\"):
+        command = re.match(r"\\[A-Za-z]*", rest)
+        return f"unknown command {command.group() if command else rest[:2]}"
+    if rest.startswith("_"):
+        return "after _ come one or two letters, a number, or braces"
+    return f"unexpected character {rest[0]!r}"

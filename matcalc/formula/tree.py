@@ -1,0 +1,272 @@
+"""Formulas as trees: frozen, hashable, compared by structure.
+
+``str(tree)`` is the formula in Unicode, ``tree.ascii()`` and ``tree.tex()`` say it otherwise, ``tree.T`` is the
+transposed formula.  Parentheses are kept only where the tree needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from matcalc.formula.printing import Style
+
+
+class Formula:
+    """Any formula; the classes below are its kinds."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """The formula in Unicode: ``-X⁻ᵀ Aᵀ Bᵀ X⁻ᵀ``."""
+        return self._printed("unicode")
+
+    def ascii(self) -> str:
+        """The formula in ASCII: ``-X^-T A' B' X^-T``."""
+        return self._printed("ascii")
+
+    def tex(self) -> str:
+        r"""The formula in TeX: ``-X^{-\\top} A^\\top B^\\top X^{-\\top}``."""
+        return self._printed("tex")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
+    @property
+    def T(self) -> Formula:
+        """The transposed formula, with transposes pushed inwards: ``(A X⁻¹ + B).T`` is ``X⁻ᵀ Aᵀ + Bᵀ``."""
+        return transpose(self)
+
+    def _printed(self, style: Style) -> str:
+        from matcalc.formula.printing import show
+
+        return show(self, style)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Number(Formula):
+    """A number without sign; ``0`` is the zero of any shape."""
+
+    value: int | float
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Name(Formula):
+    """A variable: one letter, or a declared name.  Spelled Greek letters are the letters."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Derivative(Formula):
+    """``∂U``, ``∂_x U``, ``∂²U``: a value of its own, looked up under ``key``."""
+
+    of: str
+    by: str = ""  # "", a letter, or "²"
+
+    @property
+    def key(self) -> str:
+        """The name of the value: ``dU``, ``dU_dx``, ``d2U``."""
+        match self.by:
+            case "":
+                return f"d{self.of}"
+            case "²":
+                return f"d2{self.of}"
+            case by:
+                return f"d{self.of}_d{by}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Constant(Formula):
+    """A constant sized by its context: ``I`` (or ``I_n``), ``e_i``, ``E_ij``; also a sized zero ``0_mn``."""
+
+    symbol: Literal["I", "e", "E", "0"]
+    indices: tuple[Formula, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Entry(Formula):
+    """``x_i``, ``a_ij`` (an entry of A where A is the matrix), ``[X⁻¹]_kl``."""
+
+    of: Formula
+    indices: tuple[Formula, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Sum(Formula):
+    """``a + b - c``: two terms or more, subtracted ones negated."""
+
+    terms: tuple[Formula, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Neg(Formula):
+    """``-a``."""
+
+    of: Formula
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Product(Formula):
+    """``A X B``: two factors or more, matrices and scalars alike."""
+
+    factors: tuple[Formula, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Infix(Formula):
+    """``A ⊗ B``, ``A ⊙ B``, ``u × v``, and the quotient ``a/b``."""
+
+    op: Literal["⊗", "⊙", "×", "/"]
+    left: Formula
+    right: Formula
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Power(Formula):
+    """``X^k``; the exponent is an integer expression, of a scalar any number."""
+
+    base: Formula
+    exponent: Formula
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Transpose(Formula):
+    """``Xᵀ``."""
+
+    of: Formula
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Apply(Formula):
+    """A function of one argument; ``inv``, ``pinv`` and ``!`` print behind it, ``det`` and ``norm`` around it."""
+
+    function: str
+    of: Formula
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Sigma(Formula):
+    """``Σ_{index=start}^{stop} body``."""
+
+    index: str
+    start: Formula
+    stop: Formula
+    body: Formula
+
+
+def children(tree: Formula) -> tuple[Formula, ...]:
+    """The formulas directly inside ``tree``."""
+    match tree:
+        case Sum(parts) | Product(parts) | Constant(_, parts):
+            return parts
+        case Entry(of, indices):
+            return (of, *indices)
+        case Neg(of) | Transpose(of) | Apply(_, of):
+            return (of,)
+        case Infix(_, left, right) | Power(left, right):
+            return (left, right)
+        case Sigma(_, start, stop, body):
+            return (start, stop, body)
+        case _:
+            return ()
+
+
+def depth(tree: Formula) -> int:
+    """How many nodes deep the tree is; an iteration, so that any tree can be asked."""
+    level, count = [tree], 0
+    while level:
+        level = [child for node in level for child in children(node)]
+        count += 1
+    return count
+
+
+def add(terms: Iterable[Formula]) -> Formula:
+    """The sum of the terms: ``0`` of none, the term itself of one."""
+    match tuple(terms):
+        case ():
+            return Number(0)
+        case (term,):
+            return term
+        case several:
+            return Sum(several)
+
+
+def multiply(factors: Iterable[Formula]) -> Formula:
+    """The product of the factors: ``1`` of none, the factor itself of one."""
+    match tuple(factors):
+        case ():
+            return Number(1)
+        case (factor,):
+            return factor
+        case several:
+            return Product(several)
+
+
+def terms(tree: Formula) -> tuple[Formula, ...]:
+    """The summands of the formula, signs folded in: ``a - (b - c)`` has ``a``, ``-b`` and ``c``."""
+    match tree:
+        case Sum(parts):
+            return tuple(term for part in parts for term in terms(part))
+        case Neg(Sum() | Neg() as inner):
+            return tuple(term.of if isinstance(term, Neg) else Neg(term) for term in terms(inner))
+        case _:
+            return (tree,)
+
+
+def is_scalar(tree: Formula, scalars: Collection[str] = ()) -> bool:
+    """Whether the formula is a scalar by its form; ``scalars`` are names known to be."""
+    match tree:
+        case Number(value):
+            return value != 0
+        case Name(name):
+            return name in scalars
+        case Entry() | Apply("tr" | "det" | "norm" | "sum" | "!"):
+            return True
+        case Constant() | Apply("vec" | "diag"):
+            return False
+        case Derivative():
+            return tree.key in scalars
+        case Power(base):
+            return is_scalar(base, scalars)
+        case Sigma(_, _, _, body):
+            return is_scalar(body, scalars)
+        case _:
+            return all(is_scalar(child, scalars) for child in children(tree))
+
+
+def transpose(tree: Formula, scalars: Collection[str] = ()) -> Formula:
+    """The transposed formula; ``scalars`` are names of scalars, which stay as they are."""
+    if is_scalar(tree, scalars):
+        return tree
+
+    def turn(part: Formula) -> Formula:
+        return transpose(part, scalars)
+
+    match tree:
+        case Number() | Constant("I"):
+            return tree
+        case Constant("E" | "0" as symbol, (row, column)):
+            return Constant(symbol, (column, row))
+        case Transpose(of):
+            return of
+        case Neg(of):
+            return Neg(turn(of))
+        case Sum(parts):
+            return Sum(tuple([turn(part) for part in parts]))
+        case Product(factors):
+            numbers = [factor for factor in factors if is_scalar(factor, scalars)]
+            matrices = [turn(factor) for factor in reversed(factors) if not is_scalar(factor, scalars)]
+            return multiply(numbers + matrices)
+        case Infix("⊗" | "⊙" as op, left, right):
+            return Infix(op, turn(left), turn(right))
+        case Infix("/", left, right):
+            return Infix("/", turn(left), right)
+        case Power(base, exponent):
+            return Power(turn(base), exponent)
+        case Sigma(index, start, stop, body):
+            return Sigma(index, start, stop, turn(body))
+        case _:
+            return Transpose(tree)

@@ -1,0 +1,38 @@
+"""How far two right answers may lie apart."""
+
+from typing import Any, Literal, get_args
+
+import jax.numpy as jnp
+
+Precision = Literal["highest", "high", "default"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+# What a matrix product of float32 keeps below the highest precision: TF32 has 11 significant bits, one pass of bfloat16
+# 8, three passes about 16. On the CPU every product is in full.
+_PRODUCTS = {
+    ("gpu", "high"): 2.0**-11,
+    ("gpu", "default"): 2.0**-11,
+    ("tpu", "high"): 2.0**-16,
+    ("tpu", "default"): 2.0**-8,
+}
+
+# Measured over the catalogue, many points and sizes, the error of a right answer stays below 8 u (1 + κ).
+SAFETY = 64
+
+
+def unit_roundoff(dtype: Any, platform: str = "cpu", precision: Precision = "highest") -> float:
+    """Half the distance from 1 to the next number: of the dtype, or of its matrix products where they keep less."""
+    u = float(jnp.finfo(dtype).eps) / 2
+    return max(u, _PRODUCTS.get((platform, precision), 0.0)) if jnp.dtype(dtype).itemsize <= 4 else u
+
+
+def tolerance(u: float, condition: float) -> float:
+    """The norm-wise relative error that rounding explains: SAFETY · u · (1 + κ).
+
+    A backward stable algorithm returns the exact answer for arguments that are off by a few u, so its error is at most
+    a few u κ, with κ the relative condition number: how strongly the answer amplifies relative changes of the
+    arguments (measured, at the point in question). The 1 is the rounding of the answer itself. Neither depends on how
+    large the answer is. Source: N. J. Higham, Accuracy and Stability of Numerical Algorithms (2nd ed., SIAM 2002),
+    sections 1.5 and 1.6.
+    """
+    return SAFETY * u * (1 + condition)

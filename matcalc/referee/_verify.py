@@ -1,0 +1,321 @@
+"""Verify an identity: its closed form against every witness, in each layout and dtype."""
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+from matcalc._identity import Identity
+from matcalc._layout import Layout, to_layout
+from matcalc._signature import Kind
+from matcalc.referee._finite_differences import Estimate, finite_differences
+from matcalc.referee._tolerance import Precision, tolerance, unit_roundoff
+
+Array = np.ndarray[Any, Any]
+Verdict = Literal["pass", "fail", "inconclusive", "autodiff-wrong"]
+VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "inconclusive", "autodiff-wrong")
+
+PERTURBATION = 2.0**-24  # relative change of the arguments, by which the condition number is measured
+PERTURBATIONS = 3
+FD_SAFETY = 10  # how far beyond their own estimate finite differences may be off
+PRINTED = 1e-8  # printed forms are textbook forms, which may square a condition number
+MEANINGLESS = 0.1  # a comparison that allows this much proves nothing
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to verify: dtypes, layouts, the device, the precision of matrix products, and where to draw samples."""
+
+    dtypes: Sequence[str] = ("float32", "float64")
+    layouts: Sequence[Layout] = ("numerator", "denominator")
+    platform: str | None = None
+    precision: Precision = "highest"
+    sizes: Mapping[str, int] = field(default_factory=dict[str, int])
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line of the protocol. Errors are norm-wise relative; they are those of the closed form against a witness."""
+
+    name: str
+    covers: tuple[str, ...]
+    formula: str
+    derivative: str
+    kind: Kind
+    layout: Layout
+    dtype: str
+    sizes: Mapping[str, Any]
+    seed: int
+    verdict: Verdict
+    cause: str | None
+    error_autodiff: float
+    error_reference: float
+    error_fd: float
+    tolerance: float
+    condition: float
+    chapter: str = ""
+
+
+@dataclass(frozen=True)
+class Witnesses:
+    """Value and derivatives in JAX's layout, as NumPy arrays."""
+
+    value: Array
+    closed: Array
+    autodiff: Array
+
+
+def verify(entry: Identity[Any], settings: Settings, inputs: Mapping[str, Any] | None = None) -> Iterator[Result]:
+    """Verify `entry` at a random point of its domain, or at `inputs`, arguments by name: a result for each dtype and
+    layout. ValueError or TypeError for sizes or inputs that do not fit it.
+    """
+    with jax.enable_x64(True), jax.default_matmul_precision(settings.precision):
+        for kind in entry.covers:
+            for dtype in settings.dtypes:
+                if inputs is None:
+                    sizes = {name: size for name, size in settings.sizes.items() if name in entry.signature.names(kind)}
+                    arguments = entry.sample(settings.seed, dtype=dtype, kind=kind, **sizes)
+                else:
+                    arguments = tuple(
+                        value if p.is_integer else np.asarray(value, dtype)
+                        for p, value in ((p, inputs[p.name]) for p in entry.signature.parameters)
+                    )
+                yield from _at_point(entry, kind, dtype, arguments, settings, printed=inputs is None)
+
+
+def _at_point(
+    entry: Identity[Any], kind: Kind, dtype: str, arguments: tuple[Any, ...], settings: Settings, printed: bool
+) -> Iterator[Result]:
+    values = dict(zip((p.name for p in entry.signature.parameters), arguments, strict=True))
+    sizes = {axis: size for axis, size in entry.signature.measure(values).items() if not axis.isdigit()}
+    sizes |= {p.name: values[p.name] for p in entry.signature.integers}
+    case = Case(entry, arguments, settings.seed)
+    u = unit_roundoff(dtype, settings.platform or jax.default_backend(), settings.precision)
+    outside = entry.outside(*arguments)
+    computed = None if outside else case.compute(dtype, settings.platform)
+    for layout in settings.layouts:
+        judged = Judgement("inconclusive", outside) if computed is None else judge(case, computed, layout, u, printed)
+        yield Result(
+            name=entry.name,
+            covers=entry.covers[kind],
+            formula=entry.formulas[0],
+            derivative=entry.derivative_formulas[0],
+            kind=kind,
+            layout=layout,
+            dtype=dtype,
+            sizes=sizes,
+            seed=settings.seed,
+            chapter=entry.chapter,
+            **vars(judged),
+        )
+
+
+class Case:
+    """An identity at a point, and what the witnesses in float64 say there."""
+
+    def __init__(self, entry: Identity[Any], arguments: tuple[Any, ...], seed: int) -> None:
+        self.entry, self.arguments = entry, arguments
+        self.names = [p.name for p in entry.signature.parameters]
+        self.rng = np.random.default_rng(seed)
+        self.seed = seed
+
+    @property
+    def exact(self) -> tuple[Any, ...]:
+        """The arguments in float64."""
+        return tuple(a.astype(np.float64) if isinstance(a, np.ndarray) else a for a in self.arguments)
+
+    def compute(self, dtype: str, platform: str | None) -> Witnesses:
+        """On the device and in the dtype asked for."""
+        device = jax.devices(platform)[0] if platform else None
+        return self._run(self.arguments, device)
+
+    @functools.cached_property
+    def reference(self) -> Witnesses:
+        """In float64, on the CPU."""
+        return self._run(self.exact, self._cpu)
+
+    @functools.cached_property
+    def finite(self) -> Estimate:
+        """By finite differences of the value, in float64 on the CPU."""
+        compiled = _along(self.entry)
+        _, x = self.entry.path(dict(zip(self.names, self.exact, strict=True)))
+        with jax.default_device(self._cpu):
+            return finite_differences(
+                lambda points: np.asarray(compiled(points, self.exact)), np.asarray(x), self.entry.order, self.seed
+            )
+
+    @functools.cached_property
+    def conditions(self) -> tuple[float, float]:
+        """How strongly closed form and autodiff amplify relative changes of the arguments, each at this point."""
+        worst = [0.0, 0.0]
+        for _ in range(PERTURBATIONS):
+            moved = self._run(tuple(self._perturbed(a) for a in self.exact), self._cpu)
+            pairs = ((moved.closed, self.reference.closed), (moved.autodiff, self.reference.autodiff))
+            for i, (D, D0) in enumerate(pairs):
+                worst[i] = max(worst[i], relative(D, D0) / PERTURBATION)
+        return worst[0], worst[1]
+
+    @functools.cached_property
+    def misprint(self) -> str | None:
+        """Which printed form does not evaluate to the value or to the derivative, if any."""
+        values = dict(zip(self.names, self.exact, strict=True))
+        f, D = self.reference.value, self.reference.closed
+        variation = float(np.linalg.norm(D) * np.linalg.norm(np.asarray(self.entry.path(values)[1])))
+        for expressions, expected in ((self.entry.formulas, f), (self.entry.derivative_formulas, D)):
+            for expression in expressions:
+                printed = np.asarray(self.entry.evaluate(expression, values, expected.shape))
+                size = np.linalg.norm(expected) + (variation if expected is f else 0)
+                if not np.linalg.norm(printed - expected) <= PRINTED * size:
+                    return f"the printed form {expression} does not evaluate to what is computed"
+        return None
+
+    @property
+    def _cpu(self) -> Any:
+        return jax.devices("cpu")[0]
+
+    def _perturbed(self, argument: Any) -> Any:
+        if not isinstance(argument, np.ndarray):
+            return argument
+        return np.asarray(argument * (1 + PERTURBATION * self.rng.choice([-1.0, 1.0], argument.shape)))
+
+    def _run(self, arguments: tuple[Any, ...], device: Any) -> Witnesses:
+        with jax.default_device(device):
+            return Witnesses(*(np.asarray(a) for a in _witnesses(self.entry)(*arguments)))
+
+
+@functools.cache
+def _witnesses(entry: Identity[Any]) -> Any:
+    """Value, closed form and autodiff in one program, for each dtype compiled once and not once for each layout."""
+    return entry.jit(lambda values: (entry.value_of(values), entry.derivative_of(values), entry.autodiff_of(values)))
+
+
+@functools.cache
+def _along(entry: Identity[Any]) -> Any:
+    """The value at a batch of points of the variable."""
+    integers = [i for i, p in enumerate(entry.signature.parameters) if p.is_integer]
+
+    @functools.partial(jax.jit, static_argnums=[i + 1 for i in integers])
+    def compiled(points: Any, *arguments: Any) -> Any:
+        f, _ = entry.path(entry.signature.bind(arguments, {}))
+        return jax.vmap(f)(points)
+
+    return lambda points, arguments: compiled(points, *arguments)
+
+
+def relative(D: Array, reference: Array) -> float:
+    """The norm-wise relative distance; infinite, never NaN, where one of them is not finite or the reference is zero
+    and the other is not."""
+    if D.shape != reference.shape or not (np.all(np.isfinite(D)) and np.all(np.isfinite(reference))):
+        return float("inf")
+    size = np.max(np.abs(reference), initial=0.0)
+    distance = np.max(np.abs(D - reference), initial=0.0)
+    if distance == 0:
+        return 0.0
+    if size == 0:
+        return float("inf")
+    # Scaled first, so that the squares neither overflow nor vanish.
+    return float(np.linalg.norm(((D - reference) / size).ravel()) / np.linalg.norm((reference / size).ravel()))
+
+
+def entry_by_entry(arranged: Array, outputs: tuple[int, ...], inputs: tuple[int, ...], layout: Layout) -> Array:
+    """A derivative in `layout` read into JAX's, each entry ∂f_o/∂x_i from where its definition puts it.
+
+    It shares no code with the layout adapter, which it judges. Source: the definitions in notes 002 section 0, such as
+    [∂u/∂X]_ij = ∂u/∂x_ji.
+    """
+    read = np.empty(outputs + inputs)
+    for o in np.ndindex(outputs):
+        for i in np.ndindex(inputs):
+            match layout:
+                case "jax":
+                    place = o + i
+                case "numerator":
+                    place = (0, *i) if len(i) == 1 and not o else o + i[::-1]
+                case "denominator":
+                    place = (0, *o) if len(o) == 1 and not i else i + o[::-1]
+                case "vec":
+                    place = (_stacked(o, outputs), _stacked(i, inputs))
+            read[o + i] = arranged[place]
+    return read
+
+
+def _stacked(index: tuple[int, ...], shape: tuple[int, ...]) -> int:
+    """Where an entry stands when columns are stacked."""
+    return int(np.ravel_multi_index(index, shape, order="F")) if shape else 0
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is found at a point in one layout."""
+
+    verdict: Verdict
+    cause: str | None = None
+    error_autodiff: float = float("nan")
+    error_reference: float = float("nan")
+    error_fd: float = float("nan")
+    tolerance: float = float("nan")
+    condition: float = float("nan")
+
+
+def judge(case: Case, computed: Witnesses, layout: Layout, u: float, printed: bool) -> Judgement:
+    """Compare the closed form in `layout`, as computed with unit roundoff `u`, with every witness."""
+    reference, fd, order = case.reference, case.finite, case.entry.order
+    due = reference.autodiff.shape
+    if computed.closed.shape != due:
+        return Judgement("fail", f"the closed form has shape {computed.closed.shape}, and {due} is due")
+    axes = case.entry.value_axes(reference.value.ndim)
+    closed, automatic, expected = (
+        to_layout(D, axes, layout) for D in (computed.closed, computed.autodiff, reference.autodiff)
+    )
+    read = entry_by_entry(closed, due[:axes], due[axes:], layout)
+
+    # The truth is autodiff in float64 where finite differences confirm it, else the closed form where they confirm that.
+    spread = relative(fd.values + fd.errors.reshape(-1, *(1,) * (fd.values.ndim - 1)), fd.values)
+    exact = unit_roundoff(np.float64)
+    confirmed = [
+        relative(fd.project(D, order), fd.values) <= FD_SAFETY * spread + tolerance(exact, condition)
+        for D, condition in zip((reference.closed, reference.autodiff), case.conditions, strict=True)
+    ]
+    truth, condition = reference.autodiff, case.conditions[1]
+    if confirmed[0] and not confirmed[1]:
+        truth, condition = reference.closed, case.conditions[0]
+    allowed = tolerance(u, condition)
+    errors = Judgement(
+        "pass",
+        None,
+        error_autodiff=relative(closed, automatic),
+        error_reference=relative(closed, expected),
+        error_fd=relative(fd.project(read, order), fd.values),
+        tolerance=allowed,
+        condition=condition,
+    )
+    error = relative(computed.closed, truth)
+    right = error <= allowed and errors.error_fd <= FD_SAFETY * spread + allowed
+    autodiff_right = confirmed[1] and relative(computed.autodiff, truth) <= allowed
+
+    if not np.all(np.isfinite(reference.value)):
+        return replace(errors, verdict="inconclusive", cause="the value is not finite at this point")
+    if not spread < MEANINGLESS:
+        return replace(errors, verdict="inconclusive", cause="finite differences are noise at this point")
+    if not any(confirmed) and relative(reference.closed, reference.autodiff) <= tolerance(exact, condition):
+        cause = "closed form and autodiff agree with each other, but not with finite differences"
+        return replace(errors, verdict="inconclusive", cause=cause)
+    if any(confirmed) and not allowed < MEANINGLESS:
+        cause = f"the condition number {condition:.1e} lets rounding alone explain an error of {allowed:.0e}"
+        return replace(errors, verdict="inconclusive", cause=cause)
+    if not right:
+        if not np.all(np.isfinite(computed.closed)):
+            return replace(errors, verdict="fail", cause="the closed form is not finite")
+        worst = max(error, errors.error_fd)
+        return replace(errors, verdict="fail", cause=f"off by {worst:.1e}; rounding explains {allowed:.0e}")
+    if printed and (cause := case.misprint):
+        return replace(errors, verdict="fail", cause=cause)
+    if not autodiff_right:
+        off = relative(reference.autodiff if not confirmed[1] else computed.autodiff, truth)
+        cause = f"closed form and finite differences agree, and autodiff is off by {off:.1e}"
+        return replace(errors, verdict="autodiff-wrong", cause=cause)
+    return errors

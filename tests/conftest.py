@@ -1,0 +1,27 @@
+"""The suite runs with float64 off and on: JAX_ENABLE_X64=0 pytest, JAX_ENABLE_X64=1 pytest."""
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+import matcalc
+from matcalc import Rule
+
+ENTRIES = list(matcalc.CATALOGUE.values())
+CASES = [(entry, kind) for entry in ENTRIES for kind in entry.covers]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test for every entry, every identity (what is called for its value), or every entry in every kind."""
+    of_entries = {
+        "entry": ENTRIES,
+        "identity": [e for e in ENTRIES if not isinstance(e, Rule) and e.order > 0],
+        "rule": [e for e in ENTRIES if isinstance(e, Rule)],
+    }
+    for argument, values in of_entries.items():
+        if argument in metafunc.fixturenames:
+            metafunc.parametrize(argument, values, ids=lambda e: e.name)
+    if "case" in metafunc.fixturenames:
+        metafunc.parametrize("case", CASES, ids=[f"{e.name}-{kind.replace(' ', '_')}" for e, kind in CASES])

@@ -1,0 +1,132 @@
+"""The catalogue is whole, and each entry is what it says it is."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import matcalc
+from matcalc import CATALOGUE, Rule
+from matcalc._identity import identity
+
+ROWS = json.loads((Path(__file__).parent / "rows.json").read_text())
+
+
+def test_every_row_of_the_notes_is_covered_once():
+    covered = Counter(row for e in CATALOGUE.values() for rows in e.covers.values() for row in rows)
+    assert len(ROWS) == 157
+    assert not set(ROWS) - set(covered), "missing"
+    assert not set(covered) - set(ROWS), "unknown"
+    assert not [row for row, count in covered.items() if count > 1], "doubled"
+
+
+def test_every_row_is_covered_under_its_own_kind():
+    wrong = [
+        (row, kind, ROWS[row])
+        for e in CATALOGUE.values()
+        for kind, rows in e.covers.items()
+        for row in rows
+        if ROWS[row] != kind
+        # Its row reads ∂X/∂x_ij, and so on: the layouts' own transposition is stated for all kinds at once.
+    ]
+    assert wrong == []
+
+
+def test_every_entry_is_exported_under_its_name(entry):
+    assert getattr(matcalc, entry.name) is entry
+
+
+def test_the_catalogue_cannot_be_changed_from_outside():
+    with pytest.raises(TypeError):
+        CATALOGUE["tr_x"] = CATALOGUE["det_x"]  # pyright: ignore[reportIndexIssue]
+
+
+def test_a_name_can_be_taken_only_once():
+    with pytest.raises(ValueError, match="two identities of the catalogue are named tr_x"):
+        identity("tr(X)", "I", source="", covers="")(CATALOGUE["tr_x"].body)
+
+
+def test_help_shows_formula_layouts_shapes_condition_and_source(entry):
+    text = entry.__doc__
+    assert entry.source in text
+    for layout in ("numerator", "denominator") if entry.order else ():
+        assert f"{entry.equation(layout)}    ({layout} layout)" in text
+    for p in entry.signature.arrays:
+        assert f"{p.name}: {p.shape_text}" in text
+    assert entry.condition in text
+
+
+def test_help_of_an_identity_is_not_the_help_of_its_class():
+    import pydoc
+
+    text = pydoc.render_doc(matcalc.tr_axbxtc, renderer=pydoc.plaintext)
+    assert "tr_axbxtc(A" in text
+    assert "C A X B + Aᵀ Cᵀ X Bᵀ    (denominator layout)" in text
+    assert "A function with a closed-form derivative" in (matcalc.Identity.__doc__ or "")
+
+
+def test_a_notebook_shows_the_formula(entry):
+    assert entry._repr_latex_().startswith("$\\displaystyle ")
+
+
+@pytest.mark.parametrize(
+    ("name", "layout", "equation"),
+    [
+        ("tr_axbxtc", "numerator", "∂/∂X tr(A X B Xᵀ C) = Bᵀ Xᵀ Aᵀ Cᵀ + B Xᵀ C A"),
+        ("tr_axbxtc", "denominator", "∂/∂X tr(A X B Xᵀ C) = C A X B + Aᵀ Cᵀ X Bᵀ"),
+        ("ax", "numerator", "∂/∂x A x = A"),
+        ("ax", "denominator", "∂/∂x A x = Aᵀ"),
+        ("exp_xa", "denominator", "∂/∂x exp(x A) = exp(x A)ᵀ Aᵀ"),
+        ("sqnorm_x", "numerator", "∂/∂x xᵀ x = 2 xᵀ"),
+        ("hess_quad_xax", "numerator", "∂²/∂x² xᵀ A x = A + Aᵀ"),
+    ],
+)
+def test_printed_equations(name, layout, equation):
+    assert CATALOGUE[name].equation(layout) == equation
+
+
+def test_samples_are_asymmetric_reproducible_and_inside_the_domain(case):
+    entry, kind = case
+    first, again, other = (entry.sample(seed, kind=kind) for seed in (1, 1, 2))
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    changed = any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+    assert changed
+    assert entry.outside(*first) is None
+    for p, a in zip(entry.signature.parameters, first, strict=True):
+        if np.ndim(a) == 2 and a.shape[0] == a.shape[1] > 1 and "symmetric" not in entry.condition:
+            assert not np.allclose(a, a.T), p.name
+
+
+def test_sizes_of_a_sample_can_be_chosen_and_are_checked():
+    A, X, B, C = matcalc.tr_axbxtc.sample(0, m=7, dtype=np.float64)
+    assert (A.shape, X.shape, B.shape, C.shape) == ((2, 7), (7, 4), (4, 4), (7, 2))
+    assert A.dtype == np.float64
+    with pytest.raises(ValueError, match="tr_axbxtc: there is no size 'k' here, only l, m, n"):
+        matcalc.tr_axbxtc.sample(0, k=7)
+    with pytest.raises(ValueError, match="the size m must be at least 1, got 0"):
+        matcalc.tr_axbxtc.sample(0, m=0)
+    with pytest.raises(ValueError, match="found no point with A X B invertible at the sizes l=5"):
+        matcalc.det_axb_invertible.sample(0, l=5)
+
+
+def test_a_sample_takes_a_jax_key():
+    import jax
+
+    one, two = (matcalc.tr_x.sample(jax.random.key(i))[0] for i in (1, 2))
+    assert not np.array_equal(one, two)
+
+
+def test_rules_say_what_moves(rule):
+    assert isinstance(rule, Rule)
+    assert rule.moves
+
+
+def test_import_loads_nothing_that_it_does_not_need():
+    code = "import sys, matcalc; print([m for m in ('rich', 'typer', 'lark', 'matplotlib', 'scipy') if m in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
