@@ -209,15 +209,17 @@ class Identity(Generic[P]):
         """The closed form at arguments by name, in JAX's layout."""
         return self.body(**values)[1]
 
-    def path(self, values: Values) -> tuple[Callable[[Any], Any], Any]:
-        """The plain value as a function of the variable alone, and the point where it is differentiated."""
-        wrt = self.wrt or self.signature.arrays[0].name
-        return lambda X: self.value_of(values | {wrt: X}), values[wrt]
+    def origin(self, values: Values) -> Any:
+        """The value of the variable: the point where the derivative is taken."""
+        return values[self.wrt or self.signature.arrays[0].name]
+
+    def moved(self, values: Values, x: Any) -> Values:
+        """The arguments with the variable at `x`, of NumPy or JAX."""
+        return values | {self.wrt or self.signature.arrays[0].name: x}
 
     def autodiff_of(self, values: Values) -> Any:
         """The derivative by JAX's own rules at arguments by name, in JAX's layout."""
-        f, point = self.path(values)
-        return autodiff(f, self.order)(point)
+        return autodiff(lambda x: self.value_of(self.moved(values, x)), self.order)(self.origin(values))
 
     def value_axes(self, value_ndim: int) -> int:
         """How many axes of the derivative belong to what is differentiated last: a Hessian is a gradient's derivative."""
@@ -225,28 +227,31 @@ class Identity(Generic[P]):
 
     def _differentiable(self, values: Values) -> Any:
         """The value, differentiated by the closed form with respect to `wrt`."""
+        if self.order == 0:
+            return self.value_of(values)
         names = [p.name for p in self.signature.arrays]
+        argnum = names.index(self.wrt)
 
         def value(*arrays: Any) -> Any:
             return self.value_of(values | dict(zip(names, arrays, strict=True)))
 
-        def derivative(*arrays: Any) -> Any:
-            return self.derivative_of(values | dict(zip(names, arrays, strict=True)))
+        def both(*arrays: Any) -> Any:
+            return self.body(**values | dict(zip(names, arrays, strict=True)))
 
-        if self.order == 0:
-            return self.value_of(values)
-        argnum = names.index(self.wrt)
         if self.order == 2:
-            derivative = with_derivative(jax.grad(value, argnum), derivative, argnum)
-        return with_derivative(value, derivative, argnum)(*(values[name] for name in names))
+            gradient, hessian = jax.grad(value, argnum), both
+            of_gradient = with_derivative(gradient, lambda *a: (gradient(*a), hessian(*a)[1]), argnum)
+            return with_derivative(value, lambda *a: (value(*a), of_gradient(*a)), argnum)(*map(values.get, names))
+        return with_derivative(value, both, argnum)(*map(values.get, names))
 
     def _in_layout(self, what: Literal["derivative", "both", "autodiff"], layout: Layout) -> Callable[..., Any]:
         if (what, layout) not in self._compiled:
             check_layout(layout)
 
             def function(values: Values) -> Any:
-                value = self.value_of(values)
-                derivative = self.autodiff_of(values) if what == "autodiff" else self.derivative_of(values)
+                value, derivative = self.body(**values)
+                if what == "autodiff":
+                    derivative = self.autodiff_of(values)
                 arranged = to_layout(derivative, self.value_axes(value.ndim), layout)
                 return (value, arranged) if what == "both" else arranged
 
@@ -296,20 +301,26 @@ class Rule(Identity[P]):
         self.moves = dict(moves or {name[1:]: name for name in names if name.startswith("d")})
         self.through = through
 
-    def path(self, values: Values) -> tuple[Callable[[Any], Any], Any]:
-        """The compound along U + ∂U·x, V + ∂V·x, …, and the point x = 0.
+    def origin(self, values: Values) -> Any:
+        """x = 0, of the right shape: the axes of ∂U beyond those of U are those of x."""
+        (U, dU), *_ = self.moves.items()
+        axes = values[dU].shape[values[U].ndim :]
+        if self.through:  # those of ∂g beyond g are those of u, and those of ∂u beyond u are those of x
+            axes = values[self.moves[self.through]].shape[len(axes) :]
+        return np.zeros(axes, values[dU].dtype)
+
+    def moved(self, values: Values, x: Any) -> Values:
+        """The functions at `x`, taken as U + ∂U·x, V + ∂V·x, …
 
         These stand for all functions with the same values and derivatives: no more enters the derivative of a compound.
         """
+        tensordot: Any = np.tensordot if isinstance(x, np.ndarray) else jnp.tensordot
 
-        def displacement(U: str, x: Any) -> Any:
-            variable = displacement(self.through, x) if self.through and U != self.through else x
-            return jnp.tensordot(values[self.moves[U]], variable, axes=jnp.ndim(variable))
+        def displacement(U: str) -> Any:
+            variable = displacement(self.through) if self.through and U != self.through else x
+            return tensordot(values[self.moves[U]], variable, axes=np.ndim(variable))
 
-        def compound(x: Any) -> Any:
-            return self.value_of(values | {U: values[U] + displacement(U, x) for U in self.moves if U in values})
-
-        return compound, self._origin(values)
+        return values | {U: values[U] + displacement(U) for U in self.moves if U in values}
 
     def evaluate(self, expression: str, values: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> Any:
         """A printed expression evaluated by NumPy; where ∂U has more axes than a matrix, entry by entry of x."""
@@ -322,14 +333,6 @@ class Rule(Identity[P]):
         for entry in np.ndindex(result.shape):
             result[entry] = evaluate(formula, {**values, **{dU: D[(..., *entry)] for dU, D in tensors.items()}})
         return result
-
-    def _origin(self, values: Values) -> Any:
-        """The point x = 0: the axes of ∂U beyond those of U are those of x."""
-        (U, dU), *_ = self.moves.items()
-        axes = values[dU].shape[values[U].ndim :]
-        if self.through:  # those of ∂g beyond g are those of u, and so on
-            axes = values[self.moves[self.through]].shape[len(axes) :]
-        return jnp.zeros(axes, values[dU].dtype)
 
     def _differentiable(self, values: Values) -> Any:
         return self.derivative_of(values)

@@ -35,23 +35,27 @@ def outer(U: Array, V: Array) -> Array:
     return jnp.tensordot(U, V, axes=0)
 
 
-def with_derivative(f: Callable[..., Array], derivative: Callable[..., Array], argnum: int) -> Callable[..., Array]:
-    """The function `f`, differentiated with respect to argument `argnum` by the formula `derivative`.
+def with_derivative(
+    f: Callable[..., Array], both: Callable[..., tuple[Array, Array]], argnum: int
+) -> Callable[..., Array]:
+    """The function `f`, differentiated with respect to argument `argnum` by a closed form.
 
-    `derivative(*arguments)` returns ∂f/∂(argument) in JAX's layout. With respect to the other arguments JAX
-    differentiates `f` itself. Neither is computed unless it is asked for. Forward mode, reverse mode and higher orders
-    work: they differentiate `derivative`.
+    `both(*arguments)` returns the value and ∂f/∂(argument) in JAX's layout, computed together. With respect to the
+    other arguments JAX differentiates `f` itself. Neither is computed unless it is asked for. Forward mode, reverse
+    mode and higher orders work: they differentiate the closed form.
     """
     function: Any = jax.custom_jvp(f)
 
     def rule(primals: Any, tangents: Any) -> Any:
-        value = function(*primals)
-        change = jnp.zeros_like(value)
         moving = [i for i, t in enumerate(tangents) if not isinstance(t, SymbolicZero)]
         if argnum in moving:
             X, dX = primals[argnum], tangents[argnum]
-            change += jnp.tensordot(derivative(*primals), dX, axes=jnp.ndim(X))
+            value, derivative = both(*primals)
+            change = jnp.tensordot(derivative, dX, axes=jnp.ndim(X))
             moving.remove(argnum)
+        else:
+            value = function(*primals)
+            change = jnp.zeros_like(value)
         if moving:
 
             def of_the_others(*others: Array) -> Array:
@@ -60,8 +64,7 @@ def with_derivative(f: Callable[..., Array], derivative: Callable[..., Array], a
                     arguments[i] = other
                 return f(*arguments)
 
-            others = [[primals[i] for i in moving], [tangents[i] for i in moving]]
-            change += jax.jvp(of_the_others, *others)[1]
+            change += jax.jvp(of_the_others, [primals[i] for i in moving], [tangents[i] for i in moving])[1]
         return value, change
 
     function.defjvp(rule, symbolic_zeros=True)
@@ -88,7 +91,7 @@ def det(X: Array) -> Array:
     """The determinant of a square matrix, with a derivative, the adjugate, that is right at singular matrices too."""
     determinant: Callable[..., Array] = jnp.linalg.det
     if not _jax_rules.get():
-        determinant = with_derivative(determinant, lambda X: adj(X).T, 0)
+        determinant = with_derivative(determinant, lambda X: (jnp.linalg.det(X), adj(X).T), 0)
     return determinant(X)
 
 
@@ -159,20 +162,12 @@ def polynomial(c: Array, X: Array) -> Array:
     return jax.lax.scan(lambda P, c_i: (P @ X + c_i * eye(X), None), jnp.zeros_like(X), c, reverse=True)[0]
 
 
-def sinm(X: Array) -> Array:
-    """The sine of a square matrix, for symmetric and non-symmetric ones alike."""
-    return _expm_rotation(X)[: len(X), len(X) :]
-
-
-def cosm(X: Array) -> Array:
-    """The cosine of a square matrix, for symmetric and non-symmetric ones alike."""
-    return _expm_rotation(X)[: len(X), : len(X)]
-
-
-def _expm_rotation(X: Array) -> Array:
+def sinm_cosm(X: Array) -> tuple[Array, Array]:
+    """The sine and the cosine of a square matrix, together, for symmetric and non-symmetric ones alike."""
     # exp [[0, X], [-X, 0]] = [[cos X, sin X], [-sin X, cos X]]: e^{iX} in real arithmetic, which every platform has.
-    zero = jnp.zeros_like(X)
-    return expm(jnp.block([[zero, X], [-X, zero]]))
+    zero, n = jnp.zeros_like(X), len(X)
+    rotation = expm(jnp.block([[zero, X], [-X, zero]]))
+    return rotation[:n, n:], rotation[:n, :n]
 
 
 def logm(X: Array) -> Array:
@@ -183,8 +178,7 @@ def logm(X: Array) -> Array:
     Functions of Matrices (SIAM 2008), sections 6.3 and 11.4.
     """
     roots, nodes = 5, 16
-    for _ in range(roots):
-        X = _sqrtm(X)
+    X = jax.lax.scan(lambda X, _: (_sqrtm(X), None), X, None, length=roots)[0]
     points, weights = _gauss_legendre(nodes, X.dtype)
     Y = X - eye(X)
     terms = jax.vmap(lambda t, w: w * jnp.linalg.solve(eye(X) + t * Y, Y))(points, weights)
@@ -211,11 +205,13 @@ def _gauss_legendre(count: int, dtype: Any) -> tuple[Array, Array]:
 
 def power_series(X: Array, signs: list[int]) -> Array:
     """Σ signs[i mod 4] Xⁱ/i! for i < 40: the series of exp, sin and cos, for comparison; never to compute with."""
-    term, total = eye(X), jnp.zeros_like(X)
-    for i in range(40):
-        total += signs[i % 4] * term
-        term = term @ X / (i + 1)
-    return total
+
+    def add(state: tuple[Array, Array], i: Array) -> tuple[tuple[Array, Array], None]:
+        term, total = state
+        sign = jnp.asarray(signs, X.dtype)[i % 4]
+        return (term @ X / (i + 1).astype(X.dtype), total + sign * term), None
+
+    return jax.lax.scan(add, (eye(X), jnp.zeros_like(X)), jnp.arange(40))[0][1]
 
 
 def kron_diagonal(A: Array, X: Array) -> tuple[tuple[Any, Any], tuple[Any, Any]]:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from matcalc._domains import invertible, with_principal_logarithm
 from matcalc._identity import definition, identity, rule
-from matcalc._linalg import cosm, eye, inv, logm, mpow, outer, polynomial, sandwiched_powers, sinm, unit
+from matcalc._linalg import eye, inv, logm, mpow, outer, polynomial, sandwiched_powers, sinm_cosm, unit
 
 
 @identity("X + s E_ij", "E_ij", wrt="s", source="notes 002 1", covers="matrix_by_element")
@@ -229,14 +229,14 @@ def ln_xa(x: Float[Array, ""], A: Float[Array, "n n"]):
 @identity("sin(x A)", "A cos(x A) = cos(x A) A", wrt="x", source="notes 002 5", covers="gxA_sin")
 def sin_xa(x: Float[Array, ""], A: Float[Array, "n n"]):
     """The matrix sine along a ray."""
-    f = sinm(x * A)
-    df_dx = A @ cosm(x * A)
-    return f, df_dx
+    sin_xA, cos_xA = sinm_cosm(x * A)
+    df_dx = A @ cos_xA
+    return sin_xA, df_dx
 
 
 @identity("cos(x A)", "-A sin(x A) = -sin(x A) A", wrt="x", source="notes 002 5", covers="gxA_cos")
 def cos_xa(x: Float[Array, ""], A: Float[Array, "n n"]):
     """The matrix cosine along a ray."""
-    f = cosm(x * A)
-    df_dx = -A @ sinm(x * A)
-    return f, df_dx
+    sin_xA, cos_xA = sinm_cosm(x * A)
+    df_dx = -A @ sin_xA
+    return cos_xA, df_dx

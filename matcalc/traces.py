@@ -10,7 +10,6 @@ from jaxtyping import Float
 from matcalc._domains import invertible
 from matcalc._identity import definition, identity, rule
 from matcalc._linalg import (
-    cosm,
     eye,
     inv,
     kron_diagonal,
@@ -18,7 +17,7 @@ from matcalc._linalg import (
     outer,
     power_series,
     sandwiched_powers,
-    sinm,
+    sinm_cosm,
     tr,
     unit,
 )
@@ -206,7 +205,7 @@ def exp_series(X: Float[Array, "n n"]):
 )
 def sin_series(X: Float[Array, "n n"]):
     """The matrix sine and its power series."""
-    return sinm(X), power_series(X, [0, 1, 0, -1])
+    return sinm_cosm(X)[0], power_series(X, [0, 1, 0, -1])
 
 
 @definition(
@@ -214,30 +213,33 @@ def sin_series(X: Float[Array, "n n"]):
 )
 def cos_series(X: Float[Array, "n n"]):
     """The matrix cosine and its power series."""
-    return cosm(X), power_series(X, [1, 0, -1, 0])
+    return sinm_cosm(X)[1], power_series(X, [1, 0, -1, 0])
 
 
 @identity("tr(exp(X))", "exp(X)ᵀ", source="notes 002 6.1", covers="tr_expm")
 def tr_expm(X: Float[Array, "n n"]):
     """The trace of the exponential: the gradient comes free with the value."""
-    f = tr(expm(X))
-    df_dX = expm(X).T
+    E = expm(X)
+    f = tr(E)
+    df_dX = E.T
     return f, df_dX
 
 
 @identity("tr(sin(X))", "cos(X)ᵀ", source="notes 002 6.1", covers="tr_sinm")
 def tr_sinm(X: Float[Array, "n n"]):
     """The trace of the sine."""
-    f = tr(sinm(X))
-    df_dX = cosm(X).T
+    sin_X, cos_X = sinm_cosm(X)
+    f = tr(sin_X)
+    df_dX = cos_X.T
     return f, df_dX
 
 
 @identity("tr(cos(X))", "-sin(X)ᵀ", source="notes 002 6.1", covers="tr_cosm")
 def tr_cosm(X: Float[Array, "n n"]):
     """The trace of the cosine."""
-    f = tr(cosm(X))
-    df_dX = -sinm(X).T
+    sin_X, cos_X = sinm_cosm(X)
+    f = tr(cos_X)
+    df_dX = -sin_X.T
     return f, df_dX
 
 

@@ -246,6 +246,7 @@ def test_terms() -> None:
         ("a/b c", "expected an operator or the end", 4),
         ("A & é", "unexpected character 'é'", 4),
         (r"A \foo", r"unknown command \\foo", 2),
+        (r"\operatorname{vech}(X)", "unknown function vech", 0),
         ("", "expected a variable", 0),
         ("X^2^3", "found '\\^'", 3),
         ("ln |X|²", "found '²'", 6),

@@ -128,6 +128,7 @@ class _Inference:
         self.bound: list[str] = []  # summation indices
         self.products: list[tuple[_Dim, _Dim, _Dim]] = []  # a, b, c with a b = c, of Kronecker products and vec
         self.constants: list[Typed] = []
+        self.units: dict[t.Constant, _Dims] = {}
         self.named: dict[str, _Unknown] = {}  # sizes known by nothing but the n of I_n
 
     def run(self, shape: Sequence[Size] | None) -> Typed:
@@ -308,8 +309,8 @@ class _Inference:
                 return (self.written(rows), self.written(columns))
             case "e", _:
                 return (_Unknown(), UNIT)
-            case _:
-                return (_Unknown(), _Unknown())
+            case _:  # the same E_ij is the same matrix wherever it stands
+                return self.units.setdefault(node, (_Unknown(), _Unknown()))
 
     def written(self, size: t.Formula) -> _Dim:
         """A size written as a subscript: I_n."""

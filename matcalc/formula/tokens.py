@@ -153,6 +153,8 @@ def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[
                 continue
             case "WRAP":
                 brace = value.index("{") + 1
+                if value.startswith(r"\operatorname") and value[brace:-1].strip() not in FUNCTIONS:
+                    raise FormulaError(f"unknown function {value[brace:-1].strip()}", whole, start, end)
                 yield from _raw(value[brace:-1], start + brace, names, whole)
             case "SUPERSCRIPT":
                 yield Token("_CARET", "^", start, end)

@@ -8,7 +8,8 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-STEPS = 13  # from a quarter of the size of x down to 2⁻¹⁴ of it
+STEPS = 26  # from a quarter of the size of x down to 2⁻²⁷ of it: what happens at a scale between is seen
+EXTRAPOLATIONS = 8
 BASIS_UP_TO = 32  # entries of x; above that, random directions instead of every one
 RANDOM_DIRECTIONS = 16
 
@@ -69,7 +70,7 @@ def finite_differences(f: Callable[[Array], Array], x: Array, order: int, seed: 
 def _extrapolate(table: Array, rounding: Array) -> tuple[Array, Array]:
     best, error = table[0], np.full(table.shape[1], np.inf)
     previous = table
-    for m in range(1, len(table)):
+    for m in range(1, EXTRAPOLATIONS + 1):
         current = previous[1:] + (previous[1:] - previous[:-1]) / (4.0**m - 1)
         # The change from either parent; row k of `current` rests on the steps k … k + m, of which the last is smallest.
         change = np.maximum(_size(current - previous[1:], 2), _size(current - previous[:-1], 2)) + rounding[m:]
