@@ -91,7 +91,9 @@ general = Domain("any", lambda _: 1.0, _normal)
 invertible = Domain("invertible", _depth_invertible, _full_rank)
 full_column_rank = Domain("of full column rank", _depth_full_column_rank, _full_rank)
 symmetric = Domain("symmetric", _depth_symmetric, _symmetric)
-nonzero = Domain("nonzero", _depth_nonzero, lambda rng, shape: rng.uniform(0.5, 2.0, shape) * rng.choice([-1, 1], shape))
+nonzero = Domain(
+    "nonzero", _depth_nonzero, lambda rng, shape: rng.uniform(0.5, 2.0, shape) * rng.choice([-1, 1], shape)
+)
 positive = Domain("positive", lambda x: float(np.min(np.sign(x))), lambda rng, shape: rng.uniform(0.5, 2.0, shape))
 with_principal_logarithm = Domain(
     "invertible, without eigenvalues on the negative real axis", _depth_off_the_negative_axis, _near_identity

@@ -9,7 +9,7 @@ import functools
 import zlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Generic, Literal, ParamSpec
+from typing import Any, Generic, Literal, ParamSpec, cast
 
 import jax
 import jax.numpy as jnp
@@ -90,13 +90,16 @@ class Identity(Generic[P]):
     @functools.cached_property
     def covers(self) -> Mapping[Kind, tuple[str, ...]]:
         """Which rows of the notes it covers, under what is differentiated by what ("scalar by matrix")."""
+        covers: Mapping[Kind, str]
         covers = {self._kind(): self._covers} if isinstance(self._covers, str) else self._covers
         return MappingProxyType({kind: tuple(ids.split()) for kind, ids in covers.items()})
 
     def _kind(self) -> Kind:
         shapes = self.signature.shapes("", {})
         arrays = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
-        value = jax.eval_shape(lambda arrays: self.value_of(arrays | {p.name: 1 for p in self.signature.integers}), arrays)
+        value = jax.eval_shape(
+            lambda arrays: self.value_of(arrays | {p.name: 1 for p in self.signature.integers}), arrays
+        )
         of = "Hessian" if self.order == 2 else RANKS[len(value.shape)]
         kind: Any = f"{of} by {RANKS[len(shapes[self.wrt])]}"
         return kind
@@ -117,13 +120,13 @@ class Identity(Generic[P]):
         """The printed formula, ∂f/∂X = …, in the given layout and style. ValueError for an unknown layout."""
         from matcalc import _printing
 
-        return _printing.equation(self, layout, style)
+        return _printing.equation(cast("Identity[Any]", self), layout, style)
 
     def describe(self) -> str:
         """Formula, both layouts, shapes, conditions and source, as `help()` shows them."""
         from matcalc import _printing
 
-        return _printing.description(self)
+        return _printing.description(cast("Identity[Any]", self))
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.equation(style='tex')}$"
@@ -222,7 +225,7 @@ class Identity(Generic[P]):
         return autodiff(lambda x: self.value_of(self.moved(values, x)), self.order)(self.origin(values))
 
     def value_axes(self, value_ndim: int) -> int:
-        """How many axes of the derivative belong to what is differentiated last: a Hessian is a gradient's derivative."""
+        """How many axes of the derivative are those of what is differentiated last: for a Hessian, the gradient."""
         return value_ndim + 1 if self.order == 2 else value_ndim
 
     def _differentiable(self, values: Values) -> Any:
@@ -259,7 +262,7 @@ class Identity(Generic[P]):
         return self._compiled[what, layout]
 
     def jit(self, function: Callable[[Values], Any]) -> Callable[..., Any]:
-        """A function of arguments by name as a jitted one with the signature of the body, which checks its arguments."""
+        """A function of arguments by name, jitted, with the signature of the body and a check of its arguments."""
 
         @functools.wraps(self.body)
         def checked(*args: Any, **kwargs: Any) -> Any:
@@ -317,7 +320,7 @@ class Rule(Identity[P]):
         tensordot: Any = np.tensordot if isinstance(x, np.ndarray) else jnp.tensordot
 
         def displacement(U: str) -> Any:
-            variable = displacement(self.through) if self.through and U != self.through else x
+            variable = displacement(self.through) if self.through and self.through != U else x
             return tensordot(values[self.moves[U]], variable, axes=np.ndim(variable))
 
         return values | {U: values[U] + displacement(U) for U in self.moves if U in values}
@@ -387,9 +390,7 @@ def rule(
 
     def declare(body: Callable[P, tuple[Any, Any]]) -> Rule[P]:
         return _register(
-            Rule(
-                body, formula, derivative, source=source, covers=covers, where=where, moves=moves, through=through
-            )
+            Rule(body, formula, derivative, source=source, covers=covers, where=where, moves=moves, through=through)
         )
 
     return declare

@@ -45,4 +45,3 @@ def to_layout(derivative: Any, value_ndim: int, layout: Layout) -> Any:
     if layout == "vec":
         return arranged.reshape(math.prod(derivative.shape[:value_ndim]), -1)
     return arranged[None] if is_row else arranged
-

@@ -5,7 +5,7 @@ docstring says otherwise.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from typing import Any
 
@@ -25,7 +25,7 @@ def eye(X: Array) -> Array:
     return jnp.eye(len(X), dtype=X.dtype)
 
 
-def unit(i: int, x: Array) -> Array:
+def unit(i: int | tuple[int, int], x: Array) -> Array:
     """The unit array eᵢ or Eᵢⱼ of the shape and dtype of `x`: 1 at the index `i`, else 0."""
     return jnp.zeros_like(x).at[i].set(1)
 
@@ -75,7 +75,7 @@ _jax_rules: ContextVar[bool] = ContextVar("jax_rules", default=False)
 
 
 @contextlib.contextmanager
-def jax_rules() -> Iterator[None]:
+def jax_rules() -> Generator[None]:
     """While this is open, functions of this module are differentiated by JAX's own rules, where JAX has one.
 
     So automatic differentiation stays a witness of its own.
@@ -174,8 +174,8 @@ def logm(X: Array) -> Array:
     """The principal logarithm of a square matrix without eigenvalues on the closed negative real axis.
 
     Square roots bring X close to I, where the Gauss-Legendre rule gives ln X = ∫₀¹ (X - I)(I + t (X - I))⁻¹ dt: inverse
-    scaling and squaring, with a fixed number of steps so that every mode of differentiation works. Source: N. J. Higham,
-    Functions of Matrices (SIAM 2008), sections 6.3 and 11.4.
+    scaling and squaring, with a fixed number of steps so that every mode of differentiation works. Source: N. J.
+    Higham, Functions of Matrices (SIAM 2008), sections 6.3 and 11.4.
     """
     roots, nodes = 5, 16
     X = jax.lax.scan(lambda X, _: (_sqrtm(X), None), X, None, length=roots)[0]

@@ -49,7 +49,9 @@ def _differentiated(identity: Identity[Any], f: Formula, style: Style) -> str:
             return f"d2/d{x}2 {text}" if power == 2 else f"d/d{x} {text}"
         case "tex":
             x = {"β": r"\beta"}.get(x, x)
-            operator = rf"\frac{{\partial^2}}{{\partial {x}^2}}" if power == 2 else rf"\frac{{\partial}}{{\partial {x}}}"
+            operator = (
+                rf"\frac{{\partial^2}}{{\partial {x}^2}}" if power == 2 else rf"\frac{{\partial}}{{\partial {x}}}"
+            )
             return f"{operator} {text}"
 
 

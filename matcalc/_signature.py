@@ -1,4 +1,4 @@
-"""The arguments of an identity: their shapes by name of axis, read from the signature, and what is wrong with a call."""
+"""The arguments of an identity: their shapes by name of axis, and what is wrong with a call."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -83,7 +83,7 @@ class Signature:
         return [axis for axis in self.sizes(kind, {}) if not axis.isdigit()]
 
     def sizes(self, kind: str, given: Mapping[str, int]) -> dict[str, int]:
-        """The size of every named axis, those not given by default. ValueError for an unknown name or a size below 1."""
+        """The size of every axis, by default where not given. ValueError for an unknown name or a size below 1."""
         axes = dict.fromkeys(axis for p in self.arrays for axis in _resolved(p, kind))
         for name, size in given.items():
             if name not in axes or name.isdigit():
@@ -120,7 +120,9 @@ class Signature:
                 continue  # a number of Python takes the dtype of the others
             if not isinstance(value, (jax.Array, np.ndarray, np.generic)):
                 what = type(value).__name__
-                raise TypeError(f"{self.name}: {p.name} must be an array ({p.shape_text}), got {what}. Use jnp.asarray.")
+                raise TypeError(
+                    f"{self.name}: {p.name} must be an array ({p.shape_text}), got {what}. Use jnp.asarray."
+                )
             if not jnp.issubdtype(value.dtype, jnp.floating):
                 raise TypeError(
                     f"{self.name}: {p.name} must have a real floating dtype, got {value.dtype}. "

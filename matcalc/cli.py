@@ -10,9 +10,10 @@ import platform as host
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -171,7 +172,7 @@ def devices(json_file: Json = None) -> None:
 
 
 def chosen(names: Sequence[str] | None, chapters: bool = True) -> list[Identity[Any]]:
-    """The identities of these names or chapters, all for none. Usage error, with the nearest name, for an unknown one."""
+    """The identities of these names or chapters, all for none. Usage error, with the nearest name, for others."""
     known = dict.fromkeys(e.chapter for e in CATALOGUE.values()) if chapters else {}
     entries: dict[str, Identity[Any]] = {}
     for name in names or CATALOGUE:
@@ -292,9 +293,7 @@ def _protocol(chapter: str, results: Iterable[Result], settings: Settings) -> Ta
     for r in results:
         lines.setdefault((r.name, r.kind), []).append(r)
     for (name, kind), members in lines.items():
-        errors = [
-            max((_worst(r) for r in members if r.dtype == dtype), default=math.nan) for dtype in settings.dtypes
-        ]
+        errors = [max((_worst(r) for r in members if r.dtype == dtype), default=math.nan) for dtype in settings.dtypes]
         verdict = max((r.verdict for r in members), key=("pass", "autodiff-wrong", "inconclusive", "fail").index)
         cells = [f"{error:.0e}" if math.isfinite(error) else str(error) for error in errors]
         table.add_row(name, members[0].formula, kind, *cells, Text(verdict, COLOURS[verdict]))
@@ -334,7 +333,7 @@ def _worst(r: Result) -> float:
 
 
 @contextlib.contextmanager
-def output(target: str | None) -> Iterator[Callable[[Any], None]]:
+def output(target: str | None) -> Generator[Callable[[Any], None]]:
     """A function that writes an object as JSON, or a text as it is, to a file, or to stdout for "-".
 
     The file is opened at once, so that a path that cannot be written costs no work, and replaced only when there is
@@ -392,7 +391,7 @@ def _environment(settings: Settings) -> dict[str, Any]:
     return {
         "matcalc": matcalc.__version__,
         "jax": jax.__version__,
-        "jaxlib": jax.lib.__version__,
+        "jaxlib": version("jaxlib"),
         "python": host.python_version(),
         "platform": found[0].platform,
         "device_kind": found[0].device_kind,

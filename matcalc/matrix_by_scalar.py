@@ -14,9 +14,7 @@ from matcalc._linalg import eye, inv, logm, mpow, outer, polynomial, sandwiched_
 
 
 @identity("X + s E_ij", "E_ij", wrt="s", source="notes 002 1", covers="matrix_by_element")
-def matrix_by_element(
-    X: Float[Array, "m n"], s: Float[Array, ""], i: Annotated[int, "m"], j: Annotated[int, "n"]
-):
+def matrix_by_element(X: Float[Array, "m n"], s: Float[Array, ""], i: Annotated[int, "m"], j: Annotated[int, "n"]):
     """A matrix by one of its entries, which s moves: ∂X/∂xᵢⱼ = Eᵢⱼ. i and j count from 0."""
     f = X + s * unit((i, j), X)
     df_ds = unit((i, j), X)
@@ -39,9 +37,7 @@ def axb_by_element(
 
 
 @rule("U V", "∂U V + U ∂V", source="notes 002 1", covers={"matrix by scalar": "prod_matrix_by_scalar"})
-def product_rule(
-    U: Float[Array, "l m"], dU: Float[Array, "l m"], V: Float[Array, "m n"], dV: Float[Array, "m n"]
-):
+def product_rule(U: Float[Array, "l m"], dU: Float[Array, "l m"], V: Float[Array, "m n"], dV: Float[Array, "m n"]):
     """The product of two matrix functions."""
     f = U @ V
     df_dx = dU @ V + U @ dV
@@ -77,9 +73,7 @@ def triple_product_rule(
 
 
 @rule("A U B", "A ∂U B", source="notes 002 5", covers={"matrix by scalar": "sandwich_AUB"})
-def sandwich_rule(
-    A: Float[Array, "l m"], U: Float[Array, "m n"], dU: Float[Array, "m n"], B: Float[Array, "n p"]
-):
+def sandwich_rule(A: Float[Array, "l m"], U: Float[Array, "m n"], dU: Float[Array, "m n"], B: Float[Array, "n p"]):
     """A matrix function between two constant matrices."""
     f = A @ U @ B
     df_dx = A @ dU @ B
@@ -161,9 +155,7 @@ def kronecker_product(U: Float[Array, "l m"], V: Float[Array, "n p"]):
 
 
 @rule("U ⊗ V", "∂U ⊗ V + U ⊗ ∂V", source="notes 002 5", covers={"matrix by scalar": "kron_by_scalar"})
-def kronecker_rule(
-    U: Float[Array, "l m"], dU: Float[Array, "l m"], V: Float[Array, "n p"], dV: Float[Array, "n p"]
-):
+def kronecker_rule(U: Float[Array, "l m"], dU: Float[Array, "l m"], V: Float[Array, "n p"], dV: Float[Array, "n p"]):
     """The Kronecker product of two matrix functions."""
     f = kron(U, V)
     df_dx = kron(dU, V) + kron(U, dV)
@@ -171,9 +163,7 @@ def kronecker_rule(
 
 
 @rule("U ⊙ V", "∂U ⊙ V + U ⊙ ∂V", source="notes 002 5", covers={"matrix by scalar": "hadamard_by_scalar"})
-def hadamard_rule(
-    U: Float[Array, "m n"], dU: Float[Array, "m n"], V: Float[Array, "m n"], dV: Float[Array, "m n"]
-):
+def hadamard_rule(U: Float[Array, "m n"], dU: Float[Array, "m n"], V: Float[Array, "m n"], dV: Float[Array, "m n"]):
     """The elementwise product of two matrix functions."""
     f = U * V
     df_dx = dU * V + U * dV

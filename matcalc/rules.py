@@ -32,7 +32,13 @@ def constant(A: Float[Array, "*A"], x: Float[Array, "*x"]):
     return f, df_dx
 
 
-@identity("x", "I", wrt="x", source="notes 000 B, 002 1", covers={"scalar by scalar": "ident_scalar", "vector by vector": "ident_vector"})
+@identity(
+    "x",
+    "I",
+    wrt="x",
+    source="notes 000 B, 002 1",
+    covers={"scalar by scalar": "ident_scalar", "vector by vector": "ident_vector"},
+)
 def itself(x: Float[Array, "*x"]):
     """The variable by itself."""
     f = x
@@ -92,9 +98,7 @@ def multiple_rule(a: Float[Array, ""], U: Float[Array, "*U"], dU: Float[Array, "
         "matrix by scalar": "sum_matrix_by_scalar",
     },
 )
-def sum_rule(
-    U: Float[Array, "*U"], dU: Float[Array, "*dU"], V: Float[Array, "*U"], dV: Float[Array, "*dU"]
-):
+def sum_rule(U: Float[Array, "*U"], dU: Float[Array, "*dU"], V: Float[Array, "*U"], dV: Float[Array, "*dU"]):
     """The sum of two functions."""
     f = U + V
     df_dx = dU + dV
@@ -113,9 +117,7 @@ def sum_rule(
         "matrix by scalar": "prod_scalar_matrix",
     },
 )
-def scaled_rule(
-    u: Float[Array, ""], du: Float[Array, "*x"], V: Float[Array, "*V"], dV: Float[Array, "*dV"]
-):
+def scaled_rule(u: Float[Array, ""], du: Float[Array, "*x"], V: Float[Array, "*V"], dV: Float[Array, "*dV"]):
     """The product of a scalar function with any function."""
     f = u * V
     df_dx = outer(V, du) + u * dV

@@ -188,9 +188,7 @@ def bilinear_rule(
     source="notes 002 1 and 3",
     covers={"scalar by scalar": "prod_inner_by_scalar", "scalar by vector": "inner_uv"},
 )
-def inner_rule(
-    u: Float[Array, "l"], du: Float[Array, "l *x"], v: Float[Array, "l"], dv: Float[Array, "l *x"]
-):
+def inner_rule(u: Float[Array, "l"], du: Float[Array, "l *x"], v: Float[Array, "l"], dv: Float[Array, "l *x"]):
     """The inner product of two vector functions."""
     f = u @ v
     df_dx = jnp.tensordot(u, dv, 1) + jnp.tensordot(v, du, 1)

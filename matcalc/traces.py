@@ -63,9 +63,7 @@ def tr_axb(A: Float[Array, "l m"], X: Float[Array, "m n"], B: Float[Array, "n l"
     return f, df_dX
 
 
-@identity(
-    "tr(B A Xᵀ) = tr(X Aᵀ Bᵀ) = tr(Aᵀ Bᵀ X)", "B A", source="notes 002 6.1", covers="tr_BAXt tr_XAtBt tr_AtBtX"
-)
+@identity("tr(B A Xᵀ) = tr(X Aᵀ Bᵀ) = tr(Aᵀ Bᵀ X)", "B A", source="notes 002 6.1", covers="tr_BAXt tr_XAtBt tr_AtBtX")
 def tr_baxt(B: Float[Array, "m l"], A: Float[Array, "l n"], X: Float[Array, "m n"]):
     """A linear form of Xᵀ."""
     f = tr(B @ A @ X.T)
@@ -107,24 +105,16 @@ def tr_xaxtb(X: Float[Array, "m n"], A: Float[Array, "n n"], B: Float[Array, "m 
     return f, df_dX
 
 
-@identity(
-    "tr(A X B Xᵀ C)", "C A X B + Aᵀ Cᵀ X Bᵀ", source="notes 002 6.1", covers="trace_axbxtc"
-)
-def tr_axbxtc(
-    A: Float[Array, "l m"], X: Float[Array, "m n"], B: Float[Array, "n n"], C: Float[Array, "m l"]
-):
+@identity("tr(A X B Xᵀ C)", "C A X B + Aᵀ Cᵀ X Bᵀ", source="notes 002 6.1", covers="trace_axbxtc")
+def tr_axbxtc(A: Float[Array, "l m"], X: Float[Array, "m n"], B: Float[Array, "n n"], C: Float[Array, "m l"]):
     """A quadratic form of X, seen through A and C."""
     f = tr(A @ X @ B @ X.T @ C)
     df_dX = C @ A @ X @ B + A.T @ C.T @ X @ B.T
     return f, df_dX
 
 
-@identity(
-    "tr(A Xᵀ B X C)", "Bᵀ X Aᵀ Cᵀ + B X C A", source="notes 002 6.1", covers="trace_axtbxc"
-)
-def tr_axtbxc(
-    A: Float[Array, "l n"], X: Float[Array, "m n"], B: Float[Array, "m m"], C: Float[Array, "n l"]
-):
+@identity("tr(A Xᵀ B X C)", "Bᵀ X Aᵀ Cᵀ + B X C A", source="notes 002 6.1", covers="trace_axtbxc")
+def tr_axtbxc(A: Float[Array, "l n"], X: Float[Array, "m n"], B: Float[Array, "m m"], C: Float[Array, "n l"]):
     """A quadratic form of Xᵀ, seen through A and C."""
     f = tr(A @ X.T @ B @ X @ C)
     df_dX = B.T @ X @ A.T @ C.T + B @ X @ C @ A
@@ -200,17 +190,13 @@ def exp_series(X: Float[Array, "n n"]):
     return expm(X), power_series(X, [1, 1, 1, 1])
 
 
-@definition(
-    "sin(X) = Σ_{i=1}^{20} (-1)^(i-1) X^(2 i - 1)/(2 i - 1)!", source="notes 002 6.1", covers="def_sinm"
-)
+@definition("sin(X) = Σ_{i=1}^{20} (-1)^(i-1) X^(2 i - 1)/(2 i - 1)!", source="notes 002 6.1", covers="def_sinm")
 def sin_series(X: Float[Array, "n n"]):
     """The matrix sine and its power series."""
     return sinm_cosm(X)[0], power_series(X, [0, 1, 0, -1])
 
 
-@definition(
-    "cos(X) = Σ_{i=1}^{20} (-1)^(i-1) X^(2 i - 2)/(2 i - 2)!", source="notes 002 6.1", covers="def_cosm"
-)
+@definition("cos(X) = Σ_{i=1}^{20} (-1)^(i-1) X^(2 i - 2)/(2 i - 2)!", source="notes 002 6.1", covers="def_cosm")
 def cos_series(X: Float[Array, "n n"]):
     """The matrix cosine and its power series."""
     return sinm_cosm(X)[1], power_series(X, [1, 0, -1, 0])
@@ -290,9 +276,7 @@ def quad_axtxa(a: Float[Array, "n"], X: Float[Array, "m n"]):
     return f, df_dX
 
 
-@identity(
-    "(X a - b)ᵀ (X a - b) = ‖X a - b‖²", "2 (X a - b) aᵀ", source="notes 000 C", covers="lsq_Xab"
-)
+@identity("(X a - b)ᵀ (X a - b) = ‖X a - b‖²", "2 (X a - b) aᵀ", source="notes 000 C", covers="lsq_Xab")
 def lsq_xa_minus_b(X: Float[Array, "m n"], a: Float[Array, "n"], b: Float[Array, "m"]):
     """Least squares, by the design matrix."""
     r = X @ a - b
@@ -301,9 +285,7 @@ def lsq_xa_minus_b(X: Float[Array, "m n"], a: Float[Array, "n"], b: Float[Array,
     return f, df_dX
 
 
-@identity(
-    "‖X Aᵀ - B‖² = tr((X Aᵀ - B)ᵀ (X Aᵀ - B))", "2 (X Aᵀ - B) A", source="notes 000 C", covers="fro_XAtB"
-)
+@identity("‖X Aᵀ - B‖² = tr((X Aᵀ - B)ᵀ (X Aᵀ - B))", "2 (X Aᵀ - B) A", source="notes 000 C", covers="fro_XAtB")
 def fro_xat_minus_b(X: Float[Array, "m n"], A: Float[Array, "p n"], B: Float[Array, "m p"]):
     """The squared Frobenius norm of a residual."""
     R = X @ A.T - B

@@ -46,7 +46,7 @@ def xa(x: Float[Array, "n"], A: Float[Array, "n m"]):
     covers="normalised",
 )
 def direction_x_minus_a(x: Float[Array, "n"], a: Float[Array, "n"]):
-    """The unit vector from a to x, for x ≠ a. With w = (x - a)/r the cube of r, which over- or underflows, is avoided."""
+    """The unit vector from a to x, for x ≠ a. With w = (x - a)/r there is no cube of r to over- or underflow."""
     r = norm(x - a)
     w = (x - a) / r
     df_dx = (eye(x) - outer(w, w)) / r
@@ -67,9 +67,7 @@ def linear_rule(A: Float[Array, "p m"], u: Float[Array, "m"], du: Float[Array, "
 
 
 @rule("v u", "v ∂u + u (∂v)ᵀ", source="notes 002 4", covers={"vector by vector": "prod_vu"})
-def scaled_vector_rule(
-    v: Float[Array, ""], dv: Float[Array, "n"], u: Float[Array, "l"], du: Float[Array, "l n"]
-):
+def scaled_vector_rule(v: Float[Array, ""], dv: Float[Array, "n"], u: Float[Array, "l"], du: Float[Array, "l n"]):
     """A scalar function times a vector function."""
     f = v * u
     df_dx = v * du + outer(u, dv)

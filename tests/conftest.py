@@ -3,11 +3,11 @@
 import jax
 import pytest
 
-jax.config.update("jax_numpy_dtype_promotion", "strict")
-jax.config.update("jax_numpy_rank_promotion", "raise")
-
 import matcalc
 from matcalc import Rule
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 ENTRIES = list(matcalc.CATALOGUE.values())
 CASES = [(entry, kind) for entry in ENTRIES for kind in entry.covers]

@@ -153,15 +153,11 @@ def test_a_derivative_of_the_wrong_shape_fails():
         return f, df_dX.T
 
     results = verdicts(undeclared(transposed, matcalc.tr_axb))
-    assert {(r.verdict, r.cause) for r in results} == {
-        ("fail", "the closed form has shape (4, 3), and (3, 4) is due")
-    }
+    assert {(r.verdict, r.cause) for r in results} == {("fail", "the closed form has shape (4, 3), and (3, 4) is due")}
 
 
 def test_a_misprint_fails():
-    misprinted = Identity(
-        matcalc.tr_axb.body, "tr(A X B)", "Bᵀ Aᵀ", source="", covers=""
-    )
+    misprinted = Identity(matcalc.tr_axb.body, "tr(A X B)", "Bᵀ Aᵀ", source="", covers="")
     with pytest.raises(ValueError, match="Bᵀ"):  # sizes do not fit
         verdicts(misprinted)
     misprinted = Identity(matcalc.tr_x.body, "tr(X) = tr(Xᵀ X)", "I", source="", covers="")
@@ -203,10 +199,7 @@ def test_where_the_gradient_of_det_in_jax_is_wrong_ours_is_right_and_the_verdict
         ours = np.asarray(entry.derivative(*arguments))
     cofactors = np.array(
         [
-            [
-                (-1) ** (i + j) * np.linalg.det(np.delete(np.delete(ZERO_PIVOT, i, 0), j, 1))
-                for j in range(4)
-            ]
+            [(-1) ** (i + j) * np.linalg.det(np.delete(np.delete(ZERO_PIVOT, i, 0), j, 1)) for j in range(4)]
             for i in range(4)
         ]
     )

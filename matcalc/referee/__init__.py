@@ -6,8 +6,8 @@ from matcalc.referee._tolerance import PRECISIONS as PRECISIONS
 from matcalc.referee._tolerance import Precision as Precision
 from matcalc.referee._tolerance import tolerance as tolerance
 from matcalc.referee._tolerance import unit_roundoff as unit_roundoff
+from matcalc.referee._verify import VERDICTS as VERDICTS
 from matcalc.referee._verify import Result as Result
 from matcalc.referee._verify import Settings as Settings
-from matcalc.referee._verify import VERDICTS as VERDICTS
 from matcalc.referee._verify import Verdict as Verdict
 from matcalc.referee._verify import verify as verify

@@ -272,7 +272,7 @@ def judge(case: Case, computed: Witnesses, layout: Layout, u: float, printed: bo
     )
     read = entry_by_entry(closed, due[:axes], due[axes:], layout)
 
-    # The truth is autodiff in float64 where finite differences confirm it, else the closed form where they confirm that.
+    # The truth is autodiff in float64 where finite differences confirm it, else the closed form if they confirm that.
     spread = relative(fd.values + fd.errors.reshape(-1, *(1,) * (fd.values.ndim - 1)), fd.values)
     exact = unit_roundoff(np.float64)
     confirmed = [
