@@ -11,9 +11,10 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-# A random point is accepted where it lies this far inside its domain, relative to its size: deep enough that the
-# formula is well conditioned there, and not so deep that only special points are left.
+# How far inside its domain a random point should lie, relative to its size: deep enough that the formula is well
+# conditioned there, and not so deep that only special points are left; and how far it must.
 DEPTH = 0.05
+LEAST_DEPTH = 1e-3
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,9 @@ def _near_identity(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 
 general = Domain("any", lambda _: 1.0, _normal)
+well_conditioned = Domain(
+    "any", lambda _: 1.0, lambda rng, shape: (_full_rank if len(shape) == 2 else _normal)(rng, shape)
+)
 invertible = Domain("invertible", _depth_invertible, _full_rank)
 full_column_rank = Domain("of full column rank", _depth_full_column_rank, _full_rank)
 symmetric = Domain("symmetric", _depth_symmetric, _symmetric)

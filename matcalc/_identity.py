@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from matcalc._autodiff import autodiff
-from matcalc._domains import DEPTH, Domain, general
+from matcalc._domains import DEPTH, LEAST_DEPTH, Domain, general, well_conditioned
 from matcalc._layout import Layout, check_layout, to_layout
 from matcalc._linalg import with_derivative
 from matcalc._signature import RANKS, Kind, Signature
@@ -163,16 +163,25 @@ class Identity(Generic[P]):
         shapes, lengths = self.signature.shapes(kind, sizes), self.signature.sizes(kind, sizes)
         seed = key if isinstance(key, int) else int(np.asarray(jax.random.key_data(key)).ravel()[-1])
         rng = np.random.default_rng([seed, zlib.crc32(self.name.encode())])
-        for _ in range(100):
+        # A condition on a product or a sum is met by drawing well-conditioned matrices until it is met deeply.
+        compound = set(self.where) - set(shapes)
+        usual = well_conditioned if compound else general
+        deepest, found = LEAST_DEPTH, None
+        for _ in range(20):
             values: Values = {}
             for p in self.signature.parameters:
                 if p.is_integer:
                     values[p.name] = int(rng.integers(lengths[p.indexes]) if p.indexes else rng.integers(2, 6))
                 else:
-                    drawn = self.where.get(p.name, general).sample(rng, shapes[p.name])
+                    drawn = self.where.get(p.name, usual).sample(rng, shapes[p.name])
                     values[p.name] = np.asarray(drawn, dtype)
-            if all(domain.depth(self.evaluate(text, values)) > DEPTH for text, domain in self.where.items()):
-                return tuple(values.values())
+            depth = min((domain.depth(self.evaluate(text, values)) for text, domain in self.where.items()), default=1)
+            if depth > deepest:
+                deepest, found = depth, values
+            if deepest > DEPTH:
+                break
+        if found:
+            return tuple(found.values())
         listed = ", ".join(f"{axis}={size}" for axis, size in lengths.items())
         raise ValueError(f"{self.name}: found no point with {self.condition} at the sizes {listed}; choose others.")
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any, Final, Literal, cast
 
 from lark import Token, Transformer
-from lark import v_args as _v_args  # pyright: ignore[reportUnknownVariableType]
+from lark import v_args as _v_args
 
 from matcalc.formula import tree as t
 
