@@ -71,12 +71,12 @@ def _depth_nonzero(x: Array) -> float:
 
 
 def _depth_off_the_negative_axis(X: Array) -> float:
-    """The smallest angle between an eigenvalue and the negative real axis; 0 for a singular matrix."""
+    """The smallest angle between an eigenvalue and the negative real axis, over π; 0 for a singular matrix."""
     eigenvalues = np.linalg.eigvals(X.astype(np.float64))
     size = np.abs(eigenvalues)
     if size.min() <= len(X) * np.finfo(X.dtype).eps * size.max():
         return 0.0
-    return float(np.pi - np.abs(np.angle(eigenvalues)).max())
+    return float(1 - np.abs(np.angle(eigenvalues)).max() / np.pi)
 
 
 def _symmetric(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.custom_derivatives import SymbolicZero
 from jax.scipy.linalg import expm
@@ -178,27 +179,31 @@ def logm(X: Array) -> Array:
     Higham, Functions of Matrices (SIAM 2008), sections 6.3 and 11.4.
     """
     roots, nodes = 5, 16
-    X = jax.lax.scan(lambda X, _: (_sqrtm(X), None), X, None, length=roots)[0]
+    X = jax.lax.scan(lambda X, _: (sqrtm(X), None), X, None, length=roots)[0]
     points, weights = _gauss_legendre(nodes, X.dtype)
     Y = X - eye(X)
     terms = jax.vmap(lambda t, w: w * jnp.linalg.solve(eye(X) + t * Y, Y))(points, weights)
     return 2.0**roots * jnp.sum(terms, axis=0)
 
 
-def _sqrtm(X: Array) -> Array:
-    """The principal square root by the product form of the Denman-Beavers iteration (Higham, equation 6.29)."""
+def sqrtm(X: Array) -> Array:
+    """The principal square root of a square matrix without eigenvalues on the closed negative real axis.
 
-    def step(state: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
+    The product form of the Denman-Beavers iteration, scaled by determinants while it is far from its limit, with a
+    fixed number of steps. Source: N. J. Higham, Functions of Matrices (SIAM 2008), equation 6.29 and section 6.5.
+    """
+    I, n = eye(X), len(X)
+
+    def step(state: tuple[Array, Array], k: Array) -> tuple[tuple[Array, Array], None]:
         M, root = state
-        M_inv = inv(M)
-        return ((2 * eye(X) + M + M_inv) / 4, root @ (eye(X) + M_inv) / 2), None
+        scale = jnp.where(k < 8, jnp.exp(logabsdet(jax.lax.stop_gradient(M)) / (-2 * n)), 1)
+        M_inv = inv(M) / scale**2
+        return ((2 * I + scale**2 * M + M_inv) / 4, scale * root @ (I + M_inv) / 2), None
 
-    return jax.lax.scan(step, (X, X), None, length=14)[0][1]
+    return jax.lax.scan(step, (X, X), jnp.arange(20))[0][1]
 
 
 def _gauss_legendre(count: int, dtype: Any) -> tuple[Array, Array]:
-    import numpy as np
-
     points, weights = np.polynomial.legendre.leggauss(count)
     return jnp.asarray((points + 1) / 2, dtype), jnp.asarray(weights / 2, dtype)
 
@@ -216,8 +221,6 @@ def power_series(X: Array, signs: list[int]) -> Array:
 
 def kron_diagonal(A: Array, X: Array) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
     """Which entries (i, j) of A and (r, s) of X meet in each entry of the diagonal of A ⊗ X, if that is square."""
-    import numpy as np
-
     t = np.arange(A.shape[0] * X.shape[0])
     return (t // X.shape[0], t // X.shape[1]), (t % X.shape[0], t % X.shape[1])
 

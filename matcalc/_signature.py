@@ -55,8 +55,14 @@ class Parameter:
 
     @property
     def shape_text(self) -> str:
-        """For people: "m×n", "a scalar"."""
-        return "×".join(self.axes) or "a scalar"
+        """For people: "m×n", "a vector of n", "a scalar"."""
+        match self.axes:
+            case ():
+                return "a scalar"
+            case (axis,) if not axis.startswith("*"):
+                return f"a vector of {axis}"
+            case axes:
+                return "×".join(map(_readable, axes))
 
 
 class Signature:
@@ -116,7 +122,8 @@ class Signature:
         dtypes: dict[str, Any] = {}
         for p in self.arrays:
             value = given[p.name]
-            if not p.axes and (type(value) in (int, float) or getattr(value, "weak_type", False)):
+            weak = getattr(value, "weak_type", False) and not jnp.iscomplexobj(value)
+            if not p.axes and (weak or type(value) in (int, float)):
                 continue  # a number of Python takes the dtype of the others
             if not isinstance(value, (jax.Array, np.ndarray, np.generic)):
                 what = type(value).__name__
@@ -142,14 +149,14 @@ class Signature:
             shape = np.shape(values[p.name])
             if 0 in shape:
                 raise ValueError(f"{self.name}: {p.name} has shape {shape}; every size must be at least 1.")
-            for axis, size in self._matched(p, shape, sizes):
+            for axis, size in list(self._matched(p, shape, sizes)):  # how many axes there are comes before their sizes
                 if sizes.setdefault(axis, size) != size:
                     if axis.isdigit():
                         reason = f", where {axis} is due"
                     elif fixed_by[axis] == p.name:
                         reason = f", where both {axis} must agree"
                     else:
-                        reason = f", but {axis}={sizes[axis]} was fixed by {fixed_by[axis]}"
+                        reason = f", but {_readable(axis)}={sizes[axis]} was fixed by {fixed_by[axis]}"
                     raise self._shape_error(p, shape, reason)
                 fixed_by.setdefault(axis, p.name)
         return sizes
@@ -180,8 +187,11 @@ class Signature:
 
     def _integer(self, p: Parameter, value: Any, sizes: Mapping[str, Any]) -> int:
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            what = type(value).__name__
-            raise TypeError(f"{self.name}: {p.name} must be an integer of Python, known while tracing, got {what}.")
+            what = "jax.Array" if isinstance(value, jax.Array) else type(value).__name__
+            raise TypeError(
+                f"{self.name}: {p.name} must be an integer of Python, known while tracing, got {what}. "
+                "(Under jax.jit, name it in static_argnames.)"
+            )
         if p.indexes is None and value < 1:
             raise ValueError(f"{self.name}: {p.name} must be at least 1, got {value}.")
         if p.indexes is not None and not 0 <= value < sizes[p.indexes]:
@@ -190,6 +200,10 @@ class Signature:
                 f"({p.indexes}={sizes[p.indexes]}), got {value}."
             )
         return int(value)
+
+
+def _readable(axis: str) -> str:
+    return f"(axes of {axis[1:]})" if axis.startswith("*") else axis
 
 
 def _spelled_out(axes: str) -> Iterator[str]:

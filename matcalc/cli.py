@@ -3,11 +3,11 @@
 import contextlib
 import datetime
 import difflib
+import io
 import json
 import math
 import os
 import platform as host
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -65,7 +65,7 @@ def list_(
         write({"schema": 1, "identities": [_listed(e) for e in entries]})
     if json_file == "-":
         return
-    console = Console()
+    console = _console()
     for chapter, members in by_chapter(entries, lambda e: e.chapter):
         table = _table(chapter, "name", "f", "derivative", "requires")
         for e in members:
@@ -124,8 +124,8 @@ def verify(
     )
     arrays = None if inputs is None else _inputs(inputs, entries if names else [], settings)
     with output(json_file) as write, output(str(html) if html else None) as write_html:
-        console = Console(record=html is not None, quiet=json_file == "-", file=sys.stdout)
-        results, stopped = _run(entries, settings, arrays, show_progress=console.is_terminal and json_file != "-")
+        console = _console(io.StringIO() if json_file == "-" else None, record=html is not None)
+        results, stopped = _run(entries, settings, arrays, show_progress=console.is_terminal)
         seconds = time.perf_counter() - started
         counts = Counter(r.verdict for r in results)
         environment = _environment(settings)
@@ -163,7 +163,7 @@ def devices(json_file: Json = None) -> None:
     table = _table("devices", "platform", "id", "kind")
     for device in found:
         table.add_row(device["platform"], str(device["id"]), device["device_kind"])
-    console = Console()
+    console = _console()
     console.print(table)
     console.print(f"Default: {jax.default_backend()}. Use --platform to verify on another.")
 
@@ -225,27 +225,26 @@ def _inputs(path: Path, entries: Sequence[Identity[Any]], settings: Settings) ->
     if not entries:
         raise Usage("--inputs needs the name of the identity that the arrays are for.")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, AttributeError, EOFError) as error:
-        raise Usage(f"--inputs: {path} is not a readable .npz file of arrays ({error}).") from None
-    except Exception as error:  # zipfile and zlib have errors of their own
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays: dict[str, Any] = {name: _plain(archive[name]) for name in archive.files}
+    except Exception as error:  # NumPy, zipfile and zlib have many
         raise Usage(f"--inputs: {path} is not a readable .npz file of arrays ({error}).") from None
     for entry in entries:
         for p in entry.signature.parameters:
             if p.name not in arrays:
                 got = ", ".join(arrays) or "nothing"
                 raise Usage(f"--inputs: {path} lacks the argument {p.name} of {entry.name}; it holds {got}.")
-            if p.is_integer:
-                if arrays[p.name].shape != () or not np.issubdtype(arrays[p.name].dtype, np.integer):
-                    raise Usage(f"--inputs: {p.name} of {entry.name} must be one integer.")
-                arrays[p.name] = int(arrays[p.name])
         try:
             with jax.enable_x64(True):
                 entry.signature.bind((), {p.name: _in_float64(arrays[p.name]) for p in entry.signature.parameters})
         except (TypeError, ValueError) as error:
             raise Usage(f"--inputs: {error}") from None
     return arrays
+
+
+def _plain(array: Any) -> Any:
+    """An array, or a number of Python for one without axes."""
+    return array if array.shape else array.item()
 
 
 def _in_float64(value: Any) -> Any:
@@ -279,7 +278,7 @@ def _run(
         except KeyboardInterrupt:
             finished = [f for f in pending if f.done() and not f.cancelled() and f.exception() is None]
             return [r for f in finished for r in f.result()], True
-        except ValueError as error:  # sizes that an identity cannot take
+        except (ValueError, MemoryError) as error:  # sizes that an identity cannot take
             raise Usage(str(error)) from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -336,29 +335,29 @@ def _worst(r: Result) -> float:
 def output(target: str | None) -> Generator[Callable[[Any], None]]:
     """A function that writes an object as JSON, or a text as it is, to a file, or to stdout for "-".
 
-    The file is opened at once, so that a path that cannot be written costs no work, and replaced only when there is
-    something to put there.
+    The file is opened at once, so that a path that cannot be written costs no work; what it holds is replaced only when
+    there is something to put there, and it is gone again if it was not there before and nothing is put there.
     """
     if target is None or target == "-":
         yield (lambda data: None) if target is None else (lambda data: print(_dumped(data)))
         return
     path = Path(target)
-    draft = path.with_name(path.name + ".part")
-    try:
-        file = draft.open("w", encoding="utf-8")
-    except OSError as error:
-        raise Usage(f"cannot write {target}: {error.strerror}.") from None
+    is_new = not os.path.lexists(path)
 
-    def write(data: Any) -> None:
-        file.write(_dumped(data) + "\n")
-        file.close()
-        draft.replace(path)
+    def put(text: str, mode: str) -> None:
+        try:
+            with path.open(mode, encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise Usage(f"cannot write {target}: {error.strerror}.") from None
 
+    put("", "a")
     try:
-        yield write
-    finally:
-        file.close()
-        draft.unlink(missing_ok=True)
+        yield lambda data: put(_dumped(data) + "\n", "w")
+    except BaseException:
+        if is_new:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _dumped(data: Any) -> str:
@@ -411,6 +410,11 @@ def by_chapter(items: Iterable[Any], chapter: Callable[[Any], str]) -> Iterator[
     for item in items:
         groups.setdefault(chapter(item), []).append(item)
     yield from groups.items()
+
+
+def _console(file: io.StringIO | None = None, record: bool = False) -> Console:
+    """To stdout by default. What is printed is text: the brackets in [adj(Y)]_ij are no markup."""
+    return Console(file=file, record=record, markup=False, emoji=False)
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -13,10 +13,10 @@ from matcalc._identity import definition, identity
 from matcalc._linalg import adj, det, inv, logabsdet, tall, unit
 
 
-@definition("|Y + c E_ji| - |Y| = c [adj(Y)]_ij", source="notes 002 6.2", covers="det_increment")
+@definition("|Y + c E_ji| = |Y| + c [adj(Y)]_ij", source="notes 002 6.2", covers="det_increment")
 def cofactor(Y: Float[Array, "n n"], c: Float[Array, ""], j: Annotated[int, "n"], i: Annotated[int, "n"]):
     """A determinant is affine in each entry, and the slope is the cofactor. i and j count from 0."""
-    return det(Y + c * unit((j, i), Y)) - det(Y), c * adj(Y)[i, j]
+    return det(Y + c * unit((j, i), Y)), det(Y) + c * adj(Y)[i, j]
 
 
 @identity("|X|", "adj(X)ᵀ", source="notes 002 6.2", covers="det_X_adj det_by_itself")

@@ -8,7 +8,7 @@ from jax.numpy import kron
 from jax.scipy.linalg import expm
 from jaxtyping import Float
 
-from matcalc._domains import invertible, with_principal_logarithm
+from matcalc._domains import invertible, positive, with_principal_logarithm
 from matcalc._identity import definition, identity, rule
 from matcalc._linalg import eye, inv, logm, mpow, outer, polynomial, sandwiched_powers, sinm_cosm, unit
 
@@ -202,7 +202,7 @@ def exp_xa(x: Float[Array, ""], A: Float[Array, "n n"]):
     "ln(x A)",
     "A (x A)⁻¹ = (x A)⁻¹ A = I/x",
     wrt="x",
-    where={"x A": with_principal_logarithm},
+    where={"x": positive, "A": with_principal_logarithm},
     source="notes 002 5",
     covers="gxA_ln",
 )

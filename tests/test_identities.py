@@ -104,7 +104,9 @@ def test_second_derivatives_are_right(identity):
     hessian = compiled(jax.hessian(weighted(identity), argnum), args)
     expected = compiled(jax.hessian(weighted(plain(identity)), argnum), args)
     # Relative to the size of the derivative too: a Hessian that vanishes does so up to rounding only.
-    size = np.linalg.norm(np.ravel(compiled(jax.grad(weighted(identity), argnum), args))) + np.linalg.norm(np.ravel(expected))
+    size = np.linalg.norm(np.ravel(compiled(jax.grad(weighted(identity), argnum), args))) + np.linalg.norm(
+        np.ravel(expected)
+    )
     assert np.all(np.isfinite(hessian))
     assert np.linalg.norm(np.ravel(hessian - expected)) <= 2000 * np.finfo(hessian.dtype).eps * size
 

@@ -83,52 +83,16 @@ def _numpy(function: str, X: Array) -> Array:
 
 
 def _jax(function: str, X: Array) -> Array:
-    """The matrix function by JAX, traceable; sin and cos are blocks of an exponential, ln halves its argument."""
-    jnp: Any = import_module("jax.numpy")
-    expm: Any = import_module("jax.scipy.linalg").expm
-    n = X.shape[0]
+    """The matrix function by JAX, traceable."""
+    linalg: Any = import_module("matcalc._linalg")
     match function:
         case "exp":
-            return expm(X)
-        case "sin" | "cos":
-            block = expm(jnp.block([[jnp.zeros_like(X), X], [-X, jnp.zeros_like(X)]]))  # [[cos X, sin X], ...]
-            return block[:n, n:] if function == "sin" else block[:n, :n]
+            return linalg.expm(X)
+        case "sin":
+            return linalg.sinm_cosm(X)[0]
+        case "cos":
+            return linalg.sinm_cosm(X)[1]
         case "sqrt":
-            return _square_root(X)
+            return linalg.sqrtm(X)
         case _:
-            return _logarithm(X)
-
-
-def _square_root(X: Array) -> Array:
-    """The principal square root of a real matrix without eigenvalues on the closed negative axis.
-
-    Newton's iteration in the scaled product form of Denman and Beavers.
-    """
-    jnp: Any = import_module("jax.numpy")
-    lax: Any = import_module("jax.lax")
-
-    n = X.shape[0]
-    identity = jnp.eye(n, dtype=X.dtype)
-
-    def step(k: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
-        M, root = state
-        inverse = jnp.linalg.inv(M)
-        scale = jnp.where(k < 8, jnp.abs(jnp.linalg.det(M)) ** (-1 / (2 * n)), 1).astype(X.dtype)
-        root = scale * root @ (identity + inverse / scale**2) / 2
-        return (identity + (scale**2 * M + inverse / scale**2) / 2) / 2, root
-
-    return lax.fori_loop(0, 24, step, (X, X))[1]
-
-
-def _logarithm(X: Array) -> Array:
-    """The principal logarithm: square roots until near I, then ∫ (X - I) (I + s (X - I))⁻¹ ds over [0, 1]."""
-    jnp: Any = import_module("jax.numpy")
-    halvings, near = 5, X
-    for _ in range(halvings):
-        near = _square_root(near)
-    identity = jnp.eye(X.shape[0], dtype=X.dtype)
-    nodes, weights = np.polynomial.legendre.leggauss(10)
-    total = jnp.zeros_like(X)
-    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
-        total = total + float(weight) * jnp.linalg.solve(identity + float(node) * (near - identity), near - identity)
-    return 2**halvings * total
+            return linalg.logm(X)

@@ -78,7 +78,7 @@ def _pattern(names: frozenset[str]) -> re.Pattern[str]:
         "NUMBER": r"[0-9]+(?:\.[0-9]+)?",
         "WRAP": r"\\(?:math(?:bf|rm|it|sf)|boldsymbol|bm|operatorname|text)\s*\{[^{}]*\}",
         "DECLARED": declared,
-        "_SIGMA": r"(?:[Σ∑]|\\sum(?![A-Za-z])|sum)(?=\s*_\s*\{)",
+        "_SIGMA": r"Σ(?=\s*_\s*\{[^{}=]*=)|(?:∑|\\sum(?![A-Za-z])|sum)(?=\s*_\s*\{)",
         "FRACTION": rf"\\[dt]?frac\s*\{{\s*\\partial\s*(?:\^\s*\{{?2\}}?)?\s*(?:{name}|\\mathrm\{{{name}\}})\s*\}}"
         r"\s*\{\s*\\partial\s*[A-Za-z]\s*(?:\\partial\s*[A-Za-z]\s*)?\}",
         "PARTIAL": r"(?:∂|\\partial(?![A-Za-z]))(?:\s*_\s*\{\s*[A-Za-z]\s*\}|_[A-Za-z]|²|\^2|\^\{2\})?",

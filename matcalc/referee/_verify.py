@@ -20,6 +20,7 @@ VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "inconclusive", "autodiff-wrong
 
 PERTURBATION = 2.0**-24  # relative change of the arguments, by which the condition number is measured
 PERTURBATIONS = 3
+FD_BEST = 1e-12  # the relative error that finite differences have at best
 FD_SAFETY = 10  # how far beyond their own estimate finite differences may be off
 PRINTED = 1e-8  # printed forms are textbook forms, which may square a condition number
 MEANINGLESS = 0.1  # a comparison that allows this much proves nothing
@@ -162,8 +163,13 @@ class Case:
             moved = self._run(tuple(self._perturbed(a) for a in self.exact), self._cpu)
             pairs = ((moved.closed, self.reference.closed), (moved.autodiff, self.reference.autodiff))
             for i, (D, D0) in enumerate(pairs):
-                worst[i] = max(worst[i], relative(D, D0) / PERTURBATION)
+                worst[i] = max(worst[i], relative(D, D0, self.size_of_zero) / PERTURBATION)
         return worst[0], worst[1]
+
+    @functools.cached_property
+    def size_of_zero(self) -> float:
+        """What a derivative that vanishes is small against: the size of the value over that of the variable."""
+        return float(np.linalg.norm(self.reference.value) / (np.linalg.norm(self.entry.origin(self.values)) or 1.0))
 
     @functools.cached_property
     def misprint(self) -> str | None:
@@ -174,7 +180,7 @@ class Case:
         for expressions, expected in ((self.entry.formulas, f), (self.entry.derivative_formulas, D)):
             for expression in expressions:
                 printed = np.asarray(self.entry.evaluate(expression, values, expected.shape))
-                size = np.linalg.norm(expected) + (variation if expected is f else 0)
+                size = np.linalg.norm(expected) + (variation if expected is f else 0) or self.size_of_zero
                 if not np.linalg.norm(printed - expected) <= PRINTED * size:
                     return f"the printed form {expression} does not evaluate to what is computed"
         return None
@@ -204,9 +210,11 @@ def _witnesses(entry: Identity[Any]) -> Any:
     return entry.jit(function)
 
 
-def relative(D: Array, reference: Array) -> float:
-    """The norm-wise relative distance; infinite, never NaN, where one of them is not finite or the reference is zero
-    and the other is not."""
+def relative(D: Array, reference: Array, size_of_zero: float = 0.0) -> float:
+    """The norm-wise relative distance, infinite and never NaN where one of them is not finite.
+
+    From a reference that is exactly zero the distance is relative to `size_of_zero` instead.
+    """
     if D.shape != reference.shape or not (np.all(np.isfinite(D)) and np.all(np.isfinite(reference))):
         return float("inf")
     size = np.max(np.abs(reference), initial=0.0)
@@ -214,7 +222,7 @@ def relative(D: Array, reference: Array) -> float:
     if distance == 0:
         return 0.0
     if size == 0:
-        return float("inf")
+        return float(np.linalg.norm(D.ravel()) / size_of_zero) if size_of_zero > 0 else float("inf")
     # Scaled first, so that the squares neither overflow nor vanish.
     return float(np.linalg.norm(((D - reference) / size).ravel()) / np.linalg.norm((reference / size).ravel()))
 
@@ -272,35 +280,38 @@ def judge(case: Case, computed: Witnesses, layout: Layout, u: float, printed: bo
     )
     read = entry_by_entry(closed, due[:axes], due[axes:], layout)
 
-    # The truth is autodiff in float64 where finite differences confirm it, else the closed form if they confirm that.
-    spread = relative(fd.values + fd.errors.reshape(-1, *(1,) * (fd.values.ndim - 1)), fd.values)
+    distance = functools.partial(relative, size_of_zero=case.size_of_zero)
+
+    # The truth is what finite differences confirm: autodiff or the closed form, in float64; of both, the better
+    # conditioned.
+    spread = max(distance(fd.values + fd.errors.reshape(-1, *(1,) * (fd.values.ndim - 1)), fd.values), FD_BEST)
     exact = unit_roundoff(np.float64)
     confirmed = [
-        relative(fd.project(D, order), fd.values) <= min(FD_SAFETY * spread + tolerance(exact, condition), MEANINGLESS)
+        distance(fd.project(D, order), fd.values) <= min(FD_SAFETY * spread + tolerance(exact, condition), MEANINGLESS)
         for D, condition in zip((reference.closed, reference.autodiff), case.conditions, strict=True)
     ]
     truth, condition = reference.autodiff, case.conditions[1]
-    if confirmed[0] and not confirmed[1]:
+    if confirmed[0] and not (confirmed[1] and condition <= case.conditions[0]):
         truth, condition = reference.closed, case.conditions[0]
     allowed = tolerance(u, condition)
     errors = Judgement(
         "pass",
         None,
-        error_autodiff=relative(closed, automatic),
-        error_reference=relative(closed, expected),
-        error_fd=relative(fd.project(read, order), fd.values),
+        error_autodiff=distance(closed, automatic),
+        error_reference=distance(closed, expected),
+        error_fd=distance(fd.project(read, order), fd.values),
         tolerance=allowed,
         condition=condition,
     )
-    error = relative(computed.closed, truth)
+    error = distance(computed.closed, truth)
     right = error <= allowed and errors.error_fd <= FD_SAFETY * spread + allowed
-    autodiff_right = confirmed[1] and relative(computed.autodiff, truth) <= allowed
+    autodiff_right = confirmed[1] and distance(computed.autodiff, truth) <= allowed
 
     if not np.all(np.isfinite(reference.value)):
         return replace(errors, verdict="inconclusive", cause="the value is not finite at this point")
     if not spread < MEANINGLESS:
         return replace(errors, verdict="inconclusive", cause="finite differences are noise at this point")
-    if not any(confirmed) and relative(reference.closed, reference.autodiff) <= tolerance(exact, condition):
+    if not any(confirmed) and distance(reference.closed, reference.autodiff) <= tolerance(exact, condition):
         cause = "closed form and autodiff agree with each other, but not with finite differences"
         return replace(errors, verdict="inconclusive", cause=cause)
     if any(confirmed) and not allowed < MEANINGLESS:
@@ -314,7 +325,7 @@ def judge(case: Case, computed: Witnesses, layout: Layout, u: float, printed: bo
     if printed and (cause := case.misprint):
         return replace(errors, verdict="fail", cause=cause)
     if not autodiff_right:
-        off = relative(reference.autodiff if not confirmed[1] else computed.autodiff, truth)
+        off = distance(reference.autodiff if not confirmed[1] else computed.autodiff, truth)
         cause = f"closed form and finite differences agree, and autodiff is off by {off:.1e}"
         return replace(errors, verdict="autodiff-wrong", cause=cause)
     return errors
