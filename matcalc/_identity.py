@@ -117,7 +117,10 @@ class Identity(Generic[P]):
         return self
 
     def equation(self, layout: Layout = "jax", style: Literal["unicode", "ascii", "tex"] = "unicode") -> str:
-        """The printed formula, ∂f/∂X = …, in the given layout and style. ValueError for an unknown layout."""
+        """The printed formula, ∂f/∂X = …, in the given layout and style.
+
+        ValueError for a layout in which it is not printed: one formula for several kinds is printed in JAX's only.
+        """
         from matcalc import _printing
 
         return _printing.equation(cast("Identity[Any]", self), layout, style)
@@ -257,8 +260,8 @@ class Identity(Generic[P]):
         return with_derivative(value, both, argnum)(*map(values.get, names))
 
     def _in_layout(self, what: Literal["derivative", "both", "autodiff"], layout: Layout) -> Callable[..., Any]:
+        check_layout(layout)
         if (what, layout) not in self._compiled:
-            check_layout(layout)
 
             def function(values: Values) -> Any:
                 value, derivative = self.body(**values)
@@ -282,9 +285,12 @@ class Identity(Generic[P]):
     def _run(self, compiled: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         try:
             return compiled(*args, **kwargs)
-        except (TypeError, ValueError):
-            self.signature.bind(args, kwargs)  # what jit itself rejects is explained here
-            raise
+        except (TypeError, ValueError, OverflowError) as error:
+            try:
+                self.signature.bind(args, kwargs)  # what jit itself rejects is explained here
+            except (TypeError, ValueError) as explained:
+                raise explained from None
+            raise error
 
 
 class Rule(Identity[P]):

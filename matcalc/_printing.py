@@ -13,11 +13,17 @@ Style = Literal["unicode", "ascii", "tex"]
 def equation(identity: Identity[Any], layout: Layout = "jax", style: Style = "unicode") -> str:
     """∂f/∂X = … in the given layout. ValueError for a layout that is not printed."""
     f, derivative = parse(identity.formulas[0]), parse(identity.derivative_formulas[0])
-    if layout not in ("jax", "numerator", "denominator"):
-        raise ValueError(f"formulas are printed in jax, numerator or denominator layout; got {layout!r}.")
-    if identity.order > 0 and layout != "jax" and layout != _printed_layout(identity):
+    if layout not in ("jax", *layouts(identity)):
+        printed = ", ".join(("jax", *layouts(identity)))
+        raise ValueError(f"{identity.name} is printed in these layouts: {printed}; got {layout!r}.")
+    if layout not in ("jax", _printed_layout(identity)):
         derivative = transpose(derivative, scalars(identity))
     return f"{_differentiated(identity, f, style)} = {shown(derivative, style)}"
+
+
+def layouts(identity: Identity[Any]) -> tuple[Layout, ...]:
+    """The layouts that differ in print. How they do depends on the kind, so there are none where it has several."""
+    return ("numerator", "denominator") if identity.order > 0 and len(identity.covers) == 1 else ()
 
 
 def shown(formula: Formula, style: Style) -> str:
@@ -58,11 +64,10 @@ def _differentiated(identity: Identity[Any], f: Formula, style: Style) -> str:
 def description(identity: Identity[Any]) -> str:
     """What `help()` shows: meaning, formula in both layouts, equal forms, shapes, conditions and source."""
     lines = [_docstring(identity), ""]
-    if identity.order == 0:
+    for layout in layouts(identity):
+        lines.append(f"    {equation(identity, layout)}    ({layout} layout)")
+    if not layouts(identity):
         lines.append(f"    {equation(identity)}")
-    else:
-        for layout in ("numerator", "denominator"):
-            lines.append(f"    {equation(identity, layout)}    ({layout} layout)")
     if isinstance(identity, Rule):
         lines += ["", "The symbols ∂U stand for derivatives in JAX's layout: axes of U, then those of the variable."]
     facts = [

@@ -29,6 +29,7 @@ from rich.text import Text
 import matcalc
 from matcalc._identity import CATALOGUE, Identity
 from matcalc._layout import LAYOUTS, Layout
+from matcalc._printing import layouts
 from matcalc.referee import PRECISIONS, VERDICTS, Precision, Result, Settings
 from matcalc.referee import verify as verify_entry
 
@@ -84,10 +85,10 @@ def show(
 ) -> None:
     """Show one identity: formula, layouts, shapes, conditions and source."""
     (entry,) = chosen([name], chapters=False)
-    printable = ("jax", "numerator", "denominator")
+    printed = layouts(entry) or ("jax",)
     one_of("--style", [style], ("unicode", "ascii", "tex"))
-    layouts = one_of("--layout", [layout], printable) if layout else list(printable[1:])
-    equations = {chosen: entry.equation(cast(Any, chosen), cast(Any, style)) for chosen in layouts}
+    wanted = one_of("--layout", [layout], tuple(dict.fromkeys(("jax", *printed)))) if layout else printed
+    equations = {each: entry.equation(cast(Any, each), cast(Any, style)) for each in wanted}
     with output(json_file) as write:
         write({"schema": 1, **_listed(entry), "equations": equations, "description": entry.describe()})
     if json_file == "-":
@@ -425,5 +426,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def main() -> None:
-    """The entry point of the command."""
+    """The entry point of the command. Where the terminal lacks a letter of a formula, it shows a question mark."""
+    for stream in (sys.stdout, sys.stderr):
+        cast(Any, stream).reconfigure(errors="replace")
     app()

@@ -278,14 +278,17 @@ def test_other_wrong_values():
 
 
 @pytest.mark.parametrize("platform", ["gpu", "tpu"])
-def test_a_platform_that_is_not_here(platform):
-    try:
-        jax.devices(platform)
-    except RuntimeError:
-        message = f"JAX finds no {platform} here; `matcalc devices` lists what it finds."
-        assert wrong("verify", "tr_x", "--platform", platform) == message
-    else:
-        pytest.skip("it is here")
+def test_a_platform_that_is_not_here(platform, monkeypatch):
+    devices = jax.devices
+
+    def without(name=None):
+        if name == platform:
+            raise RuntimeError(f"Unknown backend {name}")
+        return devices(name)
+
+    monkeypatch.setattr(jax, "devices", without)
+    message = f"JAX finds no {platform} here; `matcalc devices` lists what it finds."
+    assert wrong("verify", "tr_x", "--platform", platform) == message
 
 
 # --- Files that are written
@@ -307,17 +310,6 @@ def test_a_path_that_cannot_be_written_costs_no_work(option, tmp_path, monkeypat
     ):
         assert wrong("verify", "tr_x", option, path) == f"cannot write {path}: {reason}."
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is read-only to root")
-def test_a_read_only_folder(tmp_path):
-    tmp_path.chmod(0o500)
-    assert wrong("verify", "tr_x", "--json", tmp_path / "r.json").endswith("r.json: Permission denied.")
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
-def test_a_full_disk_is_told():
-    assert matcalc("list", "tr_x", "--json", "/dev/full", code=2).stderr.strip().endswith("No space left on device.")
 
 
 def test_a_link_stays_a_link_and_its_target_is_written(tmp_path):
