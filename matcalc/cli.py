@@ -8,6 +8,7 @@ import json
 import math
 import os
 import platform as host
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence

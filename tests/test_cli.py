@@ -495,7 +495,6 @@ def test_a_pipe_that_closes_early_leaves_no_traceback(args):
     assert errors == ""
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is not a signal there")
 def test_ctrl_c_ends_cleanly_with_the_results_so_far(tmp_path):
     file = tmp_path / "result.json"
     file.write_text("old")
