@@ -285,11 +285,16 @@ class Identity(Generic[P]):
     def _run(self, compiled: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         try:
             return compiled(*args, **kwargs)
-        except (TypeError, ValueError, OverflowError) as error:
+        except (TypeError, ValueError, OverflowError, NotImplementedError) as error:
             try:
-                self.signature.bind(args, kwargs)  # what jit itself rejects is explained here
+                values = self.signature.bind(args, kwargs)  # what jit itself rejects is explained here
             except (TypeError, ValueError) as explained:
                 raise explained from None
+            dtype = values[self.signature.arrays[0].name].dtype
+            if jnp.finfo(dtype).bits < 32:
+                raise TypeError(
+                    f"{self.name}: JAX's linear algebra does not take {dtype} here. Use .astype(jnp.float32)."
+                ) from None
             raise error
 
 

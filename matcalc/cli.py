@@ -422,7 +422,7 @@ def _console(file: io.StringIO | None = None, record: bool = False) -> Console:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title.replace("_", " "), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "name")
     return table
 
 

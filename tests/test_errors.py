@@ -351,3 +351,17 @@ def test_conditions_on_values_are_looked_at_by_outside_and_never_by_a_call():
         assert not np.all(np.isfinite(f(singular)))
     nan = jnp.full((3, 3), jnp.nan)
     assert np.isnan(jax.jit(matcalc.tr_x)(nan))
+
+
+@pytest.mark.parametrize("name", ["det_x", "tr_expm", "logdet_xtx"])
+def test_half_precision_where_the_linear_algebra_does_not_take_it(name):
+    entry = matcalc.CATALOGUE[name]
+    (X,) = entry.sample(0)
+    message = f"{name}: JAX's linear algebra does not take bfloat16 here. Use .astype(jnp.float32)."
+    with pytest.raises(TypeError, match=re.escape(message)):
+        entry(jnp.asarray(X, jnp.bfloat16))
+
+
+def test_half_precision_where_products_are_all_there_is():
+    arguments = [jnp.asarray(a, jnp.bfloat16) for a in matcalc.tr_axb.sample(0)]
+    assert matcalc.tr_axb.derivative(*arguments).dtype == jnp.bfloat16
