@@ -265,7 +265,7 @@ def _run(
     """Verify the entries, one a processor at a time: most of it is compiling. Returns results so far on Ctrl-C."""
 
     def work(entry: Identity[Any]) -> list[Result]:
-        return list(verify_entry(entry, settings, inputs))
+        return verify_entry(entry, settings, inputs)
 
     results: list[Result] = []
     pool = ThreadPoolExecutor(max_workers=os.cpu_count())
@@ -306,7 +306,7 @@ def _summary(
 ) -> Iterator[str]:
     told: set[str] = set()
     for r in results:
-        line = f"{r.verdict}: {r.name} ({r.kind}, {r.dtype}): {r.cause}."
+        line = f"{r.verdict}: {r.name} ({r.kind}, {r.dtype}): {(r.cause or '').rstrip('.')}."
         if r.verdict != "pass" and line not in told:
             told.add(line)
             yield line

@@ -249,10 +249,8 @@ def test_sizes_that_do_not_exist_or_that_cannot_be():
     assert wrong("verify", "tr_x", "--sizes", "zz=3") == "--sizes: no size is named 'zz' here, only n."
     assert wrong("verify", "tr_axb", "--sizes", "=3").startswith("--sizes: no size is named '' here, only ")
     assert wrong("verify", "tr_x", "--sizes", "n=10000000").startswith("Unable to allocate")
-    assert wrong("verify", "tr_x", "--sizes", f"n={10**20}") == "Maximum allowed dimension exceeded"
-    assert wrong("verify", "det_axb_invertible", "--sizes", "l=5").startswith(
-        "det_axb_invertible: found no point with A X B invertible at the sizes l=5"
-    )
+    told = matcalc("verify", "det_axb_invertible", "--sizes", "l=5", code=1).stdout
+    assert "found no point with A X B invertible at the sizes l=5" in " ".join(told.split())
 
 
 @pytest.mark.parametrize(

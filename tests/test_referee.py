@@ -119,7 +119,7 @@ def test_a_dropped_term_fails(entry, monkeypatch):
 
         with monkeypatch.context() as patch:
             plant(patch, without)
-            results = list(verify(entry, Settings(dtypes=("float64",))))
+            results = verify(entry, Settings(dtypes=("float64",)))
         assert results
         assert [r.verdict for r in results] == ["fail"] * len(results), str(term)
 
@@ -134,7 +134,7 @@ def undeclared(body, like, **changes):
 def verdicts(entry, arguments=None, **settings):
     names = [p.name for p in entry.signature.parameters]
     inputs = None if arguments is None else dict(zip(names, arguments, strict=True))
-    return list(verify(entry, Settings(**settings), inputs))
+    return verify(entry, Settings(**settings), inputs)
 
 
 def test_an_identity_written_with_an_error_fails():
@@ -380,3 +380,29 @@ def test_tolerances_follow_from_precision_and_conditioning_alone():
 def test_a_printed_form_is_evaluated_without_jax():
     values = {"X": np.array([[1.0, 2.0], [3.0, 5.0]])}
     assert float(evaluate(parse("|X|"), values)) == pytest.approx(-1)
+
+
+def test_verifying_leaves_no_setting_of_jax_behind():
+    before = jax.config.jax_enable_x64, jax.config.jax_default_matmul_precision
+    for _ in verify(matcalc.tr_x, Settings()):
+        assert (jax.config.jax_enable_x64, jax.config.jax_default_matmul_precision) == before
+
+
+def test_inputs_of_a_rule_are_verified_in_the_one_kind_that_they_are_of():
+    U, dU = np.ones(3), np.ones((3, 4))
+    results = verify(matcalc.sum_rule, Settings(), {"U": U, "dU": dU, "V": U, "dV": dU})
+    assert {(r.kind, r.verdict) for r in results} == {("vector by vector", "pass")}
+    with pytest.raises(ValueError, match="sum_rule is stated for scalar by scalar"):
+        verify(matcalc.sum_rule, Settings(), {"U": dU, "dU": np.ones((3, 4, 2)), "V": dU, "dV": np.ones((3, 4, 2))})
+
+
+def test_sizes_without_a_point_of_the_domain_are_inconclusive():
+    results = verdicts(matcalc.det_axb_invertible, sizes={"l": 5})
+    assert {r.verdict for r in results} == {"inconclusive"}
+    assert all("found no point with A X B invertible at the sizes l=5" in (r.cause or "") for r in results)
+
+
+def test_numbers_that_float32_cannot_hold_are_inconclusive_there():
+    results = verdicts(matcalc.tr_x, [np.eye(2) * 1e300], layouts=("jax",))
+    assert [(r.dtype, r.verdict) for r in results] == [("float32", "inconclusive"), ("float64", "pass")]
+    assert results[0].cause == "X contains an infinite entry; every entry must be finite."

@@ -51,11 +51,13 @@ def finite_differences(f: Callable[[Array], Array], x: Array, order: int, seed: 
     if order == 0:
         value = f(x[None])
         return Estimate(V[:1], value, _size(value) * np.finfo(np.float64).eps)
-    size = np.sqrt(np.mean(x**2)) or 1.0
+    size = np.max(np.abs(x)) or 1.0
     h = size * 0.25 * 0.5 ** np.arange(STEPS)
     shifts = np.multiply.outer(h, V)
     points = np.concatenate([x + shifts, x - shifts, np.broadcast_to(x, (1, *V.shape))])
     values = f(points.reshape(-1, *x.shape))
+    unit = np.max(np.abs(values[np.isfinite(values)]), initial=0.0) or 1.0  # so that no square overflows
+    values = values / unit
     values = values.reshape(2 * STEPS + 1, len(V), *values.shape[1:])
     right, left, centre = values[:STEPS], values[STEPS:-1], values[-1]
     steps = h.reshape(-1, *(1,) * (values.ndim - 1))
@@ -64,7 +66,8 @@ def finite_differences(f: Callable[[Array], Array], x: Array, order: int, seed: 
         # Values that do not differ at all have a derivative of zero, whatever their rounding.
         magnitude = np.where(right == left, 0, np.abs(right) + np.abs(left))
         rounding = np.finfo(np.float64).eps * _size(magnitude, 2) / h[:, None] ** order
-        return Estimate(V, *_extrapolate(table, rounding))
+        derivatives, errors = _extrapolate(table, rounding)
+        return Estimate(V, unit * derivatives, unit * errors)
 
 
 def _extrapolate(table: Array, rounding: Array) -> tuple[Array, Array]:

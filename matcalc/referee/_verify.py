@@ -70,36 +70,70 @@ class Witnesses:
     autodiff: Array
 
 
-def verify(entry: Identity[Any], settings: Settings, inputs: Mapping[str, Any] | None = None) -> Iterator[Result]:
-    """Verify `entry` at a random point of its domain, or at `inputs`, arguments by name: a result for each dtype and
-    layout. ValueError or TypeError for sizes or inputs that do not fit it.
+def verify(entry: Identity[Any], settings: Settings, inputs: Mapping[str, Any] | None = None) -> list[Result]:
+    """Verify `entry` at a random point of its domain, or at `inputs`, arguments by name.
+
+    A result for each kind that it is stated for (of inputs: that they are of), each dtype and each layout. Where its
+    domain has no point of the sizes asked for, the verdict is inconclusive. ValueError or TypeError for inputs that do
+    not fit it.
     """
+    results: list[Result] = []
     with jax.enable_x64(True), jax.default_matmul_precision(settings.precision):
-        for kind in entry.covers:
+        for kind in entry.covers if inputs is None else _kinds_of(entry, inputs):
+            names = entry.signature.names(kind)
+            sizes = {name: size for name, size in settings.sizes.items() if name in names}
             for dtype in settings.dtypes:
                 if inputs is None:
-                    sizes = {name: size for name, size in settings.sizes.items() if name in entry.signature.names(kind)}
-                    arguments = entry.sample(settings.seed, dtype=dtype, kind=kind, **sizes)
+                    try:
+                        arguments = entry.sample(settings.seed, dtype=dtype, kind=kind, **sizes)
+                    except ValueError as error:
+                        judged = {layout: Judgement("inconclusive", str(error)) for layout in settings.layouts}
+                        results += _results(entry, kind, dtype, entry.signature.sizes(kind, sizes), settings, judged)
+                        continue
                 else:
-                    arguments = tuple(
-                        value if p.is_integer else np.asarray(value, dtype)
-                        for p, value in ((p, inputs[p.name]) for p in entry.signature.parameters)
-                    )
-                yield from _at_point(entry, kind, dtype, arguments, settings, printed=inputs is None)
+                    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and reported as such
+                        arguments = tuple(
+                            inputs[p.name] if p.is_integer else np.asarray(inputs[p.name], dtype)
+                            for p in entry.signature.parameters
+                        )
+                results += _at_point(entry, kind, dtype, arguments, settings, printed=inputs is None)
+    return results
+
+
+def _kinds_of(entry: Identity[Any], inputs: Mapping[str, Any]) -> list[Kind]:
+    """Those kinds whose ranks the inputs have."""
+    ranks = {p.name: np.ndim(inputs[p.name]) for p in entry.signature.arrays}
+    shapes = {kind: entry.signature.shapes(kind, {}) for kind in entry.covers}
+    kinds = [kind for kind in entry.covers if ranks == {name: len(shape) for name, shape in shapes[kind].items()}]
+    if not kinds:
+        raise ValueError(f"{entry.name} is stated for {', '.join(entry.covers)}; these inputs are of no such kind.")
+    return kinds
 
 
 def _at_point(
     entry: Identity[Any], kind: Kind, dtype: str, arguments: tuple[Any, ...], settings: Settings, printed: bool
 ) -> Iterator[Result]:
-    values = dict(zip((p.name for p in entry.signature.parameters), arguments, strict=True))
-    sizes = {axis: size for axis, size in entry.signature.measure(values).items() if not axis.isdigit()}
-    sizes |= {p.name: values[p.name] for p in entry.signature.integers}
     case = Case(entry, arguments, settings.seed)
+    sizes = {axis: size for axis, size in entry.signature.measure(case.values).items() if not axis.isdigit()}
+    sizes |= {p.name: case.values[p.name] for p in entry.signature.integers}
     u = unit_roundoff(dtype, settings.platform or jax.default_backend(), settings.precision)
-    outside = entry.outside(*arguments)
-    computed = None if outside else case.compute(dtype, settings.platform)
-    for layout in settings.layouts:
-        judged = Judgement("inconclusive", outside) if computed is None else judge(case, computed, layout, u, printed)
+    if outside := entry.outside(*arguments):
+        judged = {layout: Judgement("inconclusive", outside) for layout in settings.layouts}
+    else:
+        computed = case.compute(settings.platform)
+        judged = {layout: judge(case, computed, layout, u, printed) for layout in settings.layouts}
+    return _results(entry, kind, dtype, sizes, settings, judged)
+
+
+def _results(
+    entry: Identity[Any],
+    kind: Kind,
+    dtype: str,
+    sizes: Mapping[str, Any],
+    settings: Settings,
+    judged: "Mapping[Layout, Judgement]",
+) -> Iterator[Result]:
+    for layout, judgement in judged.items():
         yield Result(
             name=entry.name,
             covers=entry.covers[kind],
@@ -111,7 +145,7 @@ def _at_point(
             sizes=sizes,
             seed=settings.seed,
             chapter=entry.chapter,
-            **vars(judged),
+            **vars(judgement),
         )
 
 
@@ -134,7 +168,7 @@ class Case:
         """The arguments in float64 by name."""
         return dict(zip(self.names, self.exact, strict=True))
 
-    def compute(self, dtype: str, platform: str | None) -> Witnesses:
+    def compute(self, platform: str | None) -> Witnesses:
         """On the device and in the dtype asked for."""
         device = jax.devices(platform)[0] if platform else None
         return self._run(self.arguments, device)
@@ -171,7 +205,7 @@ class Case:
     @functools.cached_property
     def size_of_zero(self) -> float:
         """What a derivative that vanishes is small against: the size of the value over that of the variable."""
-        return float(np.linalg.norm(self.reference.value) / (np.linalg.norm(self.entry.origin(self.values)) or 1.0))
+        return float(np.max(np.abs(self.reference.value)) / (np.max(np.abs(self.entry.origin(self.values))) or 1.0))
 
     @functools.cached_property
     def misprint(self) -> str | None:
@@ -227,7 +261,7 @@ def relative(D: Array, reference: Array, size_of_zero: float = 0.0) -> float:
     if distance == 0:
         return 0.0
     if size == 0:
-        return float(np.linalg.norm(D.ravel()) / size_of_zero) if size_of_zero > 0 else float("inf")
+        return float(distance / size_of_zero) if size_of_zero > 0 else float("inf")
     # Scaled first, so that the squares neither overflow nor vanish.
     return float(np.linalg.norm(((D - reference) / size).ravel()) / np.linalg.norm((reference / size).ravel()))
 
