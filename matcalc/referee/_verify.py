@@ -78,6 +78,7 @@ def verify(entry: Identity[Any], settings: Settings, inputs: Mapping[str, Any] |
     not fit it.
     """
     results: list[Result] = []
+    judged: dict[Layout, Judgement]
     with jax.enable_x64(True), jax.default_matmul_precision(settings.precision):
         for kind in entry.covers if inputs is None else _kinds_of(entry, inputs):
             names = entry.signature.names(kind)
@@ -104,7 +105,9 @@ def _kinds_of(entry: Identity[Any], inputs: Mapping[str, Any]) -> list[Kind]:
     """Those kinds whose ranks the inputs have."""
     ranks = {p.name: np.ndim(inputs[p.name]) for p in entry.signature.arrays}
     shapes = {kind: entry.signature.shapes(kind, {}) for kind in entry.covers}
-    kinds = [kind for kind in entry.covers if ranks == {name: len(shape) for name, shape in shapes[kind].items()}]
+    kinds: list[Kind] = [
+        kind for kind in entry.covers if ranks == {name: len(shape) for name, shape in shapes[kind].items()}
+    ]
     if not kinds:
         raise ValueError(f"{entry.name} is stated for {', '.join(entry.covers)}; these inputs are of no such kind.")
     return kinds
@@ -117,6 +120,7 @@ def _at_point(
     sizes = {axis: size for axis, size in entry.signature.measure(case.values).items() if not axis.isdigit()}
     sizes |= {p.name: case.values[p.name] for p in entry.signature.integers}
     u = unit_roundoff(dtype, settings.platform or jax.default_backend(), settings.precision)
+    judged: dict[Layout, Judgement]
     if outside := entry.outside(*arguments):
         judged = {layout: Judgement("inconclusive", outside) for layout in settings.layouts}
     else:
