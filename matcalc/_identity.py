@@ -40,7 +40,7 @@ class _Doc:
 
 
 class Identity(Generic[P]):
-    __doc__ = _Doc(  # type: ignore[assignment]
+    __doc__: Any = _Doc(
         """A function with a closed-form derivative.
 
         Calling it gives the value. `jax.grad`, `jacfwd`, `jacrev` and `hessian` of it run the closed form with respect
@@ -299,7 +299,7 @@ class Identity(Generic[P]):
 
 
 class Rule(Identity[P]):
-    __doc__ = _Doc(  # type: ignore[assignment]
+    __doc__: Any = _Doc(
         """A rule for functions of a variable x: from U, ∂U, V, ∂V to the derivative of a compound such as U V.
 
         The argument `dU` is the derivative of `U` in JAX's layout: axes of U, then those of x. Calling the rule gives
