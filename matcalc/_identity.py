@@ -224,13 +224,18 @@ class Identity(Generic[P]):
         """The closed form at arguments by name, in JAX's layout."""
         return self.body(**values)[1]
 
+    @property
+    def _variable(self) -> str:
+        """What moves: `wrt`, or the first argument of a definition, which has no derivative."""
+        return self.wrt or self.signature.arrays[0].name
+
     def origin(self, values: Values) -> Any:
         """The value of the variable: the point where the derivative is taken."""
-        return values[self.wrt or self.signature.arrays[0].name]
+        return values[self._variable]
 
     def moved(self, values: Values, x: Any) -> Values:
         """The arguments with the variable at `x`, of NumPy or JAX."""
-        return values | {self.wrt or self.signature.arrays[0].name: x}
+        return values | {self._variable: x}
 
     def autodiff_of(self, values: Values) -> Any:
         """The derivative by JAX's own rules at arguments by name, in JAX's layout."""
@@ -254,8 +259,8 @@ class Identity(Generic[P]):
             return self.body(**values | dict(zip(names, arrays, strict=True)))
 
         if self.order == 2:
-            gradient, hessian = jax.grad(value, argnum), both
-            of_gradient = with_derivative(gradient, lambda *a: (gradient(*a), hessian(*a)[1]), argnum)
+            gradient = jax.grad(value, argnum)
+            of_gradient = with_derivative(gradient, lambda *a: (gradient(*a), both(*a)[1]), argnum)
             return with_derivative(value, lambda *a: (value(*a), of_gradient(*a)), argnum)(*map(values.get, names))
         return with_derivative(value, both, argnum)(*map(values.get, names))
 

@@ -1,5 +1,6 @@
 """An identity as people read it: its equation in either layout, and its description."""
 
+import inspect
 from typing import Any, Literal
 
 from matcalc._identity import Identity, Rule
@@ -63,7 +64,7 @@ def _differentiated(identity: Identity[Any], f: Formula, style: Style) -> str:
 
 def description(identity: Identity[Any]) -> str:
     """What `help()` shows: meaning, formula in both layouts, equal forms, shapes, conditions and source."""
-    lines = [_docstring(identity), ""]
+    lines = [inspect.getdoc(identity.body) or "", ""]
     for layout in layouts(identity):
         lines.append(f"    {equation(identity, layout)}    ({layout} layout)")
     if not layouts(identity):
@@ -85,9 +86,3 @@ def description(identity: Identity[Any]) -> str:
 
 def _integer(p: Any) -> str:
     return f"{p.name}: an index, 0 ≤ {p.name} < {p.indexes}" if p.indexes else f"{p.name} ≥ 1"
-
-
-def _docstring(identity: Identity[Any]) -> str:
-    import inspect
-
-    return inspect.getdoc(identity.body) or ""

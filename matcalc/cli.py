@@ -124,7 +124,7 @@ def verify(
         sizes=_sizes(sizes, entries),
         seed=seed,
     )
-    arrays = None if inputs is None else _inputs(inputs, entries if names else [], settings)
+    arrays = None if inputs is None else _inputs(inputs, entries if names else [])
     with output(json_file) as write, output(str(html) if html else None) as write_html:
         console = _console(io.StringIO() if json_file == "-" else None, record=html is not None)
         results, stopped = _run(entries, settings, arrays, show_progress=console.is_terminal)
@@ -222,7 +222,7 @@ def _sizes(text: str | None, entries: Sequence[Identity[Any]]) -> dict[str, int]
     return sizes
 
 
-def _inputs(path: Path, entries: Sequence[Identity[Any]], settings: Settings) -> dict[str, Any]:
+def _inputs(path: Path, entries: Sequence[Identity[Any]]) -> dict[str, Any]:
     """The arrays of an .npz file, checked against each identity. Usage error for what does not fit."""
     if not entries:
         raise Usage("--inputs needs the name of the identity that the arrays are for.")
@@ -263,13 +263,9 @@ def _run(
     entries: Sequence[Identity[Any]], settings: Settings, inputs: Mapping[str, Any] | None, show_progress: bool
 ) -> tuple[list[Result], bool]:
     """Verify the entries, one a processor at a time: most of it is compiling. Returns results so far on Ctrl-C."""
-
-    def work(entry: Identity[Any]) -> list[Result]:
-        return verify_entry(entry, settings, inputs)
-
     results: list[Result] = []
     pool = ThreadPoolExecutor(max_workers=os.cpu_count())
-    pending: list[Future[list[Result]]] = [pool.submit(work, entry) for entry in entries]
+    pending: list[Future[list[Result]]] = [pool.submit(verify_entry, entry, settings, inputs) for entry in entries]
     with Progress(disable=not show_progress, transient=True, console=Console(stderr=True)) as progress:
         task = progress.add_task("verifying", total=len(entries))
         try:
@@ -280,7 +276,7 @@ def _run(
         except KeyboardInterrupt:
             finished = [f for f in pending if f.done() and not f.cancelled() and f.exception() is None]
             return [r for f in finished for r in f.result()], True
-        except (ValueError, MemoryError) as error:  # sizes that an identity cannot take
+        except (ValueError, MemoryError) as error:  # inputs of no kind it is stated for, or sizes beyond memory
             raise Usage(str(error)) from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
