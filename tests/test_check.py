@@ -563,3 +563,15 @@ def test_what_a_library_function_is_approximated_to_is_no_wrong_gradient():
         assert "less than library functions may be off by" in report.notes[0]
     report = check_gradient(g, lambda t: (1 + 1e-7) * jnp.sum(M @ jax.scipy.linalg.expm(t * M)), 1.0)
     assert (report.verdict, report.cause.name) == ("fail", "factor")
+
+
+def test_what_hardly_changes_is_still_no_constant():
+    """The gradient changes by a hundredth of what x changes: nearby a stale one is off by 1e-10."""
+
+    def g(x):
+        return jnp.sum(100 * x + x**2 / 200)
+
+    point = np.full(3, 1.0)
+    assert check_gradient(g, lambda x: 100 + x / 100, point).verdict == "pass"
+    report = check_gradient(g, lambda _: 100 + point / 100, point)
+    assert (report.verdict, report.cause.name) == ("fail", "constant")

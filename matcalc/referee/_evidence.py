@@ -32,6 +32,7 @@ AGREES = 1e-6  # a wrong rule of JAX is off by more, and what a library function
 KINK_STEPS = 8  # that the bend of a kink stays over, while that of a smooth function falls to 1/256
 FINE_STEP = 2.0**-26  # relative change of the arguments, by which condition numbers are measured in float64,
 FINEST_STEP = 2.0**-39  # and where all of the derivative changes with it, this one
+FAR_STEP = 2.0**-13  # that a point nearby is away at least, before anything is called wrong
 SUSPICIONS = 8  # such changes, before a gradient is called wrong
 WITNESSED = 1024  # entries of the variables, up to which finite differences take every direction where JAX has none
 
@@ -77,7 +78,8 @@ class Evidence:
     def look_closer(self) -> None:
         """Measure the condition numbers with more care, as long as it takes, before anything is called wrong."""
         self.suspicious = True
-        vars(self).pop("conditions", None)
+        for known in ("conditions", "moved"):
+            vars(self).pop(known, None)
 
     def runs(self) -> dict[str, int]:
         """How often each program has run."""
@@ -475,7 +477,9 @@ class Evidence:
     @property
     def step(self) -> float:
         """How far a point nearby is, relatively: far enough to be seen, and no farther."""
-        return math.sqrt(self.u if self.trusts_autodiff else max(self.u, 2.0**-26))
+        # What is off nearby because the point has moved is farther off farther away; what is approximated is not.
+        coarse = self.suspicious or not self.trusts_autodiff
+        return max(math.sqrt(self.u), FAR_STEP) if coarse else math.sqrt(self.u)
 
     @functools.cached_property
     def conditions(self) -> list[float]:
