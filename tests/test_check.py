@@ -575,3 +575,23 @@ def test_what_hardly_changes_is_still_no_constant():
     assert check_gradient(g, lambda x: 100 + x / 100, point).verdict == "pass"
     report = check_gradient(g, lambda _: 100 + point / 100, point)
     assert (report.verdict, report.cause.name) == ("fail", "constant")
+
+
+def test_a_derivative_that_vanishes_only_to_rounding_nearby_is_no_wrong_one():
+    """Of numbers, the cosine of the angle between them is ±1: its derivative is rounding, here zero by chance."""
+
+    def cosine(a, b):
+        return a @ b / (jnp.sqrt(a @ a) * jnp.sqrt(b @ b))
+
+    def gradient(a, b):
+        ra, rb = jnp.sqrt(a @ a), jnp.sqrt(b @ b)
+        return b / (ra * rb) - (a @ b) * a / (ra**3 * rb)
+
+    rng = np.random.default_rng(0)
+    for dtype in (np.float32, np.float64):
+        for seed in range(30):
+            a, b = rng.standard_normal((2, 1)).astype(dtype)
+            report = check_gradient(cosine, gradient, a, b, seed=seed)
+            assert report.verdict in ("pass", "inconclusive"), report
+            wrong = check_gradient(cosine, lambda a, b: gradient(a, b) + 1, a, b, seed=seed)
+            assert wrong.verdict in ("fail", "inconclusive"), wrong

@@ -333,21 +333,26 @@ def operand_transposed(search: Search) -> Iterator[Cause]:
 
 def claim_edited(search: Search) -> Iterator[Cause]:
     """One edit of the claimed program makes it right: it tells the line."""
-    yield from (_edit_of_claim(site, factor) for site, factor in search.edits_of_claim if factor in WHOLE)
+    yield from (_edit_of_claim(*edit) for edit in _whole(search.edits_of_claim))
 
 
 def truth_edited(search: Search) -> Iterator[Cause]:
     """One edit of the true derivative's program makes it the claim: it tells what was forgotten."""
-    yield from (_edit_of_truth(site, factor) for site, factor in search.edits_of_truth if factor in WHOLE)
+    yield from (_edit_of_truth(*edit) for edit in _whole(search.edits_of_truth))
+
+
+def _whole(edits: list[tuple[Site, float]]) -> list[tuple[Site, float]]:
+    """Those that leave out, double or negate: first what is left out, as half of it negated comes to the same."""
+    return sorted((edit for edit in edits if edit[1] in WHOLE), key=lambda edit: WHOLE.index(edit[1]))
 
 
 def claim_scaled(search: Search) -> Iterator[Cause]:
     """The same with any factor at one addend, which is a weaker explanation: it was fitted."""
-    yield from (_edit_of_claim(site, factor) for site, factor in search.edits_of_claim)
+    yield from (_edit_of_claim(*edit) for edit in search.edits_of_claim)
 
 
 def truth_scaled(search: Search) -> Iterator[Cause]:
-    yield from (_edit_of_truth(site, factor) for site, factor in search.edits_of_truth)
+    yield from (_edit_of_truth(*edit) for edit in search.edits_of_truth)
 
 
 def _edits(search: Search, program: Program, arguments: Any, to_truth: bool) -> list[tuple[Site, float]]:

@@ -32,6 +32,7 @@ AGREES = 1e-6  # a wrong rule of JAX is off by more, and what a library function
 KINK_STEPS = 8  # that the bend of a kink stays over, while that of a smooth function falls to 1/256
 FINE_STEP = 2.0**-26  # relative change of the arguments, by which condition numbers are measured in float64,
 FINEST_STEP = 2.0**-39  # and where all of the derivative changes with it, this one
+COARSE_STEP = 2.0**-10  # or where the dtype resolves no less, this one
 FAR_STEP = 2.0**-13  # that a point nearby is away at least, before anything is called wrong
 SUSPICIONS = 8  # such changes, before a gradient is called wrong
 WITNESSED = 1024  # entries of the variables, up to which finite differences take every direction where JAX has none
@@ -78,7 +79,7 @@ class Evidence:
     def look_closer(self) -> None:
         """Measure the condition numbers with more care, as long as it takes, before anything is called wrong."""
         self.suspicious = True
-        for known in ("conditions", "moved"):
+        for known in ("conditions", "conditions_nearby", "moved"):
             vars(self).pop(known, None)
 
     def runs(self) -> dict[str, int]:
@@ -506,6 +507,18 @@ class Evidence:
             )
             worst = [w if math.isinf(r) else max(w, r) for w, r in zip(worst, rounded, strict=True)]
         return worst
+
+    @functools.cached_property
+    def conditions_nearby(self) -> list[float]:
+        """The same at the point nearby, where a derivative may vanish to rounding that at the point is exactly zero."""
+        if not (self.suspicious and self.trusts_autodiff):
+            return self.conditions
+        point, there = self.moved
+        least = FINE_STEP if self._is_float64 else COARSE_STEP
+        # A number has but two points at one distance, and there rounding may by chance be the same.
+        changes = [least * (1 + i / SUSPICIONS) for i in range(SUSPICIONS)]
+        grown = [self._amplification(self.truth_at(self.subject.perturbed(point, h)), there, h) for h in changes]
+        return [max(each) for each in zip(self.conditions, *grown, strict=True)]
 
     def _amplification(self, there: list[Array], here: list[Array], change: float) -> list[float]:
         grown = self.distances(there, here)

@@ -63,7 +63,8 @@ def compare(evidence: Evidence) -> list[Comparison]:
         except (Raised, Misshapen):
             return found
         if all(np.all(np.isfinite(T)) for T in there):
-            add("nearby", claim, there, allowed)
+            nearby = [tolerance(evidence.u, condition) + uncertain for condition in evidence.conditions_nearby]
+            add("nearby", claim, there, nearby)
     return found
 
 
