@@ -495,10 +495,14 @@ def test_options_that_make_no_sense():
     for options, text in (
         ({"wrt": 7}, "There is no argument 7; there are 1: x."),
         ({"wrt": "z"}, "There is no argument 'z'; there are 1: x."),
+        ({"wrt": None}, "There is no argument None; there are 1: x."),
         ({"wrt": ()}, "wrt must name one or more different arguments"),
         ({"wrt": (0, 0)}, "wrt must name one or more different arguments"),
         ({"layout": "row"}, "layout must be one of jax, numerator, denominator, vec; got 'row'."),
         ({"where": "round"}, "There is no domain 'round'; there are general, invertible"),
+        ({"where": 5}, "where names domains, such as 'symmetric', got 5."),
+        ({"seed": -1}, "seed must be a number 0, 1, 2, …, got -1."),
+        ({"platform": "abacus"}, "There is no platform 'abacus' here"),
         ({"order": 3}, "order must be 1 or 2, got 3."),
         ({"form": "adjoint"}, "form must be derivative, pushforward or pullback"),
         ({"form": "pullback", "order": 2}, "A pullback is a function, of order 1."),
@@ -595,3 +599,104 @@ def test_a_derivative_that_vanishes_only_to_rounding_nearby_is_no_wrong_one():
             assert report.verdict in ("pass", "inconclusive"), report
             wrong = check_gradient(cosine, lambda a, b: gradient(a, b) + 1, a, b, seed=seed)
             assert wrong.verdict in ("fail", "inconclusive"), wrong
+
+
+def test_what_jax_has_wrong_in_a_small_part_is_seen_beside_a_large_one():
+    """The derivative by b of one factor of the two is a 1e-9th of that by w."""
+
+    def loss(w, b):
+        return 1e8 * jnp.sum(w**2) + jnp.sum(jax.lax.stop_gradient(b) * b)
+
+    report = check_gradient(loss, lambda w, b: (2e8 * w, 2 * b), x, y, wrt=(0, 1))
+    assert report.verdict == "autodiff-wrong"
+    for claim in (lambda w, b: (2e8 * w, b), None):
+        report = check_gradient(loss, claim, x, y, wrt=(0, 1))
+        assert (report.verdict, report.cause.name) == ("fail", "factor"), report
+        assert report.cause.text.startswith("By b: ")
+
+
+@pytest.mark.parametrize("n", [4, 60])
+def test_hessians_of_numpy_functions_are_compared_in_every_part(n):
+    M, point = np.random.default_rng(n).normal(size=(n, n)), np.random.default_rng(0).normal(size=n)
+
+    def quadratic(x):
+        return float(np.asarray(x) @ M @ np.asarray(x))
+
+    unit = np.zeros((n, n))
+    unit[0, 0], unit[1, 1] = 5, -5
+    assert check_gradient(quadratic, lambda x: M + M.T, point, order=2).verdict == "pass"
+    for wrong in (2 * M, M + M.T + unit):
+        report = check_gradient(quadratic, lambda x, wrong=wrong: wrong, point, order=2)
+        assert report.verdict == "fail"
+
+
+def test_what_does_not_move_in_float64_proves_nothing():
+    for claim in (jnp.sin, jnp.zeros_like):
+        report = check_gradient(lambda x: 1e16 + jnp.sum(jnp.cos(x)), claim, x)
+        assert (report.verdict, report.cause.name) == ("inconclusive", "noise")
+
+
+def test_where_f_is_constant_only_zero_is_right():
+    for flat in (
+        lambda x: jnp.sum(jnp.floor(x)),
+        lambda x: jnp.sum(jax.nn.relu(x - 10)),
+        lambda x: jnp.float64(3),
+        lambda x: 1e8 + 0 * jnp.sum(x),
+    ):
+        assert check_gradient(flat, jnp.zeros_like, x).verdict == "pass"
+        report = check_gradient(flat, lambda x: jnp.full(5, 0.02), x)
+        assert (report.verdict, report.cause.name) == ("fail", "not zero")
+
+
+def test_where_everything_is_zero():
+    assert check_gradient(lambda x: jnp.sum(x**2), lambda x: 2 * x, np.zeros(3)).verdict == "pass"
+    assert check_gradient(lambda x: np.sum(np.asarray(x) ** 2), lambda x: 2 * x, np.zeros(3)).verdict == "pass"
+    assert check_gradient(lambda x: jnp.sum(x**2), lambda x: 3 * x, np.zeros(3)).verdict == "fail"
+
+
+def test_functions_that_raise_outside_their_domain():
+    def entropy(p):
+        if not 0 < p < 1:
+            raise ValueError("no probability")
+        return float(-p * np.log(p))
+
+    assert check_gradient(entropy, lambda p: -np.log(p) - 1, 0.9).verdict == "pass"
+    assert check_gradient(entropy, lambda p: -np.log(p) - 2, 0.9).verdict == "fail"
+
+    def log_det(A):
+        return 2 * np.sum(np.log(np.diag(np.linalg.cholesky(A))))
+
+    assert check_gradient(log_det, np.linalg.inv, np.eye(3) / 10 + 1, where="positive definite").verdict == "pass"
+
+
+def test_an_imaginary_part_is_no_gradient():
+    report = check_gradient(lambda x: jnp.sum(x**2), lambda x: 2 * x + 1j, x)
+    assert (report.verdict, report.cause.name) == ("fail", "shape")
+    assert "complex128" in report.cause.text
+
+
+def test_constants_that_change_from_trace_to_trace_are_no_fixed_function():
+    calls = []
+
+    def counted(x):
+        calls.append(None)
+        return jnp.sum(x**2) * len(calls)
+
+    for changing in (lambda x: jnp.sum(x**2 * (np.random.default_rng().random(5) > 0.5)), counted):
+        report = check_gradient(changing, lambda x: 2 * x, x)
+        assert (report.verdict, report.cause.name) == ("inconclusive", "non-deterministic")
+
+
+def test_arrays_of_other_kinds_are_taken_as_plain_ones():
+    for kind in (S.astype(">f8"), S.astype(np.longdouble), np.ma.array(S)):
+        assert check_gradient(lambda x: jnp.sum(x**2), lambda x: 2 * x, kind).verdict == "pass"
+
+
+def test_a_factor_near_one_says_how_near():
+    report = check_gradient(lambda x: jnp.sum(jnp.sin(x)), lambda x: jnp.cos(x) * (1 + 1e-8), x)
+    assert report.cause.text.startswith("It is (1 + 1e-08) times the gradient")
+
+
+def test_it_does_not_run_while_jax_traces():
+    with pytest.raises(TypeError, match="outside jit"):
+        jax.jit(lambda x: check_gradient(lambda x: jnp.sum(x), jnp.ones_like, x).ok)(x)

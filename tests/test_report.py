@@ -97,7 +97,8 @@ def fixture_made(request):
 
 def test_text_says_verdict_and_cause_first(made):
     lines = str(made).splitlines()
-    assert lines[0].startswith(f"{made.verdict}: loss, derivative by ")
+    assert lines[0].startswith(f"{made.verdict}: loss, derivative")
+    assert " by ," not in lines[0]
     if made.cause:
         assert lines[1] == str(made.cause)
     assert repr(made) == str(made)

@@ -47,6 +47,7 @@ def explain(evidence: Evidence, wrong: "Comparison") -> Cause:
         hypotheses = (
             not_finite,
             zero,
+            not_zero,
             sign,
             named_factor,
             vec_order,
@@ -80,7 +81,7 @@ class Search:
         self.seen = evidence.view(self.claim)
         self.before = evidence.distances(self.seen, self.truth)
         self.allowed = [max(allowed, APPROXIMATED) for allowed in wrong.allowed]
-        names = [evidence.names[k] for k in self.bad] if len(self.seen) == len(evidence.names) else []
+        names = [] if evidence.witness_is_projected else [evidence.names[k] for k in self.bad]
         self.prefix = f"By {' and '.join(names)}: " if 0 < len(names) < len(evidence.names) else ""
 
     @functools.cached_property
@@ -115,6 +116,11 @@ class Search:
         errors = self.evidence.distances(these, those)
         return all(errors[k] <= min(self.allowed[k], max(self.before[k], self.allowed[k]) / GONE) for k in self.bad)
 
+    def entry(self, place: tuple[Any, ...]) -> tuple[int, ...]:
+        """A place, without the axis of the random tangents or cotangents along which a map is examined."""
+        parts = {"pullback": place[1:], "pushforward": place[:-1]}
+        return tuple(map(int, parts.get(self.evidence.form, place)))
+
     def changed(self, change: Callable[[int], Array]) -> Blocks:
         """The claim with the blocks that are off changed."""
         return [change(k) if k in self.bad else D for k, D in enumerate(self.claim)]
@@ -147,6 +153,13 @@ def zero(search: Search) -> Iterator[Cause]:
         yield Cause("zero", "It is zero, and the gradient is not.", "Look for where the argument got lost on the way.")
 
 
+def not_zero(search: Search) -> Iterator[Cause]:
+    if not any(np.any(search.truth[k]) for k in search.bad):
+        names = " and ".join(search.evidence.subject.names)
+        text = f"It is not zero, and the gradient is: about this point f does not change with {names}."
+        yield Cause("not zero", text, "Look for what f makes of it: rounding, a branch, an argument that it ignores.")
+
+
 def sign(search: Search) -> Iterator[Cause]:
     if search.explains(search.changed(lambda k: -search.claim[k])):
         yield Cause("sign", "It is the negative of the gradient.", "Change the sign.")
@@ -172,10 +185,10 @@ def any_factor(search: Search) -> Iterator[Cause]:
     factor = search.fitted(search.claim)
     if math.isfinite(factor) and factor != 0 and search.explains(search.changed(lambda k: factor * search.claim[k])):
         off = 1 / factor - 1
-        text = f"It is {1 / factor:.7g} times the gradient" + (
+        text = f"It is {_number(1 / factor)} times the gradient" + (
             f": {abs(off):.2g} of it too {'large' if off > 0 else 'small'} everywhere." if abs(off) < 0.5 else "."
         )
-        yield Cause("factor", text, f"Multiply it by {factor:.7g}.")
+        yield Cause("factor", text, f"Multiply it by {_number(factor)}.")
 
 
 def other_layout(search: Search) -> Iterator[Cause]:
@@ -251,7 +264,7 @@ def symmetric_convention(search: Search) -> Iterator[Cause]:
     )
     for text, convention in conventions:
         if search.agree(search.claim, [convention(D) for D in G]):
-            remedy = "Give G, which every entry of X moves freely for"
+            remedy = "Give G, for which every entry moves freely"
             if convention is sym:
                 remedy += "; or declare where='symmetric'"
             yield Cause("symmetric convention", f"It is {text}, as for a symmetric matrix.", remedy + ".")
@@ -284,6 +297,8 @@ def single_entries(search: Search) -> Iterator[Cause]:
 
 
 def _entries(search: Search, at_most: int) -> Iterator[Cause]:
+    if search.evidence.witness_is_projected:
+        return
     found: list[str] = []
     for k in search.bad:
         D, T = search.seen[k], search.truth[k]
@@ -297,7 +312,9 @@ def _entries(search: Search, at_most: int) -> Iterator[Cause]:
             if search.evidence.distances([corrected], [T])[0] <= min(
                 search.allowed[k], max(search.before[k], search.allowed[k]) / GONE
             ):
-                found += [_entry(D, T, np.unravel_index(i, D.shape)) for i in by_size[:count]]
+                places = [np.unravel_index(i, D.shape) for i in by_size[:count]]
+                seen = {search.entry(place): _entry(search, k, place) for place in reversed(places)}
+                found += reversed(seen.values())
                 break
         else:
             return
@@ -305,9 +322,9 @@ def _entries(search: Search, at_most: int) -> Iterator[Cause]:
         yield Cause("entries", f"{'; '.join(found)}; all others agree.", "Look at these entries.")
 
 
-def _entry(D: Array, T: Array, place: tuple[Any, ...]) -> str:
-    claimed, true = float(D[place]), float(T[place])
-    where = f"Entry ({', '.join(map(str, map(int, place)))})"
+def _entry(search: Search, block: int, place: tuple[Any, ...]) -> str:
+    claimed, true = float(search.seen[block][place]), float(search.truth[block][place])
+    where = f"Entry ({', '.join(map(str, search.entry(place)))})"
     if true and abs(claimed / true - 1) < 0.5:
         off = claimed / true - 1
         return f"{where} is {100 * abs(off):.2g}% too {'large' if off > 0 else 'small'}"
@@ -491,11 +508,14 @@ def unknown(search: Search) -> Cause:
     k = max(search.bad, key=lambda k: search.before[k])
     D, T = search.seen[k], search.truth[k]
     text = f"It is off by {search.before[k]:.1e}, where rounding explains {search.wrong.allowed[k]:.0e}"
-    if D.shape == T.shape and D.size > 1:
+    if search.evidence.witness_is_projected:
+        text += ", along random directions"
+    elif D.shape == T.shape and D.size > 1:
         off = np.abs(D - T)
         wrong = int(np.sum(off > search.allowed[k] * np.linalg.norm(T) / math.sqrt(T.size)))
         place = np.unravel_index(int(np.argmax(off)), D.shape)
-        text += f"; {wrong} of {D.size} entries are off, most of all {_entry(D, T, place).replace('Entry', 'entry')}"
+        entry = _entry(search, k, place).replace("Entry", "entry")
+        text += f"; {wrong} of {D.size} entries are off, most of all {entry}"
     return Cause("unknown", text + ".", "No single cause explains it.")
 
 
@@ -656,6 +676,12 @@ def _sizes(evidence: Evidence) -> Iterator[tuple[str, int]]:
         if len(shape) > 1 and math.prod(shape) not in seen:
             seen.add(math.prod(shape))
             yield f"{math.prod(shape)}, the number of entries of {label}", math.prod(shape)
+
+
+def _number(factor: float) -> str:
+    """A factor in words; of one that is nearly 1, how far it is from that."""
+    off = factor - 1
+    return f"{factor:.7g}" if abs(off) > 1e-4 else f"(1 {'+' if off > 0 else '-'} {abs(off):.2g})"
 
 
 def _ordinal(operand: int) -> str:

@@ -5,11 +5,12 @@ import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from matcalc._domains import Domain
 from matcalc._identity import Identity, Rule
@@ -76,6 +77,14 @@ def check_gradient(
         raise ValueError(f"A {form} is a function, of order 1.")
     if not callable(f):
         raise TypeError(f"f must be a function, got {type(f).__name__}.")
+    if not isinstance(cast(Any, seed), (int, np.integer)) or seed < 0:
+        raise ValueError(f"seed must be a number 0, 1, 2, …, got {seed!r}.")
+    if any(isinstance(leaf, Tracer) for leaf in (*jax.tree.leaves(args), jnp.zeros(()))):
+        raise TypeError("check_gradient compares numbers, which JAX has none of while it traces: call it outside jit.")
+    try:
+        jax.devices(platform)
+    except RuntimeError:
+        raise ValueError(f"There is no platform {platform!r} here; JAX runs on {jax.default_backend()}.") from None
     options: dict[str, Any] = {"layout": layout, "precision": precision, "platform": platform}
     point = partial(Subject, f, args, wrt, where, order=order, seed=seed)
     with _settings(precision), np.errstate(all="ignore"):

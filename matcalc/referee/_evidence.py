@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,15 @@ import jax
 import numpy as np
 
 from matcalc._layout import Layout, from_layout
-from matcalc.referee._finite_differences import BASIS_UP_TO, Estimate, finite_differences
+from matcalc.referee._finite_differences import (
+    BASIS_UP_TO,
+    RANDOM_DIRECTIONS,
+    Estimate,
+    basis,
+    basis_size,
+    finite_differences,
+    hessian,
+)
 from matcalc.referee._report import Cause
 from matcalc.referee._subject import TANGENTS, Arrays, Program, Raised, Subject, is_real
 from matcalc.referee._tolerance import (
@@ -35,6 +44,7 @@ FINEST_STEP = 2.0**-39  # and where all of the derivative changes with it, this 
 COARSE_STEP = 2.0**-10  # or where the dtype resolves no less, this one
 FAR_STEP = 2.0**-13  # that a point nearby is away at least, before anything is called wrong
 SUSPICIONS = 8  # such changes, before a gradient is called wrong
+GROUPS = 8  # of variables, that finite differences move apart from each other
 WITNESSED = 1024  # entries of the variables, up to which finite differences take every direction where JAX has none
 
 
@@ -150,7 +160,7 @@ class Evidence:
                 blocks = self.claim_program(self._placed(arrays), self.tangents(np.float64 if exact else None))
         else:
             blocks = self.given
-        if len(blocks) != len(self.due):
+        if len(blocks) != len(self.due) or any(np.iscomplexobj(D) for D in blocks):
             raise Misshapen(*blocks)
         try:
             return [
@@ -341,15 +351,42 @@ class Evidence:
     def quick(self) -> Estimate:
         """Finite differences with one step along one direction or two: enough where they confirm a derivative."""
         n = sum(map(math.prod, self.shapes))
-        V = self.subject.rng.standard_normal((min(n, QUICK_DIRECTIONS) if n <= BASIS_UP_TO else 1, n))
+        V = self._confined(min(n, QUICK_DIRECTIONS) if n <= BASIS_UP_TO else 1)
         return self.differences(self.exact, directions=V, first=QUICK_STEP / math.sqrt(n), steps=1)
+
+    def _confined(self, count: int) -> Array:
+        """That many random directions in each group of variables: a change by one must not hide that by another."""
+        groups, n = self._groups, sum(map(math.prod, self.shapes))
+        V = np.zeros((count * len(groups), n))
+        for k, part in enumerate(groups):
+            V[count * k : count * (k + 1), part] = self.subject.rng.standard_normal((count, part.stop - part.start))
+        return V
+
+    @functools.cached_property
+    def _groups(self) -> list[slice]:
+        """Where each variable stands among the entries of all; of many, some together."""
+        ends = np.cumsum([0, *map(math.prod, self.shapes)])
+        borders = np.unique(np.linspace(0, len(self.shapes), min(len(self.shapes), GROUPS) + 1).astype(int))
+        return [slice(int(ends[i]), int(ends[j])) for i, j in itertools.pairwise(borders)]
+
+    def _parts(self, estimate: Estimate) -> list[Array]:
+        """Which directions of finite differences move each group of variables; of second order, all are one part."""
+        every = np.arange(len(estimate.directions))
+        if self.order == 2:
+            return [every]
+        moves = [np.any(estimate.directions[:, part] != 0, axis=1) for part in self._groups]
+        return [every[m] for m in moves if np.any(m)]
 
     @functools.cached_property
     def fine(self) -> Estimate:
         """Finite differences at all steps; along every axis where JAX has no derivative to confirm."""
         n = sum(map(math.prod, self.shapes))
-        every = self.reference is None and self.order == 1 and n <= WITNESSED
-        return self.differences(self.exact, directions=np.eye(n) if every else None, steps=FINE_STEPS)
+        V, size = None, basis_size(n, self.order)
+        if self.reference is None and size <= WITNESSED:
+            V = basis(n, self.order)
+        elif self.order == 1 and size > BASIS_UP_TO:
+            V = self._confined(max(RANDOM_DIRECTIONS // len(self._groups), 2))
+        return self.differences(self.exact, directions=V, steps=FINE_STEPS)
 
     @functools.cached_property
     def ladder(self) -> Estimate:
@@ -374,7 +411,10 @@ class Evidence:
                 return self.centre
             parts = np.split(point, np.cumsum([v.size for v in start])[:-1])
             variables = [s * p.reshape(v.shape) for s, p, v in zip(scales, parts, start, strict=True)]
-            return self.value(variables, arrays)[0].astype(np.float64)
+            try:
+                return self.value(variables, arrays)[0].astype(np.float64)
+            except Raised:  # that far away f may have no value, and smaller steps do without
+                return np.full(self.centre.shape, np.nan)
 
         origin = np.concatenate([v.ravel() / s for v, s in zip(start, scales, strict=True)])
         seed = int(self.subject.rng.integers(2**32))
@@ -419,7 +459,8 @@ class Evidence:
     def view(self, blocks: list[Array]) -> list[Array]:
         """What of a derivative is compared: all of it, or its directions inside the domain, or along random ones."""
         if self.witness_is_projected:
-            return [self.along(blocks, self.fine)]
+            along = self.along(blocks, self.fine)
+            return [along[rows] for rows in self._parts(self.fine)]
         if not self._subspaces or self.order == 2 or self.form != "derivative":
             return blocks
         return [
@@ -430,7 +471,16 @@ class Evidence:
     @property
     def witness_is_projected(self) -> bool:
         """Whether finite differences along random directions are the only witness."""
-        return not self.trusts_autodiff and len(self.fine.directions) != sum(map(math.prod, self.shapes))
+        n = sum(map(math.prod, self.shapes))
+        return not self.trusts_autodiff and len(self.fine.directions) != basis_size(n, self.order)
+
+    @property
+    def asymmetry(self) -> float:
+        """How far a claimed Hessian is from being symmetric."""
+        k = len(self.shapes)
+        sizes = [math.prod(shape) for shape in self.shapes]
+        flat = [D.reshape(-1, sizes[i // k], sizes[i % k]) for i, D in enumerate(self.claim)]
+        return max(relative(D.swapaxes(1, 2), flat[i % k * k + i // k], 1.0) for i, D in enumerate(flat))
 
     trusts_autodiff = True
 
@@ -439,13 +489,17 @@ class Evidence:
     @functools.cached_property
     def zeros(self) -> list[float]:
         """For each block what a derivative that vanishes is small against: the size of f over that of the variable."""
-        f = float(np.max(np.abs(self.centre)))
         scales = self.scales
+        f = float(np.max(np.abs(self.centre)))
+        if f == 0:  # the size that it has about this point
+            away = self.differences(self.exact, directions=self._confined(1), steps=1)
+            f = float(np.max(np.abs(away.right[np.isfinite(away.right)]), initial=0.0))
         return [f / s for s in scales] if self.order == 1 else [f / (s * t) for s in scales for t in scales]
 
     def distances(self, blocks: list[Array], others: list[Array]) -> list[float]:
         """The norm-wise relative distance of each block from another."""
-        zeros = self.zeros if len(blocks) == len(self.zeros) else [0.0] * len(blocks)
+        whole = len(blocks) == len(self.zeros) and not self.witness_is_projected
+        zeros = self.zeros if whole else [0.0] * len(blocks)
         return [relative(D, T, zero) for D, T, zero in zip(blocks, others, zeros, strict=True)]
 
     @functools.cached_property
@@ -457,9 +511,16 @@ class Evidence:
 
     def _by_differences(self, estimate: Estimate) -> list[Array]:
         if self.witness_is_projected:
-            return [estimate.values]
-        J = np.moveaxis(estimate.values, 0, -1)  # directions are axes, in units of each variable
+            return [estimate.values[rows] for rows in self._parts(estimate)]
         ends = np.cumsum([math.prod(shape) for shape in self.shapes])[:-1]
+        if self.order == 2:
+            H = hessian(estimate.values, int(sum(map(math.prod, self.shapes))))
+            rows = zip(np.split(H, ends, axis=-2), self.scales, strict=True)
+            blocks = [
+                part / (s * t) for row, s in rows for part, t in zip(np.split(row, ends, -1), self.scales, strict=True)
+            ]
+            return [block.reshape(a + b) for block, (a, b) in zip(blocks, self.due, strict=True)]
+        J = np.moveaxis(estimate.values, 0, -1)  # directions are axes, in units of each variable
         parts = zip(np.split(J, ends, axis=-1), self.scales, self.due, strict=True)
         return self.view([part.reshape(a + b) / s for part, s, (a, b) in parts])
 
@@ -530,20 +591,38 @@ class Evidence:
             return False if self.fine.spread < MEANINGLESS else None
         if "fine" not in vars(self) and not self.quick.bends:
             along = self.along(blocks, self.quick)
-            if relative(along, self.quick.values, 1.0) <= AGREES:
+            if all(relative(along[p], self.quick.values[p], 1.0) <= AGREES for p in self._parts(self.quick)):
                 return True
         fine = self.fine
-        if not fine.spread < MEANINGLESS:
+        seen = [(part, fine.part(part)) for part in self._parts(fine)]
+        seen = [(part, estimate) for part, estimate in seen if estimate.spread < MEANINGLESS]
+        if not seen:
             return None
         # The rounding of the derivative itself is no reason to refute it.
         point = self.subject.perturbed(self.exact, FINE_STEP)
         with contextlib.suppress(Raised):
-            there = self.automatic(point) if blocks is self.reference else self.claimed(point)
-            change = relative(self.along(there, fine), self.along(blocks, fine), 1.0)
-            rounding = tolerance(self.u_inside, change / FINE_STEP)
-            allowed = min(max(FD_SAFETY * fine.spread + rounding, AGREES), MEANINGLESS)
-            return relative(self.along(blocks, fine), fine.values, 1.0) <= allowed
+            there = self.along(self.automatic(point) if blocks is self.reference else self.claimed(point), fine)
+            along = self.along(blocks, fine)
+            for part, estimate in seen:
+                change = relative(there[part], along[part], 1.0)
+                rounding = tolerance(self.u_inside, change / FINE_STEP)
+                allowed = min(max(FD_SAFETY * estimate.spread + rounding, AGREES), MEANINGLESS)
+                if not relative(along[part], estimate.values, 1.0) <= allowed:
+                    return False
+            return True
         return None
+
+    @property
+    def uncertain(self) -> list[float]:
+        """How far each block of the truth may be off itself: finite differences are, where they are it."""
+        if self.trusts_autodiff:
+            return [0.0] * len(self.due)
+        if self.witness_is_projected:
+            return [FD_SAFETY * self.fine.part(rows).spread for rows in self._parts(self.fine)]
+        if self.order == 2:
+            return [FD_SAFETY * self.fine.spread] * len(self.due)
+        ends = np.cumsum([0, *map(math.prod, self.shapes)])
+        return [FD_SAFETY * self.fine.part(np.arange(i, j)).spread for i, j in itertools.pairwise(ends)]
 
     @property
     def kink(self) -> tuple[float, float] | None:

@@ -36,6 +36,11 @@ class Estimate:
     left: Array
     centre: Array
 
+    def part(self, rows: Array) -> "Estimate":
+        """The same along some of the directions."""
+        of_f = self.right[:, rows], self.left[:, rows], self.centre[rows]
+        return Estimate(self.directions[rows], self.values[rows], self.errors[rows], self.steps, *of_f)
+
     @functools.cached_property
     def spread(self) -> float:
         """How far the derivatives may be off, relative to them; infinite where they are noise."""
@@ -130,11 +135,7 @@ def finite_differences(
     h = h.reshape(-1, *(1,) * (right.ndim - 1))
     with np.errstate(all="ignore"):
         table = (right - left) / (2 * h) if order == 1 else (right - 2 * centre + left) / h**2
-        # Values that differ at no step have a derivative of zero, unless f itself rounds them to be the same. At the
-        # smallest steps alone they tell nothing: there the difference may be less than the rounding.
-        same = np.all(right == left, axis=0) & (eps <= np.finfo(np.float64).eps)
-        magnitude = np.where(same, 0, np.abs(right) + np.abs(left))
-        rounding = eps * _size(magnitude, 2) / h.reshape(-1, 1) ** order
+        rounding = eps * _size(np.abs(right) + np.abs(left), 2) / h.reshape(-1, 1) ** order
         derivatives, errors = _extrapolate(table, rounding)
         f_of = unit * right, unit * left, unit * np.broadcast_to(centre, right.shape[1:])
         return Estimate(V, unit * derivatives, unit * errors, h.ravel(), *f_of)
@@ -172,11 +173,28 @@ def _size(values: Array, leading: int = 1) -> Array:
 
 def _directions(x: Array, order: int, seed: int) -> Array:
     """Every axis, for a second derivative their sums in pairs too; of many, random directions instead."""
-    n = x.size
-    if (n if order < 2 else n * (n + 1) // 2) > BASIS_UP_TO:
-        random = np.random.default_rng(seed).choice([-1.0, 1.0], (RANDOM_DIRECTIONS, n))
-        return random.reshape(-1, *x.shape)
-    basis = np.eye(n)
-    if order == 2:
-        basis = np.concatenate([basis, *([basis[i] + basis[j]] for i in range(n) for j in range(i))])
-    return basis.reshape(-1, *x.shape)
+    if basis_size(x.size, order) > BASIS_UP_TO:
+        return np.random.default_rng(seed).standard_normal((RANDOM_DIRECTIONS, *x.shape))
+    return basis(x.size, order).reshape(-1, *x.shape)
+
+
+def basis_size(n: int, order: int) -> int:
+    """How many directions determine a derivative by n entries."""
+    return n if order < 2 else n * (n + 1) // 2
+
+
+def basis(n: int, order: int) -> Array:
+    """These directions: eᵢ, and of second order eᵢ + eⱼ after them."""
+    e = np.eye(n)
+    return e if order < 2 else np.concatenate([e, *([e[i] + e[j]] for i in range(n) for j in range(i))])
+
+
+def hessian(along: Array, n: int) -> Array:
+    """The second derivative, (…, n, n), from those along this basis, (directions, …)."""
+    H = np.zeros((*along.shape[1:], n, n))
+    squares = along[:n]
+    pairs = ((i, j) for i in range(n) for j in range(i))
+    for (i, j), q in zip(pairs, along[n:], strict=True):
+        H[..., i, j] = H[..., j, i] = (q - squares[i] - squares[j]) / 2
+    H[..., np.arange(n), np.arange(n)] = np.moveaxis(squares, 0, -1)
+    return H

@@ -10,10 +10,11 @@ from matcalc.referee import _causes
 from matcalc.referee._evidence import Evidence, Misshapen
 from matcalc.referee._report import Cause, Report, Variable, Verdict
 from matcalc.referee._subject import Raised
-from matcalc.referee._tolerance import APPROXIMATED, FD_SAFETY, MEANINGLESS, relative, tolerance
+from matcalc.referee._tolerance import APPROXIMATED, MEANINGLESS, relative, tolerance
 
 Array = np.ndarray[Any, Any]
 
+ASYMMETRIC = 1e-6  # of a claimed Hessian, where along single directions only it can be compared
 BLURRED = 2  # a condition number from which on more is seen in float64 than in the dtype asked for
 
 
@@ -48,14 +49,18 @@ def compare(evidence: Evidence) -> list[Comparison]:
         seen = evidence.view(claim)
         found.append(Comparison(place, seen, truth, evidence.distances(seen, truth), allowed))
 
-    truth, uncertain = evidence.truth, 0.0 if evidence.trusts_autodiff else FD_SAFETY * evidence.fine.spread
-    allowed = [tolerance(evidence.u, condition) + uncertain for condition in evidence.conditions]
+    truth = evidence.truth
+
+    def within(u: float, conditions: list[float]) -> list[float]:
+        return [tolerance(u, c) + off for c, off in zip(conditions, evidence.uncertain, strict=True)]
+
+    allowed = within(evidence.u, evidence.conditions)
     add("given", evidence.claim, truth, allowed)
     blurred = evidence.suspicious or max(evidence.conditions) > BLURRED
     if blurred and evidence.formula is not None and evidence.formula is not evidence.claim:
         # In float64 rounding blurs nothing: the formula must be right to the resolution of the dtype asked for.
-        exact = [tolerance(evidence.u_inside, condition) for condition in evidence.conditions]
-        add("float64", evidence.formula, truth, [max(a, tolerance(evidence.u, 0)) + uncertain for a in exact])
+        exact = within(evidence.u_inside, evidence.conditions)
+        add("float64", evidence.formula, truth, [max(a, tolerance(evidence.u, 0)) for a in exact])
     if evidence.moves:
         point, there = evidence.moved
         try:
@@ -63,13 +68,20 @@ def compare(evidence: Evidence) -> list[Comparison]:
         except (Raised, Misshapen):
             return found
         if all(np.all(np.isfinite(T)) for T in there):
-            nearby = [tolerance(evidence.u, condition) + uncertain for condition in evidence.conditions_nearby]
-            add("nearby", claim, there, nearby)
+            add("nearby", claim, there, within(evidence.u, evidence.conditions_nearby))
     return found
 
 
 def judge(evidence: Evidence) -> tuple[Verdict, Cause | None, list[Comparison]]:
     """The verdict with its cause, and the comparisons that it rests on."""
+    try:
+        return _judge(evidence)
+    except Raised as error:
+        text = f"Near this point f, or its derivative, raised {error}."
+        return "inconclusive", Cause("raises", text, "Move the point farther inside its domain."), []
+
+
+def _judge(evidence: Evidence) -> tuple[Verdict, Cause | None, list[Comparison]]:
     if evidence.unfit:
         return "inconclusive", evidence.unfit, []
     try:
@@ -91,6 +103,9 @@ def judge(evidence: Evidence) -> tuple[Verdict, Cause | None, list[Comparison]]:
         text = "Finite differences of f are noise at this point: it rounds coarsely inside, or is not smooth here."
         noise = Cause("noise", text, "Compute f more precisely, or move the point.")
         return "inconclusive", _causes.impurity(evidence) or noise, []
+    if evidence.order == 2 and evidence.witness_is_projected and (off := evidence.asymmetry) > ASYMMETRIC:
+        text = f"It is not symmetric: off by {off:.1e} from its transpose, and a second derivative of f is."
+        return "fail", Cause("asymmetric", text, "Look for a term that should be there with its transpose."), []
     found = compare(evidence)
     if any(c.bad for c in found) or _autodiff_error(evidence, found[0]):
         evidence.look_closer()
@@ -98,7 +113,8 @@ def judge(evidence: Evidence) -> tuple[Verdict, Cause | None, list[Comparison]]:
     given = found[0]
     # What is wrong in float64 is a wrong formula, whatever rounding adds to it.
     if bad := next((c for c in sorted(found, key=lambda c: c.place != "float64") if c.bad), None):
-        if (off := max(c.errors[k] for c in found for k in c.bad)) <= APPROXIMATED:
+        vanishes = any(not np.any(c.truth[k]) for c in found for k in c.bad)
+        if (off := max(c.errors[k] for c in found for k in c.bad)) <= APPROXIMATED and not vanishes:
             note = "more than rounding explains, and less than library functions may be off by."
             evidence.notes.append(f"Off by {off:.0e}: {note}")
             return "pass", None, found
@@ -109,6 +125,8 @@ def judge(evidence: Evidence) -> tuple[Verdict, Cause | None, list[Comparison]]:
     if not max(given.allowed) < MEANINGLESS:
         return "inconclusive", _ill_conditioned(evidence, found), found
     if off := _autodiff_error(evidence, given):
+        if impure := _causes.impurity(evidence):
+            return "inconclusive", impure, found
         text = f"The gradient and finite differences agree, and JAX's automatic derivative is off by {off:.1e}."
         return "autodiff-wrong", Cause("autodiff", text), found
     return "pass", None, found
@@ -149,7 +167,10 @@ def report(evidence: Evidence) -> Report:
     variables: list[Variable] = []
     tolerance, condition = math.nan, math.nan
     steps, remainders = np.empty(0), np.empty(0)
-    if not evidence.unfit:
+    if evidence.unfit:
+        pairs = zip(subject.names, subject.shapes, strict=True)
+        variables = [Variable(name, shape, None, None, math.nan) for name, shape in pairs]
+    else:
         shapes = [shape for _, shape in evidence.due]
         variables = [Variable(n, s, None, None, math.nan) for n, s in zip(evidence.names, shapes, strict=True)]
     if found:
@@ -163,7 +184,7 @@ def report(evidence: Evidence) -> Report:
         errors["finite differences"] = relative(along, finite.values, max(evidence.zeros))
         shown = next((c for c in found if c.bad), given)
         for k, (name, (_, shape)) in enumerate(zip(evidence.names, evidence.due, strict=True)):
-            whole = len(shown.claim) == len(evidence.due)  # and not along some directions only
+            whole = not evidence.witness_is_projected
             both = (shown.claim[k], shown.truth[k]) if whole else (None, None)
             variables[k] = Variable(name, shape, *both, shown.errors[k if whole else 0])
         if evidence.order == 1 and verdict != "pass":

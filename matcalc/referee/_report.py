@@ -223,10 +223,10 @@ class Report:
 
     def _headline(self) -> str:
         named = [f"{v.name} {v.shape}" for v in self.variables]
-        by = " and ".join(named) if len(named) < 3 else f"{len(named)} variables"
+        by = "by " * bool(named) + (" and ".join(named) if len(named) < 3 else f"{len(named)} variables")
         what = {1: "derivative", 2: "second derivative"}.get(self.order, f"derivative of order {self.order}")
         how = f"{self.layout} layout" if self.form == "derivative" else f"as a {self.form}"
-        return f"{self.verdict}: {self.function}, {what} by {by}, {self.dtype}, {how}"
+        return f"{self.verdict}: {self.function}, {', '.join(filter(None, (f'{what} {by}'.strip(), self.dtype, how)))}"
 
     def _slope(self) -> str:
         known = not math.isnan(self.slope)

@@ -23,6 +23,7 @@ Form = Literal["derivative", "pushforward", "pullback"]
 Modes = tuple[Literal["jit", "eager", "numpy"], ...]
 
 REPEATED = 1e-6  # what may change between two runs: the order of a sum, and no more
+ARRAYS = (np.ndarray, jax.Array)
 TANGENTS = 3  # along so many random tangents a pushforward is examined, and a pullback at so many cotangents
 
 
@@ -149,7 +150,7 @@ class Program:
             return any(relative(a, b, 1.0) > REPEATED for a, b in zip(first, second, strict=True))
         one, other = (jax.make_jaxpr(lambda *a: self.function(*a))(*arguments) for _ in range(2))
         return str(one.jaxpr) != str(other.jaxpr) or any(
-            not np.array_equal(a, b) for a, b in zip(one.consts, other.consts, strict=True) if is_real(a)
+            not np.array_equal(a, b) for a, b in zip(one.consts, other.consts, strict=True) if isinstance(a, ARRAYS)
         )
 
     def _run(self, arguments: tuple[Arrays, ...]) -> list[Array]:
@@ -185,8 +186,9 @@ class Subject:
         self.f, self.plain = f, plain(f)
         self.seed, self.rng = seed, np.random.default_rng(seed)
         names = _parameter_names(f, len(args))
-        is_one = isinstance(wrt, (int, str))
-        positions = tuple(_position(w, names) for w in ((wrt,) if isinstance(wrt, (int, str)) else wrt))
+        chosen: Sequence[Any] = wrt if isinstance(wrt, Sequence) and not isinstance(wrt, str) else (wrt,)
+        is_one = chosen is not wrt
+        positions = tuple(_position(w, names) for w in chosen)
         if not positions or len(set(positions)) < len(positions):
             raise ValueError(f"wrt must name one or more different arguments, got {wrt!r}.")
         paths, tree = jax.tree_util.tree_flatten_with_path(args)
@@ -204,6 +206,8 @@ class Subject:
         if where is not None:
             given = where if isinstance(where, Mapping) else dict.fromkeys(positions, where)
             for key, domain in given.items():
+                if not isinstance(cast(Any, domain), (Domain, str)):
+                    raise ValueError(f"where names domains, such as 'symmetric', got {domain!r}.")
                 p = _position(key, names)
                 for k, place in enumerate(arrays):
                     if owners[place] == p:
@@ -384,4 +388,9 @@ def _as_array(leaf: Any) -> Any:
         return np.asarray(leaf)
     if isinstance(leaf, jax.Array) and not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return np.asarray(leaf)
+    if isinstance(leaf, np.ndarray):  # made a plain one, of numbers that JAX has
+        plain = np.asarray(leaf)
+        if plain.dtype.kind == "f" and plain.dtype.itemsize > 8:
+            return plain.astype(np.float64)
+        return plain if plain.dtype.isnative else plain.astype(plain.dtype.newbyteorder("="))
     return leaf
