@@ -38,6 +38,7 @@ from matcalc.matrix_by_scalar import product_rule as product_rule
 from matcalc.matrix_by_scalar import sandwich_rule as sandwich_rule
 from matcalc.matrix_by_scalar import sin_xa as sin_xa
 from matcalc.matrix_by_scalar import triple_product_rule as triple_product_rule
+from matcalc.planner import reassociate as reassociate
 from matcalc.referee import check_gradient as check_gradient
 from matcalc.rules import chain_rule as chain_rule
 from matcalc.rules import chain_rule_matrix as chain_rule_matrix

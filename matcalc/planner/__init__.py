@@ -1,0 +1,3 @@
+"""The planner: sums of matrix products in the cheapest order for the shapes at hand."""
+
+from matcalc.planner._transform import reassociate as reassociate

@@ -1,0 +1,118 @@
+"""The values of the nodes of a plan, by JAX."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.linalg
+from jax import Array, lax
+
+from matcalc.planner._search import Labels, Node, Option, Part, Plan, Space
+
+Labelled = tuple[Array, Labels]  # with a label on every axis
+
+
+class Values:
+    """The values of nodes, each computed once, from the arrays that `read` gives by name."""
+
+    def __init__(self, space: Space, plan: Plan, read: Callable[[Any], Array], precision: Any) -> None:
+        self.space, self.plan, self.read, self.precision = space, plan, read, precision
+        self._known: dict[Node, Any] = {}
+
+    def of(self, part: Part, axes: Labels) -> Array:
+        """The value of a part, with its axes in the given order."""
+        array, labels = self._labelled(part, axes)
+        return array if labels == axes else lax.transpose(array, [labels.index(label) for label in axes])
+
+    def _labelled(self, part: Part, wanted: Labels = ()) -> Labelled:
+        array, places = self._value(part.node, [part.labels.index(label) for label in wanted])
+        return array, tuple(part.labels[place] for place in places)
+
+    def _value(self, node: Node, wanted: Sequence[int] = ()) -> tuple[Any, Labels]:
+        """A value, and for each of its axes which axis of the node it is."""
+        if node not in self._known:
+            self._known[node] = self._computed(node, wanted)
+        return self._known[node]
+
+    def _computed(self, node: Node, wanted: Sequence[int]) -> tuple[Any, Labels]:
+        kind, what, *_ = self.space.nodes[node]
+        if kind == "array":
+            array = self.read(what)
+            return array, tuple(range(array.ndim))
+        option = self.plan.chosen[node]
+        if option.name == "factor":
+            X, _ = self._labelled(option.parts[0])
+            return (X, jax.scipy.linalg.lu_factor(lax.stop_gradient(X))), (0, 1)
+        array, labels = self._operation(option, tuple(option.labels[place] for place in wanted))
+        return array, tuple(option.labels.index(label) for label in labels)
+
+    def _operation(self, option: Option, wanted: Labels) -> Labelled:
+        parts = option.parts
+        if option.name == "same":
+            return self._labelled(parts[0], wanted)
+        if option.name == "add":
+            axes = wanted or option.labels
+            terms = [self.of(part, axes) for part in parts]
+            signed = zip(option.signs, terms, strict=True)
+            first, *others = sorted(signed, key=lambda pair: -pair[0])
+            total = first[1] if first[0] > 0 else -first[1]
+            for sign, term in others:
+                total = total + term if sign > 0 else total - term
+            return total, axes
+        if option.name == "invert":
+            factored, _ = self._value(parts[0].node)
+            return _solve(factored, jnp.eye(len(factored[0]), dtype=factored[0].dtype), transposed=False), (0, 1)
+        if option.name == "solve":
+            factored, _ = self._value(parts[0].node)
+            rows, columns = parts[0].labels
+            array, labels = self._labelled(parts[1])
+            solved, left = (columns, rows) if columns in labels else (rows, columns)
+            axis = labels.index(solved)
+            others = labels[:axis] + labels[axis + 1 :]
+            array = jnp.moveaxis(array, axis, 0)
+            flat = array.reshape(len(array), -1) if array.ndim > 2 else array
+            return _solve(factored, flat, transposed=solved == rows).reshape(array.shape), (left, *others)
+        if option.name == "reduce":
+            array, labels = self._labelled(parts[0])
+            names = {label: k for k, label in enumerate(dict.fromkeys(labels))}
+            return jnp.einsum(array, [names[l] for l in labels], [names[l] for l in option.labels]), option.labels
+        return self._product(self._labelled(parts[0]), self._labelled(parts[1]), option.labels, wanted)
+
+    def _product(self, one: Labelled, other: Labelled, opened: Labels, wanted: Labels) -> Labelled:
+        """Two arrays multiplied, and summed over the labels that they share and that are not open."""
+        if wanted and wanted[0] in other[1] and wanted[0] not in one[1]:
+            one, other = other, one
+        (a, left), (b, right) = one, other
+        summed = [label for label in left if label in right and label not in opened]
+        if not summed:
+            labels = left + tuple(label for label in right if label not in left)
+            return _spread(a, left, labels) * _spread(b, right, labels), labels
+        if len(summed) == len(left) == len(right) > 1:
+            return jnp.sum(a * lax.transpose(b, [right.index(label) for label in left])), ()
+        batch = [label for label in left if label in right and label in opened]
+        dimensions = tuple(
+            tuple([labels.index(label) for label in chosen] for labels in (left, right)) for chosen in (summed, batch)
+        )
+        product = lax.dot_general(a, b, dimensions, self.precision, a.dtype)  # type: ignore[arg-type]
+        free = [label for label in left + right if label not in summed and label not in batch]
+        return product, (*batch, *free)
+
+
+def _spread(array: Array, labels: Labels, over: Labels) -> Array:
+    """An array with an axis for each label, of size 1 where it has none."""
+    ordered = lax.transpose(array, [labels.index(label) for label in over if label in labels])
+    return jnp.expand_dims(ordered, [k for k, label in enumerate(over) if label not in labels])
+
+
+def _solve(factored: Any, b: Array, *, transposed: bool) -> Array:
+    """X⁻¹ b or X⁻ᵀ b, differentiated as a solution and not through its factors."""
+    X, factors = factored
+    A = X.T if transposed else X
+    return lax.custom_linear_solve(
+        functools.partial(jnp.matmul, A, precision=lax.Precision.HIGHEST),
+        b,
+        solve=lambda _, b: jax.scipy.linalg.lu_solve(factors, b, trans=int(transposed)),
+        transpose_solve=lambda _, b: jax.scipy.linalg.lu_solve(factors, b, trans=int(not transposed)),
+    )

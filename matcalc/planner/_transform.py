@@ -1,0 +1,438 @@
+"""From a function to one that takes its matrix products in the cheapest order."""
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ParamSpec, TypeVar, cast
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
+
+from matcalc.planner._evaluate import Values
+from matcalc.planner._search import FACTORS, Label, Labels, Node, Part, Plan, Space, Term, TooLarge, cheapest
+
+Pairs = Callable[[Labels, Labels], tuple[Any, Any]]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def reassociate(fun: Callable[P, R]) -> Callable[P, R]:
+    """The same function with sums of matrix products evaluated in the cheapest order for the shapes it is called with.
+
+    Products are associated anew, sub-products that are used twice computed once (up to transposition), common ends
+    factored, P Q + P R = P (Q + R), traces of products taken without the last product, scalars multiplied where they
+    meet the fewest entries, and inverses applied as solutions that share one factorisation. It never takes more
+    multiply-adds and additions than `fun` as written, which is evaluated as it is where nothing is to be gained, as is
+    all else in `fun`. The result agrees to rounding: no product is multiplied out.
+
+    It can be jitted, mapped and differentiated. The order is chosen when it is traced, so jit it: an eager call chooses
+    it every time. Arguments are what `fun` takes; those that are no arrays stay as they are.
+    """
+
+    @functools.wraps(fun)
+    def reassociated(*args: P.args, **kwargs: P.kwargs) -> R:
+        leaves, tree = jax.tree.flatten((args, kwargs))
+        places = [k for k, leaf in enumerate(leaves) if hasattr(leaf, "dtype")]
+
+        def of_arrays(*arrays: Any) -> Any:
+            at = dict(zip(places, arrays, strict=True))
+            arguments: Any = jax.tree.unflatten(tree, [at.get(k, leaf) for k, leaf in enumerate(leaves)])
+            return cast(Any, fun)(*arguments[0], **arguments[1])
+
+        arrays = [leaves[k] for k in places]
+        closed, shape = jax.make_jaxpr(of_arrays, return_shape=True)(*arrays)
+        return jax.tree.unflatten(jax.tree.structure(shape), evaluate(closed, arrays))
+
+    return reassociated
+
+
+def evaluate(closed: ClosedJaxpr, arrays: Sequence[Any]) -> list[Any]:
+    """What a program computes, each group of sums of products in its cheapest order."""
+    program = Program(closed.jaxpr)
+    env: dict[Any, Any] = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
+    env |= dict(zip(closed.jaxpr.invars, arrays, strict=True))
+
+    def read(atom: Any) -> Any:
+        return jnp.asarray(atom.val, _aval(atom).dtype) if isinstance(atom, Literal) else env[atom]
+
+    made: dict[Var, Values] = {}
+    for group in program.groups:
+        values = Values(program.space, group.plan, lambda name: read(program.atoms[name]), group.precision)
+        made |= dict.fromkeys(group.goals, values)
+    for eqn in closed.jaxpr.eqns:
+        if made.keys() & {*eqn.outvars}:
+            (goal,) = eqn.outvars
+            env[goal] = made[goal].of(*program.goals[goal])
+        elif id(eqn) in program.bound:
+            values = [a.val if isinstance(a, Literal) else env[a] for a in eqn.invars]
+            env |= zip(eqn.outvars, bind(eqn, values), strict=True)
+    return [read(atom) for atom in closed.jaxpr.outvars]
+
+
+def bind(eqn: JaxprEqn, values: list[Any]) -> list[Any]:
+    """An operation as it was written; a jitted function is planned inside."""
+    if eqn.primitive.name == "jit" and gains(eqn.params["jaxpr"].jaxpr):
+        eqn = eqn.replace(params=eqn.params | {"jaxpr": planned(eqn.params["jaxpr"])})
+    with eqn.ctx.manager:
+        results = eqn.primitive.bind(*values, **eqn.primitive.get_bind_params(eqn.params))
+    return list(results) if eqn.primitive.multiple_results else [results]
+
+
+def planned(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """The same program, planned."""
+    return jax.make_jaxpr(lambda *arrays: evaluate(closed, arrays))(*closed.in_avals)
+
+
+def gains(jaxpr: Jaxpr) -> bool:
+    """Whether there is anything to gain in a program."""
+    inner = (eqn.params["jaxpr"].jaxpr for eqn in jaxpr.eqns if eqn.primitive.name == "jit" and not _known(eqn))
+    return bool(Program(jaxpr).groups) or any(map(gains, inner))
+
+
+CONSTANT: Label = -1
+
+
+@dataclass(frozen=True)
+class Form:
+    """A value as a sum of products. An axis that it is constant along has the label CONSTANT."""
+
+    terms: tuple[Term, ...]
+    dtype: Any
+    precision: Any = None
+    multiplies: bool = False  # whether `precision` means anything
+
+    @property
+    def rank(self) -> int:
+        return len(self.terms[0].axes)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Goals that have arrays in common, and the plan for them."""
+
+    goals: tuple[Var, ...]
+    plan: Plan
+    precision: Any
+
+
+class Program:
+    """What of a program are sums of products: its `goals`, in the `groups` that gain by a plan; `bound` is the rest."""
+
+    def __init__(self, jaxpr: Jaxpr) -> None:
+        self.jaxpr = jaxpr
+        self.made_by = {var: eqn for eqn in jaxpr.eqns for var in eqn.outvars}
+        self.space = Space()
+        self.atoms: dict[int, Any] = {}  # by name: the place in memory, for literals have no other
+        self._labels = itertools.count()
+        self.forms: dict[Var, Form] = {}
+        for eqn in jaxpr.eqns:
+            if len(eqn.outvars) == 1 and not eqn.effects and (form := self._form(eqn)) is not None:
+                self.forms[eqn.outvars[0]] = form
+        self.goals: dict[Var, tuple[Part, Labels]] = {}
+        self.groups = [group for goals in self._grouped(self._needed()) if (group := self._group(goals))]
+        self.goals = {goal: self.goals[goal] for group in self.groups for goal in group.goals}
+        self.bound = self._bound()
+
+    # --- Forms
+
+    def _form(self, eqn: JaxprEqn) -> Form | None:
+        """The result of an operation as a sum of products, if it is one."""
+        aval = _aval(eqn.outvars[0])
+        if not jnp.issubdtype(getattr(aval, "dtype", jnp.int32), jnp.inexact):
+            return None
+        name = _known(eqn) or eqn.primitive.name
+        make = getattr(self, f"_{name}", None) if name in UNDERSTOOD else None
+        if make is None or any(_aval(a).dtype != aval.dtype for a in eqn.invars):
+            return None
+        return make(eqn, *eqn.invars)
+
+    def _array(self, atom: Any, kind: str = "array") -> Node:
+        self.atoms[id(atom)] = atom
+        return self.space.array(id(atom), tuple(atom.aval.shape), kind)
+
+    def _whole(self, atom: Any) -> Form:
+        """A value as one factor."""
+        labels = tuple(next(self._labels) for _ in atom.aval.shape)
+        return Form((Term(1, ((self._array(atom), labels),), labels),), atom.aval.dtype)
+
+    def _fresh(self, atom: Any) -> Form:
+        """The form of a value, with labels of its own; the value itself where it has none."""
+        form = None if isinstance(atom, Literal) else self.forms.get(atom)
+        if form is None:
+            return self._whole(atom)
+        return replace(form, terms=tuple(self._renamed(term) for term in form.terms))
+
+    def _renamed(self, term: Term) -> Term:
+        old = {label for _, labels in term.factors for label in labels}
+        return _with_labels(term, {label: next(self._labels) for label in old})
+
+    def _factor(self, atom: Any) -> Form:
+        """The form of a value that is multiplied: a product, or the value itself where that is a sum."""
+        form = self._fresh(atom)
+        return form if len(form.terms) == 1 and len(form.terms[0].factors) < FACTORS else self._whole(atom)
+
+    def _product(
+        self,
+        a: Any,
+        b: Any,
+        pairs: Pairs,
+        precision: Any = None,
+        *,
+        sums: bool = False,
+        over: Sequence[int] | None = None,
+    ) -> Form | None:
+        """The product of two values; `pairs` says which labels are one, and which are the axes of the result.
+
+        Entry by entry they are first spread `over` the shape of the result.
+        """
+        left, right = self._factor(a), self._factor(b)
+        clash = left.multiplies and right.multiplies and left.precision != right.precision
+        for form in (left, right):
+            clash |= sums and form.multiplies and form.precision != precision
+        if clash or len(left.terms[0].factors) + len(right.terms[0].factors) > FACTORS:
+            left, right = self._whole(a), self._whole(b)
+        if over is not None:
+            left, right = (self._spread(f, x.aval.shape, range(x.aval.ndim), over) for f, x in ((left, a), (right, b)))
+        (s,), (t,) = left.terms, right.terms
+        same, axes = pairs(s.axes, t.axes)
+        if any(CONSTANT in pair for pair in same):
+            return None
+        names: dict[Label, Label] = {}
+        for old, new in same:
+            old, new = _last(names, old), _last(names, new)
+            if old != new:
+                names[old] = new
+        joined = _with_labels(Term(s.sign * t.sign, s.factors + t.factors, axes), names)
+        inner = left if left.multiplies else right
+        return Form((joined,), left.dtype, precision if sums else inner.precision, sums or inner.multiplies)
+
+    def _dot_general(self, eqn: JaxprEqn, a: Any, b: Any) -> Form | None:
+        (contracted, batch), out = eqn.params["dimension_numbers"], _aval(eqn.outvars[0])
+        if eqn.params.get("preferred_element_type") not in (None, out.dtype) or eqn.params.get("out_sharding"):
+            return None
+
+        def pairs(left: Labels, right: Labels) -> tuple[Any, Any]:
+            same = [(right[j], left[i]) for i, j in (*zip(*contracted, strict=True), *zip(*batch, strict=True))]
+            of_left = [left[i] for i in batch[0]]
+            of_left += [label for i, label in enumerate(left) if i not in (*contracted[0], *batch[0])]
+            of_right = [label for j, label in enumerate(right) if j not in (*contracted[1], *batch[1])]
+            return same, (*of_left, *of_right)
+
+        form = self._product(a, b, pairs, eqn.params["precision"], sums=True)
+        return form if form is None or CONSTANT not in form.terms[0].axes else None
+
+    def _mul(self, eqn: JaxprEqn, a: Any, b: Any) -> Form | None:
+        """A product with a scalar, or with what is constant along some axis; not of any two arrays entry by entry."""
+        shapes, out = (a.aval.shape, b.aval.shape), _aval(eqn.outvars[0]).shape
+        forms = [self._spread(self._factor(atom), atom.aval.shape, range(atom.aval.ndim), out) for atom in (a, b)]
+        if all(shapes) and not any(CONSTANT in form.terms[0].axes for form in forms):
+            return None
+
+        def pairs(left: Labels, right: Labels) -> tuple[Any, Any]:
+            both = [(r, l) for l, r in zip(left, right, strict=True) if CONSTANT not in (l, r)]
+            return both, tuple(l if l != CONSTANT else r for l, r in zip(left, right, strict=True))
+
+        return self._product(a, b, pairs, over=out)
+
+    def _broadcast_in_dim(self, eqn: JaxprEqn, a: Any, *_: Any) -> Form | None:
+        form = self._factor(a)
+        return self._spread(form, a.aval.shape, eqn.params["broadcast_dimensions"], eqn.params["shape"])
+
+    @staticmethod
+    def _spread(form: Form, shape: Sequence[int], places: Sequence[int], over: Sequence[int]) -> Form:
+        """A product that is constant along new axes, and along those of size 1 that become longer."""
+        (term,) = form.terms
+        axes = [CONSTANT] * len(over)
+        for label, size, place in zip(term.axes, shape, places, strict=True):
+            axes[place] = label if size == over[place] else CONSTANT
+        return replace(form, terms=(replace(term, axes=tuple(axes)),))
+
+    def _transpose(self, eqn: JaxprEqn, a: Any) -> Form:
+        form, order = self._fresh(a), eqn.params["permutation"]
+        return replace(form, terms=tuple(replace(t, axes=tuple(t.axes[i] for i in order)) for t in form.terms))
+
+    def _neg(self, eqn: JaxprEqn, a: Any) -> Form:
+        form = self._fresh(a)
+        return replace(form, terms=tuple(replace(term, sign=-term.sign) for term in form.terms))
+
+    def _add(self, eqn: JaxprEqn, a: Any, b: Any, sign: int = 1) -> Form | None:
+        if a.aval.shape != b.aval.shape or isinstance(a, Literal) or isinstance(b, Literal):
+            return None
+        forms = [self._fresh(a), self._fresh(b)]
+        precisions = {form.precision for form in forms if form.multiplies}
+        for k, atom in enumerate((a, b)):
+            broken = any(CONSTANT in term.axes or len(set(term.axes)) < len(term.axes) for term in forms[k].terms)
+            if broken or len(precisions) > 1:
+                forms[k] = self._whole(atom)
+        if len(forms[0].terms) + len(forms[1].terms) > TERMS:
+            k = int(len(forms[1].terms) > len(forms[0].terms))
+            forms[k] = self._whole((a, b)[k])
+        left, right = forms
+        terms = (*left.terms, *(replace(term, sign=sign * term.sign) for term in right.terms))
+        inner = left if left.multiplies else right
+        return Form(terms, left.dtype, inner.precision, inner.multiplies)
+
+    def _add_any(self, eqn: JaxprEqn, a: Any, b: Any) -> Form | None:
+        return self._add(eqn, a, b)
+
+    def _sub(self, eqn: JaxprEqn, a: Any, b: Any) -> Form | None:
+        return self._add(eqn, a, b, -1)
+
+    def _trace(self, eqn: JaxprEqn, a: Any) -> Form:
+        form = self._factor(a)
+        if CONSTANT in form.terms[0].axes:
+            form = self._whole(a)
+        (term,) = form.terms
+        i, j = term.axes
+        return replace(form, terms=(_with_labels(replace(term, axes=()), {j: i} if i != j else {}),))
+
+    def _inv(self, eqn: JaxprEqn, a: Any) -> Form:
+        form = self._whole(a)
+        (term,) = form.terms
+        ((_, labels),) = term.factors
+        return replace(form, terms=(replace(term, factors=((self._array(a, "inverse"), labels),)),))
+
+    # --- Goals
+
+    def _needed(self) -> list[Var]:
+        """The values that must be there and are sums of products, in the order in which they are made."""
+        todo = [atom for atom in self.jaxpr.outvars if isinstance(atom, Var)]
+        todo += [a for eqn in self.jaxpr.eqns if eqn.effects for a in eqn.invars if isinstance(a, Var)]
+        seen: set[Var] = set()
+        goals: list[Var] = []
+        while todo:
+            var = todo.pop()
+            if var in seen or var not in self.made_by:
+                continue
+            seen.add(var)
+            form = self.forms.get(var)
+            if form is None or any(CONSTANT in t.axes or len(set(t.axes)) < len(t.axes) for t in form.terms):
+                todo += [a for a in self.made_by[var].invars if isinstance(a, Var)]
+            else:
+                goals.append(var)
+                todo += [atom for atom in self._arrays(var) if isinstance(atom, Var)]
+        return [var for eqn in self.jaxpr.eqns for var in eqn.outvars if var in set(goals)]
+
+    def _arrays(self, var: Var) -> list[Any]:
+        return [self.atoms[self.space.nodes[node][1]] for term in self.forms[var].terms for node, _ in term.factors]
+
+    def _grouped(self, goals: Iterable[Var]) -> Iterator[list[Var]]:
+        """Goals in groups that have no array in common, of one precision each."""
+        groups: list[tuple[set[Any], list[Var]]] = []
+        for goal in goals:
+            form, members = self.forms[goal], [goal]
+            mark = form.precision if form.multiplies else None
+            keys = {(id(atom), mark) for atom in self._arrays(goal)}
+            apart = []
+            for group in groups:
+                if group[0] & keys:
+                    keys, members = keys | group[0], [*group[1], *members]
+                else:
+                    apart.append(group)
+            groups = [*apart, (keys, members)]
+        yield from (members for _, members in groups)
+
+    def _group(self, goals: list[Var]) -> Group | None:
+        """The goals with a plan, if that takes fewer operations than what is written."""
+        written = self._written(goals)
+        if not any(_cost(eqn) > 0 for eqn in written):
+            return None
+        try:
+            for goal in goals:
+                form = self.forms[goal]
+                self.goals[goal] = self.space.sum(form.terms), form.terms[0].axes
+            plan = cheapest(self.space, [self.goals[goal][0].node for goal in goals])
+        except TooLarge:
+            return None
+        if plan.operations >= sum(map(_cost, written)):
+            return None
+        precision = next((form.precision for goal in goals if (form := self.forms[goal]).multiplies), None)
+        return Group(tuple(goals), plan, precision)
+
+    def _written(self, goals: Sequence[Var]) -> list[JaxprEqn]:
+        """The operations by which goals are made of arrays."""
+        arrays = {atom for goal in goals for atom in self._arrays(goal) if isinstance(atom, Var)}
+        todo, found = list(goals), dict[int, JaxprEqn]()
+        while todo:
+            eqn = self.made_by[todo.pop()]
+            if id(eqn) not in found:
+                found[id(eqn)] = eqn
+                todo += [a for a in eqn.invars if isinstance(a, Var) and a in self.forms and a not in arrays]
+        return list(found.values())
+
+    def _bound(self) -> set[int]:
+        """Which operations are done as written: all that what is needed is made of, but for planned goals."""
+        todo = [atom for atom in self.jaxpr.outvars if isinstance(atom, Var)]
+        todo += [var for eqn in self.jaxpr.eqns if eqn.effects for var in eqn.outvars]
+        bound = {id(eqn) for eqn in self.jaxpr.eqns if eqn.effects}
+        todo += [a for eqn in self.jaxpr.eqns if eqn.effects for a in eqn.invars if isinstance(a, Var)]
+        seen: set[Var] = set()
+        while todo:
+            var = todo.pop()
+            if var in seen or var not in self.made_by:
+                continue
+            seen.add(var)
+            if var in self.goals:
+                todo += [atom for atom in self._arrays(var) if isinstance(atom, Var)]
+            else:
+                bound.add(id(self.made_by[var]))
+                todo += [a for a in self.made_by[var].invars if isinstance(a, Var)]
+        return bound
+
+
+TERMS = 4  # of one sum, beyond which its plans are too many
+UNDERSTOOD = {
+    "add", "add_any", "broadcast_in_dim", "dot_general", "inv", "mul", "neg", "sub", "trace", "transpose",
+}  # fmt: skip
+
+
+def _with_labels(term: Term, names: dict[Label, Label]) -> Term:
+    def named(labels: Labels) -> Labels:
+        return tuple(_last(names, label) for label in labels)
+
+    return Term(term.sign, tuple((node, named(labels)) for node, labels in term.factors), named(term.axes))
+
+
+def _aval(atom: Any) -> Any:
+    """The shape and dtype of a value."""
+    return atom.aval
+
+
+def _last(names: dict[Label, Label], label: Label) -> Label:
+    """The name of a label after all renaming."""
+    while label in names:
+        label = names[label]
+    return label
+
+
+def _known(eqn: JaxprEqn) -> str | None:
+    """The function of `jax.numpy` that a jitted operation is, if it is one that is understood."""
+    name = eqn.params.get("name") if eqn.primitive.name == "jit" else None
+    if name not in ("trace", "inv") or len(eqn.invars) != 1 or len(_aval(eqn.invars[0]).shape) != 2:
+        return None
+    aval = _aval(eqn.invars[0])
+    return name if str(eqn.params["jaxpr"]) == _program(name, aval.shape, aval.dtype) else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _program(name: str, shape: tuple[int, ...], dtype: Any) -> str:
+    function = {"trace": jnp.trace, "inv": jnp.linalg.inv}[name]
+    (eqn,) = jax.make_jaxpr(function)(jax.ShapeDtypeStruct(shape, dtype)).eqns
+    return str(eqn.params["jaxpr"])
+
+
+def _cost(eqn: JaxprEqn) -> int:
+    """Multiply-adds and additions of an operation as it is written."""
+    name, out = _known(eqn) or eqn.primitive.name, _aval(eqn.outvars[0])
+    if name == "dot_general":
+        (contracted, _), _ = eqn.params["dimension_numbers"]
+        return math.prod(out.shape) * math.prod(_aval(eqn.invars[0]).shape[i] for i in contracted)
+    if name == "inv":
+        n = out.shape[0]
+        return n**3 // 3 + n**3
+    if name == "trace":
+        return _aval(eqn.invars[0]).shape[0]
+    return math.prod(out.shape) if name in ("add", "add_any", "sub", "mul") else 0

@@ -1,0 +1,360 @@
+"""The planner: cheapest orders, no more operations than written, and nothing touched that it does not understand."""
+
+import functools
+import itertools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from matcalc import reassociate
+from matcalc.planner._search import Space, Term, cheapest
+
+SIZES = (1, 2, 3, 5, 8)
+
+
+# --- Against exhaustive search over chains of matrices
+
+
+def chains(rng, terms, factors):
+    """A random sum of chains of matrices, some transposed, some the same; with the shapes of the matrices."""
+    shapes: dict[str, tuple[int, int]] = {}
+    rows, columns = rng.choice(SIZES, 2)
+
+    def factor(m, n):
+        known = [(name, t) for name, s in shapes.items() for t in (False, True) if (s[::-1] if t else s) == (m, n)]
+        if known and rng.random() < 0.6:
+            return known[rng.integers(len(known))]
+        name, transposed = f"M{len(shapes):02}", bool(rng.random() < 0.3)
+        shapes[name] = (n, m) if transposed else (m, n)
+        return name, transposed
+
+    def chain():
+        sizes = [rows, *rng.choice(SIZES, rng.integers(factors)), columns]
+        return tuple(factor(int(m), int(n)) for m, n in itertools.pairwise(sizes))
+
+    return [(int(rng.choice([1, -1])), chain()) for _ in range(terms)], shapes
+
+
+def exhaustive(terms, shapes):
+    """The least number of operations, by writing down every plan: each a set of what is computed, with its cost."""
+
+    def size_of(chain):
+        first, last = of(chain[0]), of(chain[-1])
+        return first[0], last[1]
+
+    def of(factor):
+        name, transposed = factor
+        m, n = shapes[name] if isinstance(name, str) else size_of(name[0][1])
+        return (n, m) if transposed else (m, n)
+
+    def turned(chain):
+        return tuple((name, not transposed) for name, transposed in reversed(chain))
+
+    def one_of(chain):
+        return min(chain, turned(chain), key=repr)
+
+    def sum_of(group):
+        """A sum as a factor: the same up to transposition, then with whether it is transposed."""
+        straight = tuple(sorted(group, key=repr))
+        other = tuple(sorted(((sign, turned(chain)) for sign, chain in group), key=repr))
+        return (straight, False) if repr(straight) <= repr(other) else (other, True)
+
+    @functools.cache
+    def of_chain(chain):
+        if len(chain) == 1:
+            name, _ = chain[0]
+            return (frozenset(),) if isinstance(name, str) else of_sum(name)
+        if one_of(chain) != chain:
+            return of_chain(one_of(chain))
+        (m, _), plans = size_of(chain), set()
+        for k in range(1, len(chain)):
+            left, right = chain[:k], chain[k:]
+            own = (("chain", chain), m * size_of(left)[1] * size_of(right)[1])
+            plans |= {p | q | {own} for p in of_chain(left) for q in of_chain(right)}
+        return tuple(plans)
+
+    @functools.cache
+    def of_sum(group):
+        if len(group) == 1 and group[0][0] == 1:
+            return of_chain(group[0][1])
+        own = (("sum", group), (len(group) - 1) * math.prod(size_of(group[0][1])))
+        plans = {
+            frozenset().union(*parts, [own]) for parts in itertools.product(*(of_chain(chain) for _, chain in group))
+        }
+        for many in range(2, len(group) + 1):
+            for chosen in itertools.combinations(range(len(group)), many):
+                members = [group[k] for k in chosen]
+                rest = [group[k] for k in range(len(group)) if k not in chosen]
+                for length in range(1, min(len(chain) for _, chain in members)):
+                    heads, tails = {c[:length] for _, c in members}, {c[-length:] for _, c in members}
+                    if len(heads) == 1:
+                        inner = sum_of([(sign, chain[length:]) for sign, chain in members])
+                        plans |= set(of_sum(sum_of([*rest, (1, (*heads.pop(), inner))])[0]))
+                    if len(tails) == 1:
+                        inner = sum_of([(sign, chain[:-length]) for sign, chain in members])
+                        plans |= set(of_sum(sum_of([*rest, (1, (inner, *tails.pop()))])[0]))
+        return tuple(plans)
+
+    return min(sum(cost for _, cost in plan) for plan in of_sum(sum_of(terms)[0]))
+
+
+def planned(terms, shapes):
+    space = Space()
+
+    def term(sign, chain):
+        labels = range(len(chain) + 1)
+        pairs = [(i, j) if not t else (j, i) for (i, j), (_, t) in zip(itertools.pairwise(labels), chain, strict=True)]
+        factors = tuple((space.array(name, shapes[name]), pair) for (name, _), pair in zip(chain, pairs, strict=True))
+        return Term(sign, factors, (0, len(chain)))
+
+    return cheapest(space, [space.sum([term(*t) for t in terms]).node])
+
+
+@pytest.mark.parametrize(
+    ("terms", "factors", "cases"), [(1, 6, 200), (2, 6, 100), (3, 5, 100), (4, 4, 100), (4, 6, 20)]
+)
+def test_the_plan_is_the_cheapest_of_all(terms, factors, cases):
+    rng = np.random.default_rng([terms, factors])
+    for _ in range(cases):
+        drawn, shapes = chains(rng, terms, factors)
+        assert planned(drawn, shapes).operations == exhaustive(drawn, shapes), (drawn, shapes)
+
+
+# --- Of functions
+
+
+def operations(jaxpr):
+    """Multiply-adds, and additions and multiplications entry by entry, of all that is needed, in the program itself."""
+    total, needed = 0, {id(atom) for atom in jaxpr.outvars}
+    for eqn in reversed(jaxpr.eqns):
+        if not any(id(var) in needed for var in eqn.outvars):
+            continue
+        needed |= {id(atom) for atom in eqn.invars}
+        out = math.prod(eqn.outvars[0].aval.shape)
+        if eqn.primitive.name == "dot_general":
+            total += out * math.prod(eqn.invars[0].aval.shape[i] for i in eqn.params["dimension_numbers"][0][0])
+        elif eqn.primitive.name in ("add", "sub", "mul", "add_any"):
+            total += out
+        elif eqn.params.get("name") == "trace":
+            total += eqn.invars[0].aval.shape[0]
+    return total
+
+
+def expression(rng, sizes=SIZES):
+    """A random function of matrices, vectors and scalars in sums of products, and arguments of it."""
+    shapes = {f"{kind}{k}": tuple(map(int, rng.choice(sizes, rank))) for k in range(3) for kind, rank in RANKS.items()}
+    pool = [(name, shape) for name, shape in shapes.items()]
+    steps = []
+    for _ in range(rng.integers(10, 60)):
+        (a, s), (b, t) = (pool[i] for i in len(pool) - 1 - rng.integers(min(len(pool), 12), size=2))
+        choices = []
+        if s and t and s[-1] == t[0] and len(s) + len(t) > 1:
+            choices += [("matmul", s[:-1] + t[1:])] * 4
+        if s == t:
+            choices += [("add", s), ("sub", s)]
+        if len(s) == 2:
+            choices += [("transpose", s[::-1])] + [("trace", ())] * (s[0] == s[1])
+        if not s or not t:
+            choices += [("scale", s or t)]
+        if choices:
+            what, shape = choices[rng.integers(len(choices))]
+            pool.append((len(pool), shape))
+            steps.append((what, a, b))
+    made = [name for name, _ in pool if not isinstance(name, str)]
+    asked = made[-2:]
+
+    def fun(args):
+        values = dict(args)
+        for name, (what, a, b) in zip(made, steps, strict=True):
+            values[name] = DO[what](values[a], values[b])
+        return [values[name] for name in asked]
+
+    return fun, {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+DO = {
+    "matmul": lambda x, y: x @ y,
+    "add": lambda x, y: x + y,
+    "sub": lambda x, y: x - y,
+    "scale": lambda x, y: x * y,
+    "trace": lambda x, _: jnp.trace(x),
+    "transpose": lambda x, _: x.T,
+}
+RANKS = {"M": 2, "N": 2, "v": 1, "s": 0}
+
+
+def test_it_never_takes_more_operations_than_written():
+    rng, fewer = np.random.default_rng(0), 0
+    for _ in range(1000):
+        fun, args = expression(rng)
+        written, planned = (operations(jax.make_jaxpr(f)(args).jaxpr) for f in (fun, reassociate(fun)))
+        assert planned <= written
+        fewer += planned < written
+    assert fewer > 200
+
+
+def test_it_computes_the_same():
+    rng = np.random.default_rng(1)
+    for _ in range(100):
+        fun, args = expression(rng, sizes=(1, 2))  # few, as every shape is compiled
+        for got, want in zip(reassociate(fun)(args), fun(args), strict=True):
+            size = max(float(np.max(np.abs(want), initial=0)), 1.0)
+            assert got.shape == want.shape
+            assert got.dtype == want.dtype
+            assert np.max(np.abs(got - want), initial=0) <= 1e-4 * size
+
+
+# --- Of what it does not understand
+
+
+def cond(A, B, x):
+    return jax.lax.cond(x[0] > 0, lambda: A @ B @ x, lambda: x)
+
+
+def loop(A, B, x):
+    return jax.lax.fori_loop(0, 3, lambda _, v: A @ (B @ v), x)
+
+
+def scan(A, B, x):
+    return jax.lax.scan(lambda v, a: (a * v + A @ x, jnp.sum(v)), x, jnp.arange(4.0))
+
+
+@jax.custom_jvp
+def twice(x):
+    return 2 * x
+
+
+@twice.defjvp
+def twice_jvp(primals, tangents):
+    return twice(*primals), 3 * tangents[0]  # not the derivative, so that it shows which is used
+
+
+def custom(A, B, x):
+    return jnp.sum(twice(A @ B @ x) ** 2)
+
+
+def convolution(A, B, x):
+    return jnp.convolve(A @ B @ x, x, mode="same")
+
+
+def random(A, B, x):
+    return A @ B @ x + jax.random.normal(jax.random.key(0), x.shape)
+
+
+def sharded(A, B, x):
+    mesh = jax.make_mesh((1,), ("a",), axis_types=(jax.sharding.AxisType.Auto,))
+    spec = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("a"))
+    return jax.lax.with_sharding_constraint(A @ B @ x, spec)
+
+
+def mixed(A, B, x):
+    y = jnp.tanh(A @ B @ x)
+    return {"sum": jnp.sum(y), "sorted": jnp.sort(y), "index": jnp.argmax(y), "inverse": jnp.linalg.inv(A) @ B @ x}
+
+
+def inner(A, B, x):
+    return jax.jit(lambda A, B, x: A @ B @ x)(A, B, x), jax.checkpoint(lambda x: jnp.sin(A @ x))(x)
+
+
+OTHERS = [cond, loop, scan, custom, convolution, random, sharded, mixed, inner]
+A, B, x = (np.random.default_rng(0).standard_normal(s).astype(np.float32) for s in ((4, 4), (4, 4), (4,)))
+
+
+def agree(got, want):
+    assert jax.tree.structure(got) == jax.tree.structure(want)
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("fun", OTHERS)
+def test_everything_else_stays_what_it_is(fun):
+    agree(reassociate(fun)(A, B, x), fun(A, B, x))
+    agree(jax.jit(reassociate(fun))(A, B, x), fun(A, B, x))
+    agree(reassociate(jax.jit(fun))(A, B, x), fun(A, B, x))
+
+
+@pytest.mark.parametrize("fun", [loop, custom, convolution, inner])
+def test_it_can_be_differentiated_and_mapped(fun):
+    def total(fun):
+        return lambda *args: sum(jnp.sum(leaf) for leaf in jax.tree.leaves(fun(*args)))
+
+    agree(jax.jacfwd(reassociate(fun))(A, B, x), jax.jacfwd(fun)(A, B, x))
+    agree(jax.jacfwd(jax.grad(reassociate(total(fun)), 1))(A, B, x), jax.jacfwd(jax.grad(total(fun), 1))(A, B, x))
+    agree(reassociate(jax.grad(total(fun), (0, 1, 2)))(A, B, x), jax.grad(total(fun), (0, 1, 2))(A, B, x))
+    batch = np.stack([x, 2 * x])
+    mapped = jax.vmap(fun, (None, None, 0))
+    agree(jax.vmap(reassociate(fun), (None, None, 0))(A, B, batch), mapped(A, B, batch))
+    agree(reassociate(mapped)(A, B, batch), mapped(A, B, batch))
+    agree(jax.lax.map(lambda v: reassociate(fun)(A, B, v), batch), mapped(A, B, batch))
+
+
+def test_effects_stay_and_keep_their_order():
+    seen = []
+
+    def fun(x):
+        for k in range(3):
+            jax.debug.callback(lambda k=k: seen.append(k), ordered=True)
+        return x.T @ (x @ x) @ x
+
+    jax.block_until_ready(reassociate(fun)(A))
+    jax.effects_barrier()
+    assert seen == [0, 1, 2]
+
+
+def test_what_gains_nothing_is_the_same_program():
+    def layer(W, b, x):
+        return jnp.sum(jax.nn.relu(W @ x + b) * 2)
+
+    assert str(jax.make_jaxpr(reassociate(layer))(A, x, x)) == str(jax.make_jaxpr(layer)(A, x, x))
+
+
+# --- What it finds
+
+
+def program(fun, *shapes):
+    return jax.make_jaxpr(reassociate(fun))(*(jnp.ones(shape) for shape in shapes)).jaxpr
+
+
+def test_chains():
+    jaxpr = program(lambda A, B, x: A @ B @ x, (50, 60), (60, 70), (70,))
+    assert operations(jaxpr) == 60 * 70 + 50 * 60
+    jaxpr = program(lambda x, y, A: jnp.outer(x, y) @ A, (50,), (60,), (60, 70))
+    assert operations(jaxpr) == 60 * 70 + 50 * 70
+
+
+def test_a_product_that_is_used_twice_is_taken_once_up_to_transposition():
+    jaxpr = program(lambda C, A, X: (C @ A @ X, (C @ A).T @ X), (9, 2), (2, 9), (9, 100))
+    assert operations(jaxpr) == 2 * 9 * 2 * 100 * 2
+    jaxpr = program(lambda C, A, X: (C @ A @ X, A.T @ C.T @ X), (9, 90), (90, 9), (9, 100))
+    assert operations(jaxpr) == 9 * 90 * 9 + 2 * 9 * 9 * 100
+
+
+def test_common_ends_are_factored():
+    jaxpr = program(lambda P, Q, R: P @ Q - P @ R, (20, 30), (30, 40), (30, 40))
+    assert operations(jaxpr) == 30 * 40 + 20 * 30 * 40
+
+
+def test_a_trace_needs_no_last_product():
+    jaxpr = program(lambda P, Q: jnp.trace(P @ Q), (20, 30), (30, 20))
+    assert operations(jaxpr) == 20 * 30
+
+
+def test_scalars_go_where_least_is_to_be_multiplied():
+    jaxpr = program(lambda s, x, y: s * jnp.outer(x, y), (), (20,), (30,))
+    assert operations(jaxpr) == 20 + 20 * 30
+
+
+def test_inverses_share_one_factorisation():
+    jaxpr = program(lambda X, b: (jnp.linalg.inv(X) @ b, jnp.linalg.inv(X).T @ b), (9, 9), (9,))
+    assert str(jaxpr).count(" lu ") == 1
+    assert "eye" not in str(jaxpr)
+
+
+def test_batches_are_planned_too():
+    batched = jax.vmap(lambda A, B, x: A @ B @ x)
+    jaxpr = program(batched, (7, 50, 60), (7, 60, 70), (7, 70))
+    assert operations(jaxpr) == 7 * (60 * 70 + 50 * 60)
