@@ -193,6 +193,16 @@ def test_a_rule_is_checked_against_the_function_without_it(decorated):
         assert check_gradient(function, lambda x: 3 * x**2, x).verdict == "pass"  # its rule is no witness
 
 
+def test_a_rule_must_return_the_value_of_its_function():
+    @jax.custom_jvp
+    def cube(x):
+        return jnp.sum(x**3)
+
+    cube.defjvp(lambda p, t: (cube(*p) + 1, jnp.sum(3 * p[0] ** 2 * t[0])))
+    report = check_gradient(cube, None, x)
+    assert (report.verdict, report.cause.name) == ("fail", "value")
+
+
 def test_the_derivative_of_jax_itself():
     assert check_gradient(lambda x: jnp.sum(jnp.sin(x)), None, x).verdict == "pass"
     assert check_gradient(lambda x: jnp.sum(jnp.sin(x)), None, x, order=2).verdict == "pass"

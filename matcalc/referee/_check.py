@@ -15,11 +15,11 @@ from jax.core import Tracer
 from matcalc._domains import Domain
 from matcalc._identity import Identity, Rule
 from matcalc._layout import Layout, check_layout, from_layout, to_layout
-from matcalc.referee._evidence import Evidence, Misshapen
+from matcalc.referee._evidence import AGREES, Evidence, Misshapen, in_float64
 from matcalc.referee._judge import report
-from matcalc.referee._report import Report
+from matcalc.referee._report import Cause, Report
 from matcalc.referee._subject import TANGENTS, Form, Raised, Subject
-from matcalc.referee._tolerance import PRECISIONS, Precision
+from matcalc.referee._tolerance import PRECISIONS, Precision, relative
 
 DENSE = 64  # passes that a Jacobian may take; of a larger one, random projections are compared
 LOCATED = 2**22  # entries of a Jacobian that is computed in full to find where it is wrong
@@ -58,13 +58,15 @@ def check_gradient(
     The witnesses are JAX's automatic differentiation of the plain function in that dtype, the same in float64, and
     finite differences of `f` in float64, which confirm or refute it. Right is what lies within 64 u (1 + κ) of the
     truth, norm-wise and relative: u is the unit roundoff of the dtype or of the matrix products in force, κ how
-    strongly the derivative amplifies relative changes of the arguments, measured at this point. Neither depends on how
-    large the derivative is. The gradient is also compared where all arguments have moved a little, by √u, which finds
-    what is right at one point only; and, of a function in less than float64, its formula in float64. Source of the
-    tolerance: N. J. Higham, Accuracy and Stability of Numerical Algorithms (2nd ed., SIAM 2002), 1.5 and 1.6.
+    strongly the derivative amplifies relative changes of the arguments, measured at this point. Neither depends on
+    how large the derivative is. Norm-wise means by variable, over all entries: one that is smaller than the largest
+    by all these digits is not seen beside it. The gradient is also compared where all arguments have moved a
+    little, by √u, which finds what is right at one point only; and, of a function in less than float64, its formula
+    in float64. Source of the tolerance: N. J. Higham, Accuracy and Stability of Numerical Algorithms (2nd ed., SIAM
+    2002), 1.5 and 1.6.
 
-    Returns a `Report`. Raises ValueError for options that make no sense; whatever is wrong with `f`, the gradient or
-    the arguments is said in the report.
+    Returns a `Report`. Raises ValueError for options that make no sense, and TypeError where `f` is no function or
+    JAX is tracing; whatever is wrong with `f`, the gradient or the arguments is said in the report.
     """
     check_layout(layout)
     if order not in (1, 2):
@@ -139,7 +141,18 @@ def _check_own(f: Callable[..., Any], point: Any, order: int, options: dict[str,
         if not (found.cause and found.cause.name == "raises" and "custom_vjp" in found.cause.text):
             reports.append(found)  # a function with a pullback of its own has no pushforward
     worst = min(reports, key=lambda r: ("fail", "inconclusive", "autodiff-wrong", "pass").index(r.verdict))
+    if worst.ok and (off := _value_apart(f, point(form="derivative"))) > AGREES:
+        text = f"Where it is differentiated, f has another value than it has alone: off by {off:.1e}."
+        worst = replace(worst, verdict="fail", cause=Cause("value", text, "Let its rule return the value of f itself."))
     return _noted(worst, f"This is JAX's own derivative of f, as a {' and a '.join(r.form for r in reports)}.")
+
+
+def _value_apart(f: Callable[..., Any], subject: Subject) -> float:
+    """How far the value that the rule of f returns with the derivative is from that of f."""
+    arguments = subject.spec.arguments(in_float64(subject.arrays))
+    positions = subject.spec.positions
+    value, _ = jax.vjp(_of(f, arguments, positions), *(arguments[p] for p in positions))
+    return relative(np.asarray(value), np.asarray(subject.plain(*arguments)), 1.0)
 
 
 def _own_pushforward(f: Callable[..., Any], subject: Subject) -> Callable[..., Any]:
