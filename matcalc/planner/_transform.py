@@ -104,10 +104,6 @@ class Form:
     precision: Any = None
     multiplies: bool = False  # whether `precision` means anything
 
-    @property
-    def rank(self) -> int:
-        return len(self.terms[0].axes)
-
 
 @dataclass(frozen=True)
 class Group:
@@ -302,7 +298,7 @@ class Program:
         todo = [atom for atom in self.jaxpr.outvars if isinstance(atom, Var)]
         todo += [a for eqn in self.jaxpr.eqns if eqn.effects for a in eqn.invars if isinstance(a, Var)]
         seen: set[Var] = set()
-        goals: list[Var] = []
+        goals: set[Var] = set()
         while todo:
             var = todo.pop()
             if var in seen or var not in self.made_by:
@@ -312,9 +308,9 @@ class Program:
             if form is None or any(CONSTANT in t.axes or len(set(t.axes)) < len(t.axes) for t in form.terms):
                 todo += [a for a in self.made_by[var].invars if isinstance(a, Var)]
             else:
-                goals.append(var)
+                goals.add(var)
                 todo += [atom for atom in self._arrays(var) if isinstance(atom, Var)]
-        return [var for eqn in self.jaxpr.eqns for var in eqn.outvars if var in set(goals)]
+        return [var for eqn in self.jaxpr.eqns for var in eqn.outvars if var in goals]
 
     def _arrays(self, var: Var) -> list[Any]:
         return [self.atoms[self.space.nodes[node][1]] for term in self.forms[var].terms for node, _ in term.factors]
