@@ -1,5 +1,8 @@
 """matcalc: the matrix-calculus handbook as running JAX code."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from matcalc._identity import CATALOGUE as CATALOGUE
 from matcalc._identity import Identity as Identity
 from matcalc._identity import Rule as Rule
@@ -38,8 +41,6 @@ from matcalc.matrix_by_scalar import product_rule as product_rule
 from matcalc.matrix_by_scalar import sandwich_rule as sandwich_rule
 from matcalc.matrix_by_scalar import sin_xa as sin_xa
 from matcalc.matrix_by_scalar import triple_product_rule as triple_product_rule
-from matcalc.planner import reassociate as reassociate
-from matcalc.referee import check_gradient as check_gradient
 from matcalc.rules import chain_rule as chain_rule
 from matcalc.rules import chain_rule_matrix as chain_rule_matrix
 from matcalc.rules import chain_rule_scalar as chain_rule_scalar
@@ -110,3 +111,21 @@ from matcalc.vector_by_vector import scaled_vector_rule as scaled_vector_rule
 from matcalc.vector_by_vector import xa as xa
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from matcalc.planner import reassociate as reassociate
+    from matcalc.referee import check_gradient as check_gradient
+
+# Who imports an identity need not wait for the machinery that these bring.
+_LATER = {"check_gradient": "matcalc.referee", "reassociate": "matcalc.planner"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = getattr(import_module(_LATER[name]), name)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -128,8 +128,14 @@ def test_rules_say_what_moves(rule):
     assert rule.moves
 
 
+def test_what_is_loaded_later_is_there():
+    assert {"check_gradient", "reassociate", "tr_x"} <= set(dir(matcalc))
+    with pytest.raises(AttributeError, match="has no attribute 'tr_y'"):
+        matcalc.tr_y  # noqa: B018
+
+
 def test_import_loads_nothing_that_it_does_not_need():
-    heavy = ("rich", "typer", "lark", "matplotlib", "scipy")
+    heavy = ("rich", "typer", "lark", "matplotlib", "scipy", "matcalc.referee", "matcalc.planner")
     code = f"import sys, matcalc; print([m for m in {heavy} if m in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
