@@ -219,7 +219,7 @@ def loop(A, B, x):
 
 
 def scan(A, B, x):
-    return jax.lax.scan(lambda v, a: (a * v + A @ x, jnp.sum(v)), x, jnp.arange(4.0))
+    return jax.lax.scan(lambda v, a: (a * v + A @ x, jnp.sum(v)), x, jnp.arange(4, dtype=x.dtype))
 
 
 @jax.custom_jvp
@@ -241,7 +241,7 @@ def convolution(A, B, x):
 
 
 def random(A, B, x):
-    return A @ B @ x + jax.random.normal(jax.random.key(0), x.shape)
+    return A @ B @ x + jax.random.normal(jax.random.key(0), x.shape, x.dtype)
 
 
 def sharded(A, B, x):
