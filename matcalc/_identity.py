@@ -234,8 +234,12 @@ class Identity(Generic[P]):
         return self.body(**values)[0]
 
     def derivative_of(self, values: Values) -> Any:
-        """The closed form at arguments by name, in JAX's layout."""
-        return self.body(**values)[1]
+        """The closed form at arguments by name, in JAX's layout, its products in the cheapest order."""
+        return _planned(lambda values: self.body(**values)[1])(values)
+
+    def both_of(self, values: Values) -> tuple[Any, Any]:
+        """Value and closed form at arguments by name, planned together."""
+        return _planned(lambda values: self.body(**values))(values)
 
     @property
     def _variable(self) -> str:
@@ -260,16 +264,17 @@ class Identity(Generic[P]):
 
     def _differentiable(self, values: Values) -> Any:
         """The value, differentiated by the closed form with respect to `wrt`."""
+        plain = _planned(self.value_of)
         if self.order == 0:
-            return self.value_of(values)
+            return plain(values)
         names = [p.name for p in self.signature.arrays]
         argnum = names.index(self.wrt)
 
         def value(*arrays: Any) -> Any:
-            return self.value_of(values | dict(zip(names, arrays, strict=True)))
+            return plain(values | dict(zip(names, arrays, strict=True)))
 
         def both(*arrays: Any) -> Any:
-            return self.body(**values | dict(zip(names, arrays, strict=True)))
+            return self.both_of(values | dict(zip(names, arrays, strict=True)))
 
         if self.order == 2:
             gradient = jax.grad(value, argnum)
@@ -281,12 +286,15 @@ class Identity(Generic[P]):
         check_layout(layout)
         if (what, layout) not in self._compiled:
 
+            def arranged(derivative: Any, values: Values) -> Any:
+                variable_axes = np.ndim(self.origin(values)) if self.order else 0
+                return to_layout(derivative, derivative.ndim - variable_axes, layout)
+
             def function(values: Values) -> Any:
-                value, derivative = self.body(**values)
-                if what == "autodiff":
-                    derivative = self.autodiff_of(values)
-                arranged = to_layout(derivative, self.value_axes(value.ndim), layout)
-                return (value, arranged) if what == "both" else arranged
+                if what == "both":
+                    value, derivative = self.both_of(values)
+                    return value, arranged(derivative, values)
+                return arranged({"derivative": self.derivative_of, "autodiff": self.autodiff_of}[what](values), values)
 
             self._compiled[what, layout] = self.jit(function)
         return self._compiled[what, layout]
@@ -377,6 +385,13 @@ class Rule(Identity[P]):
 
     def _differentiable(self, values: Values) -> Any:
         return self.derivative_of(values)
+
+
+def _planned(function: Callable[[Values], Any]) -> Callable[[Values], Any]:
+    """The function with its matrix products in the cheapest order."""
+    from matcalc.planner import reassociate  # when something is traced, not when matcalc is imported
+
+    return reassociate(function)
 
 
 def _register(entry: Any) -> Any:

@@ -358,3 +358,36 @@ def test_batches_are_planned_too():
     batched = jax.vmap(lambda A, B, x: A @ B @ x)
     jaxpr = program(batched, (7, 50, 60), (7, 60, 70), (7, 70))
     assert operations(jaxpr) == 7 * (60 * 70 + 50 * 60)
+
+
+def test_diagonal_and_identity_matrices_are_never_formed():
+    jaxpr = program(lambda x, A: jnp.diag(x) @ A, (50,), (50, 60))
+    assert operations(jaxpr) == 50 * 60
+    jaxpr = program(lambda A: jnp.eye(50) @ A @ jnp.eye(60), (50, 60))
+    assert not jaxpr.eqns
+    assert (
+        float(reassociate(lambda A: jnp.trace(jnp.eye(3) @ jnp.eye(3)) + jnp.trace(jnp.eye(4) @ A))(jnp.ones((4, 4))))
+        == 7
+    )
+    agree(reassociate(lambda A: A + 2 * jnp.eye(4, dtype=A.dtype))(A), A + 2 * np.eye(4, dtype=A.dtype))
+
+
+def test_thin_sums_are_one_product():
+    def thin(P, Q, R, S):
+        return P @ Q - R.T @ S
+
+    shapes = (30, 2), (2, 40), (3, 30), (3, 40)
+    assert str(program(thin, *shapes)).count("dot_general") == 1
+    args = [np.random.default_rng(0).standard_normal(shape).astype(np.float32) for shape in shapes]
+    agree(reassociate(thin)(*args), thin(*args))
+    thick = program(thin, (3, 20), (20, 4), (30, 3), (30, 4))
+    assert str(thick).count("dot_general") == 2
+
+
+def test_the_derivative_of_an_inverse_is_two_products():
+    jaxpr = jax.make_jaxpr(lambda X, V: jax.jvp(reassociate(jnp.linalg.inv), (X,), (V,))[1])(A, A).jaxpr
+    assert str(jaxpr).count("dot_general") == 2
+    X = A + 4 * np.eye(4, dtype=A.dtype)
+    for derivative in (jax.jacfwd, jax.jacrev):
+        agree(derivative(reassociate(jnp.linalg.inv))(X), derivative(jnp.linalg.inv)(X))
+        agree(derivative(derivative(reassociate(jnp.linalg.inv)))(X), derivative(derivative(jnp.linalg.inv))(X))

@@ -6,12 +6,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import jax.scipy.linalg
 from jax import Array, lax
+from jax.scipy.linalg import lu_factor, lu_solve
 
-from matcalc.planner._search import Labels, Node, Option, Part, Plan, Space
+from matcalc.planner._search import Labels, Node, Option, Part, Plan, Space, thin_sums
 
 Labelled = tuple[Array, Labels]  # with a label on every axis
+
+multiply = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
 
 class Values:
@@ -20,6 +22,7 @@ class Values:
     def __init__(self, space: Space, plan: Plan, read: Callable[[Any], Array], precision: Any) -> None:
         self.space, self.plan, self.read, self.precision = space, plan, read, precision
         self._known: dict[Node, Any] = {}
+        self._thin = thin_sums(space, plan)
 
     def of(self, part: Part, axes: Labels) -> Array:
         """The value of a part, with its axes in the given order."""
@@ -41,10 +44,12 @@ class Values:
         if kind == "array":
             array = self.read(what)
             return array, tuple(range(array.ndim))
+        if kind == "ones":
+            return jnp.ones(self.space.shapes[node], what), (0,)
         option = self.plan.chosen[node]
         if option.name == "factor":
             X, _ = self._labelled(option.parts[0])
-            return (X, jax.scipy.linalg.lu_factor(lax.stop_gradient(X))), (0, 1)
+            return (X, lu_factor(lax.stop_gradient(X))), (0, 1)
         array, labels = self._operation(option, tuple(option.labels[place] for place in wanted))
         return array, tuple(option.labels.index(label) for label in labels)
 
@@ -54,16 +59,10 @@ class Values:
             return self._labelled(parts[0], wanted)
         if option.name == "add":
             axes = wanted or option.labels
-            terms = [self.of(part, axes) for part in parts]
-            signed = zip(option.signs, terms, strict=True)
-            first, *others = sorted(signed, key=lambda pair: -pair[0])
-            total = first[1] if first[0] > 0 else -first[1]
-            for sign, term in others:
-                total = total + term if sign > 0 else total - term
-            return total, axes
+            return (self._stacked(option, axes) if option in self._thin else self._added(option, axes)), axes
         if option.name == "invert":
-            factored, _ = self._value(parts[0].node)
-            return _solve(factored, jnp.eye(len(factored[0]), dtype=factored[0].dtype), transposed=False), (0, 1)
+            (X, factors), _ = self._value(parts[0].node)
+            return _inverse(X, factors), (0, 1)
         if option.name == "solve":
             factored, _ = self._value(parts[0].node)
             rows, columns = parts[0].labels
@@ -80,22 +79,45 @@ class Values:
             return jnp.einsum(array, [names[l] for l in labels], [names[l] for l in option.labels]), option.labels
         return self._product(self._labelled(parts[0]), self._labelled(parts[1]), option.labels, wanted)
 
+    def _added(self, option: Option, axes: Labels) -> Array:
+        terms = [self.of(part, axes) for part in option.parts]
+        first, *others = sorted(zip(option.signs, terms, strict=True), key=lambda pair: -pair[0])
+        total = first[1] if first[0] > 0 else -first[1]
+        for sign, term in others:
+            total = total + term if sign > 0 else total - term
+        return total
+
+    def _stacked(self, option: Option, axes: Labels) -> Array:
+        """P Q + R S = [P R] [Q; S]."""
+        sides: tuple[list[Array], list[Array]] = ([], [])
+        for sign, part in zip(option.signs, option.parts, strict=True):
+            product = self.plan.chosen[part.node]
+            row, column = (product.labels[part.labels.index(axis)] for axis in axes)
+            left, right = sorted(product.parts, key=lambda factor: row not in factor.labels)
+            (summed,) = {*left.labels} & {*right.labels}
+            array = self.of(left, (row, summed))
+            sides[0].append(array if sign > 0 else -array)
+            sides[1].append(self.of(right, (summed, column)))
+        left, right = jnp.concatenate(sides[0], 1), jnp.concatenate(sides[1], 0)
+        return lax.dot_general(left, right, (((1,), (0,)), ((), ())), self.precision, left.dtype)
+
     def _product(self, one: Labelled, other: Labelled, opened: Labels, wanted: Labels) -> Labelled:
         """Two arrays multiplied, and summed over the labels that they share and that are not open."""
         if wanted and wanted[0] in other[1] and wanted[0] not in one[1]:
             one, other = other, one
         (a, left), (b, right) = one, other
-        summed = [label for label in left if label in right and label not in opened]
+        summed = tuple(label for label in left if label in right and label not in opened)
         if not summed:
             labels = left + tuple(label for label in right if label not in left)
             return _spread(a, left, labels) * _spread(b, right, labels), labels
         if len(summed) == len(left) == len(right) > 1:
             return jnp.sum(a * lax.transpose(b, [right.index(label) for label in left])), ()
-        batch = [label for label in left if label in right and label in opened]
-        dimensions = tuple(
-            tuple([labels.index(label) for label in chosen] for labels in (left, right)) for chosen in (summed, batch)
-        )
-        product = lax.dot_general(a, b, dimensions, self.precision, a.dtype)  # type: ignore[arg-type]
+        batch = tuple(label for label in left if label in right and label in opened)
+
+        def places(chosen: Labels) -> tuple[list[int], list[int]]:
+            return [left.index(label) for label in chosen], [right.index(label) for label in chosen]
+
+        product = lax.dot_general(a, b, (places(summed), places(batch)), self.precision, a.dtype)
         free = [label for label in left + right if label not in summed and label not in batch]
         return product, (*batch, *free)
 
@@ -106,13 +128,29 @@ def _spread(array: Array, labels: Labels, over: Labels) -> Array:
     return jnp.expand_dims(ordered, [k for k, label in enumerate(over) if label not in labels])
 
 
+def inverse(X: Array) -> Array:
+    """X⁻¹, with the derivative -X⁻¹ dX X⁻¹: two products, and the factors of X are not kept for it."""
+    return _inverse(X, lu_factor(lax.stop_gradient(X)))
+
+
+@jax.custom_jvp
+def _inverse(X: Array, factors: Any) -> Array:
+    return lu_solve(factors, jnp.eye(len(X), dtype=X.dtype))
+
+
+@_inverse.defjvp
+def _inverse_jvp(primals: tuple[Array, Any], tangents: tuple[Array, Any]) -> tuple[Array, Array]:
+    R = _inverse(*primals)
+    return R, -multiply(multiply(R, tangents[0]), R)
+
+
 def _solve(factored: Any, b: Array, *, transposed: bool) -> Array:
     """X⁻¹ b or X⁻ᵀ b, differentiated as a solution and not through its factors."""
     X, factors = factored
     A = X.T if transposed else X
     return lax.custom_linear_solve(
-        functools.partial(jnp.matmul, A, precision=lax.Precision.HIGHEST),
+        functools.partial(multiply, A),
         b,
-        solve=lambda _, b: jax.scipy.linalg.lu_solve(factors, b, trans=int(transposed)),
-        transpose_solve=lambda _, b: jax.scipy.linalg.lu_solve(factors, b, trans=int(not transposed)),
+        solve=lambda _, b: lu_solve(factors, b, trans=int(transposed)),
+        transpose_solve=lambda _, b: lu_solve(factors, b, trans=int(not transposed)),
     )

@@ -11,14 +11,15 @@ import functools
 import itertools
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 Label = int
 Labels = tuple[Label, ...]
 Node = int
 Factor = tuple[Node, Labels]
+T = TypeVar("T")
 
 FACTORS = 8  # of one product, beyond which its orders are too many
 NODES = 500  # that a search may look at
@@ -70,8 +71,9 @@ class Option:
 
 @dataclass(frozen=True)
 class Plan:
-    """For each node that is needed the option chosen."""
+    """For each node that the goals need the option chosen."""
 
+    goals: tuple[Node, ...]
     chosen: Mapping[Node, Option]
 
     @property
@@ -100,7 +102,10 @@ class Space:
     # --- Nodes
 
     def array(self, name: Hashable, shape: tuple[int, ...], kind: str = "array") -> Node:
-        """An array that is given, or of the kind "inverse" its inverse, or "factored" its LU factors."""
+        """An array that is given, or of the kind "inverse" its inverse, or "factored" its LU factors.
+
+        One of the kind "ones" consists of ones, whatever its name.
+        """
         node = self._node((kind, name), shape)
         self.arrays[node] = Counter([self._node(("array", name), shape)])
         return node
@@ -281,19 +286,24 @@ def _placed(term: Term, order: Sequence[int]) -> tuple[int, tuple[Factor, ...]]:
     return term.sign, min(_renamed(factors, names, ())[0] for factors in _orders(term.factors))
 
 
-def _pieces(factors: Sequence[Factor]) -> list[list[Factor]]:
-    """The factors in groups that share no label."""
-    pieces: list[tuple[set[Label], list[Factor]]] = []
-    for factor in factors:
-        labels, members = set(factor[1]), [factor]
+def connected(items: Iterable[T], marks: Callable[[T], Iterable[Hashable]]) -> list[list[T]]:
+    """The items in groups that have no mark in common."""
+    groups: list[tuple[set[Hashable], list[T]]] = []
+    for item in items:
+        marked, members = set(marks(item)), [item]
         apart = []
-        for piece in pieces:
-            if piece[0] & labels:
-                labels, members = labels | piece[0], [*piece[1], *members]
+        for group in groups:
+            if group[0] & marked:
+                marked, members = marked | group[0], [*group[1], *members]
             else:
-                apart.append(piece)
-        pieces = [*apart, (labels, members)]
-    return [members for _, members in pieces]
+                apart.append(group)
+        groups = [*apart, (marked, members)]
+    return [members for _, members in groups]
+
+
+def _pieces(factors: Iterable[Factor]) -> list[list[Factor]]:
+    """The factors in groups that share no label."""
+    return connected(factors, lambda factor: factor[1])
 
 
 def _common(terms: Sequence[Term], axes: Labels) -> list[list[tuple[int, tuple[Any, ...]]]]:
@@ -361,4 +371,29 @@ def cheapest(space: Space, goals: Sequence[Node]) -> Plan:
             search(rest | new, chosen | {node: option}, cost + option.cost)
 
     search(frozenset(goals), {}, 0)
-    return Plan(best[1])
+    return Plan(tuple(goals), best[1])
+
+
+def thin_sums(space: Space, plan: Plan) -> list[Option]:
+    """The sums of matrix products that are rather one product: P Q + R S = [P R] [Q; S].
+
+    That writes the sum once instead of each product and the sum, and pays where [P R] and [Q; S], which are written
+    instead, have together no more entries than the sum.
+    """
+    uses = Counter(plan.goals) + Counter(part.node for option in plan.chosen.values() for part in option.parts)
+
+    def is_thin(option: Option) -> bool:
+        copied = 0
+        for part in option.parts:
+            product = plan.chosen.get(part.node)
+            if product is None or product.name != "multiply" or uses[part.node] > 1:
+                return False
+            left, right = product.parts
+            if not len(left.labels) == len(right.labels) == len(product.labels) == 2:
+                return False
+            if len({*left.labels} - {*product.labels}) != 1 or {*left.labels} == {*right.labels}:
+                return False
+            copied += math.prod(space.shapes[left.node]) + math.prod(space.shapes[right.node])
+        return copied <= option.entries
+
+    return [option for option in plan.chosen.values() if option.name == "add" and is_thin(option)]

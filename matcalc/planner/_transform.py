@@ -3,7 +3,7 @@
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -11,8 +11,21 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 
-from matcalc.planner._evaluate import Values
-from matcalc.planner._search import FACTORS, Label, Labels, Node, Part, Plan, Space, Term, TooLarge, cheapest
+from matcalc.planner._evaluate import Values, inverse
+from matcalc.planner._search import (
+    FACTORS,
+    Label,
+    Labels,
+    Node,
+    Part,
+    Plan,
+    Space,
+    Term,
+    TooLarge,
+    cheapest,
+    connected,
+    thin_sums,
+)
 
 Pairs = Callable[[Labels, Labels], tuple[Any, Any]]
 P = ParamSpec("P")
@@ -73,7 +86,9 @@ def evaluate(closed: ClosedJaxpr, arrays: Sequence[Any]) -> list[Any]:
 
 
 def bind(eqn: JaxprEqn, values: list[Any]) -> list[Any]:
-    """An operation as it was written; a jitted function is planned inside."""
+    """An operation as it was written; a jitted function is planned inside, and an inverse gets its short derivative."""
+    if _known(eqn) == "inv":
+        return [inverse(*values)]
     if eqn.primitive.name == "jit" and gains(eqn.params["jaxpr"].jaxpr):
         eqn = eqn.replace(params=eqn.params | {"jaxpr": planned(eqn.params["jaxpr"])})
     with eqn.ctx.manager:
@@ -104,6 +119,11 @@ class Form:
     precision: Any = None
     multiplies: bool = False  # whether `precision` means anything
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every entry is there; along axes of one label there is but a diagonal, along CONSTANT one entry."""
+        return all(CONSTANT not in term.axes and len(set(term.axes)) == len(term.axes) for term in self.terms)
+
 
 @dataclass(frozen=True)
 class Group:
@@ -128,9 +148,9 @@ class Program:
             if len(eqn.outvars) == 1 and not eqn.effects and (form := self._form(eqn)) is not None:
                 self.forms[eqn.outvars[0]] = form
         self.goals: dict[Var, tuple[Part, Labels]] = {}
-        self.groups = [group for goals in self._grouped(self._needed()) if (group := self._group(goals))]
-        self.goals = {goal: self.goals[goal] for group in self.groups for goal in group.goals}
-        self.bound = self._bound()
+        needed, _ = self._needed({var for var, form in self.forms.items() if form.is_whole})
+        self.groups = [group for goals in connected(needed, self._marks) if (group := self._group(goals))]
+        _, self.bound = self._needed({goal for group in self.groups for goal in group.goals})
 
     # --- Forms
 
@@ -140,10 +160,10 @@ class Program:
         if not jnp.issubdtype(getattr(aval, "dtype", jnp.int32), jnp.inexact):
             return None
         name = _known(eqn) or eqn.primitive.name
-        make = getattr(self, f"_{name}", None) if name in UNDERSTOOD else None
-        if make is None or any(_aval(a).dtype != aval.dtype for a in eqn.invars):
+        converts = name == "convert_element_type"
+        if name not in UNDERSTOOD or not (converts or all(_aval(a).dtype == aval.dtype for a in eqn.invars)):
             return None
-        return make(eqn, *eqn.invars)
+        return getattr(self, f"_{name}")(eqn, *eqn.invars)
 
     def _array(self, atom: Any, kind: str = "array") -> Node:
         self.atoms[id(atom)] = atom
@@ -201,9 +221,18 @@ class Program:
             old, new = _last(names, old), _last(names, new)
             if old != new:
                 names[old] = new
-        joined = _with_labels(Term(s.sign * t.sign, s.factors + t.factors, axes), names)
+        joined = self._without_ones(_with_labels(Term(s.sign * t.sign, s.factors + t.factors, axes), names))
         inner = left if left.multiplies else right
         return Form((joined,), left.dtype, precision if sums else inner.precision, sums or inner.multiplies)
+
+    def _without_ones(self, term: Term) -> Term:
+        """A product without ones along labels that stand at something else too."""
+        ones = [f for f in term.factors if self.space.nodes[f[0]][0] == "ones"]
+        for factor in ones:
+            others = [f for f in term.factors if f is not factor]
+            if any(factor[1][0] in labels for _, labels in others):
+                term = replace(term, factors=tuple(others))
+        return term
 
     def _dot_general(self, eqn: JaxprEqn, a: Any, b: Any) -> Form | None:
         (contracted, batch), out = eqn.params["dimension_numbers"], _aval(eqn.outvars[0])
@@ -260,8 +289,7 @@ class Program:
         forms = [self._fresh(a), self._fresh(b)]
         precisions = {form.precision for form in forms if form.multiplies}
         for k, atom in enumerate((a, b)):
-            broken = any(CONSTANT in term.axes or len(set(term.axes)) < len(term.axes) for term in forms[k].terms)
-            if broken or len(precisions) > 1:
+            if not forms[k].is_whole or len(precisions) > 1:
                 forms[k] = self._whole(atom)
         if len(forms[0].terms) + len(forms[1].terms) > TERMS:
             k = int(len(forms[1].terms) > len(forms[0].terms))
@@ -285,6 +313,35 @@ class Program:
         i, j = term.axes
         return replace(form, terms=(_with_labels(replace(term, axes=()), {j: i} if i != j else {}),))
 
+    def _diag(self, eqn: JaxprEqn, a: Any) -> Form:
+        """A diagonal matrix: one label on both axes."""
+        form = self._whole(a)
+        (term,) = form.terms
+        return replace(form, terms=(replace(term, axes=2 * term.axes),))
+
+    def _convert_element_type(self, eqn: JaxprEqn, a: Any) -> Form | None:
+        """The identity matrix, as `jnp.eye` makes it: the diagonal matrix of ones."""
+        out = _aval(eqn.outvars[0])
+        if not self._is_eye(a):
+            return None
+        labels = (next(self._labels),)
+        ones = self.space.array(out.dtype, out.shape[:1], "ones")
+        return Form((Term(1, ((ones, labels),), 2 * labels),), out.dtype)
+
+    def _is_eye(self, a: Any) -> bool:
+        """Whether this is [i = j], with i + 0 = j in the terms of JAX."""
+        if len(a.aval.shape) != 2 or a.aval.shape[0] != a.aval.shape[1] or not self._is_made(a, "eq"):
+            return False
+        rows, columns = self.made_by[a].invars
+        if self._is_made(rows, "add") and isinstance(zero := self.made_by[rows].invars[1], Literal) and zero.val == 0:
+            rows = self.made_by[rows].invars[0]
+        if not (self._is_made(rows, "iota") and self._is_made(columns, "iota")):
+            return False
+        return [self.made_by[count].params["dimension"] for count in (rows, columns)] == [0, 1]
+
+    def _is_made(self, a: Any, by: str) -> bool:
+        return isinstance(a, Var) and a in self.made_by and self.made_by[a].primitive.name == by
+
     def _inv(self, eqn: JaxprEqn, a: Any) -> Form:
         form = self._whole(a)
         (term,) = form.terms
@@ -293,48 +350,39 @@ class Program:
 
     # --- Goals
 
-    def _needed(self) -> list[Var]:
-        """The values that must be there and are sums of products, in the order in which they are made."""
+    def _needed(self, goals: Collection[Var]) -> tuple[list[Var], set[int]]:
+        """Which of the goals are needed, in the order in which they are made; and the operations that make all else."""
         todo = [atom for atom in self.jaxpr.outvars if isinstance(atom, Var)]
+        bound = {id(eqn) for eqn in self.jaxpr.eqns if eqn.effects}
         todo += [a for eqn in self.jaxpr.eqns if eqn.effects for a in eqn.invars if isinstance(a, Var)]
         seen: set[Var] = set()
-        goals: set[Var] = set()
         while todo:
             var = todo.pop()
             if var in seen or var not in self.made_by:
                 continue
             seen.add(var)
-            form = self.forms.get(var)
-            if form is None or any(CONSTANT in t.axes or len(set(t.axes)) < len(t.axes) for t in form.terms):
-                todo += [a for a in self.made_by[var].invars if isinstance(a, Var)]
-            else:
-                goals.add(var)
+            if var in goals:
                 todo += [atom for atom in self._arrays(var) if isinstance(atom, Var)]
-        return [var for eqn in self.jaxpr.eqns for var in eqn.outvars if var in goals]
+            else:
+                bound.add(id(self.made_by[var]))
+                todo += [a for a in self.made_by[var].invars if isinstance(a, Var)]
+        return [var for eqn in self.jaxpr.eqns for var in eqn.outvars if var in goals and var in seen], bound
 
     def _arrays(self, var: Var) -> list[Any]:
-        return [self.atoms[self.space.nodes[node][1]] for term in self.forms[var].terms for node, _ in term.factors]
+        names = [self.space.nodes[node][1] for term in self.forms[var].terms for node, _ in term.factors]
+        return [self.atoms[name] for name in names if name in self.atoms]
 
-    def _grouped(self, goals: Iterable[Var]) -> Iterator[list[Var]]:
-        """Goals in groups that have no array in common, of one precision each."""
-        groups: list[tuple[set[Any], list[Var]]] = []
-        for goal in goals:
-            form, members = self.forms[goal], [goal]
-            mark = form.precision if form.multiplies else None
-            keys = {(id(atom), mark) for atom in self._arrays(goal)}
-            apart = []
-            for group in groups:
-                if group[0] & keys:
-                    keys, members = keys | group[0], [*group[1], *members]
-                else:
-                    apart.append(group)
-            groups = [*apart, (keys, members)]
-        yield from (members for _, members in groups)
+    def _marks(self, goal: Var) -> list[Any]:
+        """What goals of a group have in common: an array, and their precision."""
+        form = self.forms[goal]
+        precision = form.precision if form.multiplies else None
+        return [(id(atom), precision) for atom in self._arrays(goal)]
 
     def _group(self, goals: list[Var]) -> Group | None:
-        """The goals with a plan, if that takes fewer operations than what is written."""
+        """The goals with a plan, if that takes fewer operations than what is written, or as many and writes less."""
         written = self._written(goals)
-        if not any(_cost(eqn) > 0 for eqn in written):
+        as_written = sum(map(_cost, written))
+        if not as_written:
             return None
         try:
             for goal in goals:
@@ -343,7 +391,7 @@ class Program:
             plan = cheapest(self.space, [self.goals[goal][0].node for goal in goals])
         except TooLarge:
             return None
-        if plan.operations >= sum(map(_cost, written)):
+        if plan.operations >= as_written and not (plan.operations == as_written and thin_sums(self.space, plan)):
             return None
         precision = next((form.precision for goal in goals if (form := self.forms[goal]).multiplies), None)
         return Group(tuple(goals), plan, precision)
@@ -359,29 +407,11 @@ class Program:
                 todo += [a for a in eqn.invars if isinstance(a, Var) and a in self.forms and a not in arrays]
         return list(found.values())
 
-    def _bound(self) -> set[int]:
-        """Which operations are done as written: all that what is needed is made of, but for planned goals."""
-        todo = [atom for atom in self.jaxpr.outvars if isinstance(atom, Var)]
-        todo += [var for eqn in self.jaxpr.eqns if eqn.effects for var in eqn.outvars]
-        bound = {id(eqn) for eqn in self.jaxpr.eqns if eqn.effects}
-        todo += [a for eqn in self.jaxpr.eqns if eqn.effects for a in eqn.invars if isinstance(a, Var)]
-        seen: set[Var] = set()
-        while todo:
-            var = todo.pop()
-            if var in seen or var not in self.made_by:
-                continue
-            seen.add(var)
-            if var in self.goals:
-                todo += [atom for atom in self._arrays(var) if isinstance(atom, Var)]
-            else:
-                bound.add(id(self.made_by[var]))
-                todo += [a for a in self.made_by[var].invars if isinstance(a, Var)]
-        return bound
-
 
 TERMS = 4  # of one sum, beyond which its plans are too many
 UNDERSTOOD = {
-    "add", "add_any", "broadcast_in_dim", "dot_general", "inv", "mul", "neg", "sub", "trace", "transpose",
+    "add", "add_any", "broadcast_in_dim", "convert_element_type", "diag", "dot_general", "inv", "mul", "neg", "sub",
+    "trace", "transpose",
 }  # fmt: skip
 
 
@@ -406,18 +436,17 @@ def _last(names: dict[Label, Label], label: Label) -> Label:
 
 def _known(eqn: JaxprEqn) -> str | None:
     """The function of `jax.numpy` that a jitted operation is, if it is one that is understood."""
-    name = eqn.params.get("name") if eqn.primitive.name == "jit" else None
-    if name not in ("trace", "inv") or len(eqn.invars) != 1 or len(_aval(eqn.invars[0]).shape) != 2:
-        return None
-    aval = _aval(eqn.invars[0])
-    return name if str(eqn.params["jaxpr"]) == _program(name, aval.shape, aval.dtype) else None
+    return _function(eqn.params["name"], eqn.params["jaxpr"]) if eqn.primitive.name == "jit" else None
 
 
 @functools.lru_cache(maxsize=1024)
-def _program(name: str, shape: tuple[int, ...], dtype: Any) -> str:
-    function = {"trace": jnp.trace, "inv": jnp.linalg.inv}[name]
-    (eqn,) = jax.make_jaxpr(function)(jax.ShapeDtypeStruct(shape, dtype)).eqns
-    return str(eqn.params["jaxpr"])
+def _function(name: str, closed: ClosedJaxpr) -> str | None:
+    function, rank = {"trace": (jnp.trace, 2), "inv": (jnp.linalg.inv, 2), "_diag": (jnp.diag, 1)}.get(name, (None, 0))
+    if function is None or len(closed.in_avals) != 1 or len(closed.in_avals[0].shape) != rank:
+        return None
+    (eqn,) = jax.make_jaxpr(function)(*closed.in_avals).eqns
+    same = eqn.params["jaxpr"] is closed or str(eqn.params["jaxpr"]) == str(closed)
+    return name.removeprefix("_") if same else None
 
 
 def _cost(eqn: JaxprEqn) -> int:

@@ -109,7 +109,7 @@ def check_identity(entry: Identity[Any], args: tuple[Any, ...], **options: Any) 
     layout: Layout = options.get("layout", "jax")
 
     def derivative(values: dict[str, Any]) -> Any:
-        value, D = entry.body(**values)
+        value, D = entry.both_of(values)
         return to_layout(D, entry.value_axes(value.ndim), layout)
 
     names = list(values)

@@ -249,7 +249,7 @@ def _witnesses(entry: Identity[Any]) -> Any:
     """Value, closed form and autodiff in one program, for each dtype compiled once and not once for each layout."""
 
     def function(values: dict[str, Any]) -> tuple[Any, Any, Any]:
-        value, closed = entry.body(**values)
+        value, closed = entry.both_of(values)
         return value, closed, entry.autodiff_of(values) if entry.order > 0 else value
 
     return entry.jit(function)

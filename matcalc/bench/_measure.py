@@ -1,0 +1,84 @@
+"""Time measured so that a ratio can be believed: contenders in turn within one run, round by round.
+
+What disturbs a machine for a while disturbs all contenders of a round, and drops out of the ratio of that round.
+"""
+
+import gc
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+Thunk = Callable[[], Any]
+
+SAMPLE = 0.001  # seconds that a sample takes at least, by as many calls as it needs
+LEAST = 7  # rounds
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+
+
+def in_turn(contenders: Mapping[str, Thunk], *, seconds: float = 1.0, pairs: int = 40) -> dict[str, list[float]]:
+    """Seconds a call, for each contender one number per round; they run A B A B …, each round from another one on.
+
+    There are at most `pairs` rounds, and fewer where they would take longer than `seconds`, but never less than
+    `LEAST`. A call ends when its result is there.
+    """
+    calls = {name: max(1, math.ceil(SAMPLE / once)) for name, once in _first(contenders).items()}
+    samples: dict[str, list[float]] = {name: [] for name in contenders}
+    order = list(contenders)
+    is_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        start = time.perf_counter()
+        for done in range(pairs):
+            if done >= LEAST and time.perf_counter() - start > seconds:
+                break
+            for name in order:
+                samples[name].append(_sample(contenders[name], calls[name]))
+            order = [*order[1:], order[0]]
+    finally:
+        if is_enabled:
+            gc.enable()
+    return samples
+
+
+def _first(contenders: Mapping[str, Thunk]) -> dict[str, float]:
+    """Seconds a call, roughly, when all are warm."""
+    for _ in range(2):
+        once = {name: _sample(thunk, 1) for name, thunk in contenders.items()}
+    return {name: _sample(thunk, 3) if once[name] < SAMPLE else once[name] for name, thunk in contenders.items()}
+
+
+def _sample(thunk: Thunk, calls: int) -> float:
+    start = time.perf_counter()
+    for _ in range(calls):
+        jax.block_until_ready(thunk())
+    return (time.perf_counter() - start) / calls
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float, float]:
+    """The median over rounds of theirs/ours, with a 95% confidence interval by bootstrap over rounds."""
+    ratios = np.asarray(theirs) / np.asarray(ours)
+    return _interval(ratios)
+
+
+def typical(samples: Sequence[float]) -> tuple[float, float, float]:
+    """The median of samples, with its 95% confidence interval."""
+    return _interval(np.asarray(samples))
+
+
+def _interval(values: Any) -> tuple[float, float, float]:
+    rng = np.random.default_rng(0)
+    medians = np.median(values[rng.integers(len(values), size=(RESAMPLES, len(values)))], axis=1)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(medians, [tail, 1 - tail])
+    return float(np.median(values)), float(low), float(high)
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """The geometric mean; NaN of none."""
+    return math.exp(statistics.fmean(map(math.log, values))) if values else math.nan
