@@ -8,8 +8,6 @@ timed in turn, A B A B …, and compared pair by pair.
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -20,13 +18,6 @@ from typing import Any
 
 RUNS = 3
 PAIRS = 21
-
-
-def processor() -> str:
-    """The model of the processor, where the system tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def seconds(*arguments: str) -> float:
@@ -45,11 +36,12 @@ def main() -> None:
         file = str(Path(folder) / "verify.json")
         verify = [seconds("-m", "matcalc", "verify", "--json", file) for _ in range(RUNS)]
         protocol: dict[str, Any] = json.loads(Path(file).read_text())
+    environment = protocol["environment"]
     pairs = [(seconds("-c", "import matcalc"), seconds("-c", "import jax")) for _ in range(PAIRS)]
     low, ratio, high = statistics.quantiles([ours / theirs for ours, theirs in pairs], n=4)
     result = {
         "schema": 1,
-        "environment": protocol["environment"] | {"processor": processor(), "cores": os.cpu_count()},
+        "environment": environment,
         "verify_s": verify,
         "verify_summary": protocol["summary"],
         "import_matcalc_s": statistics.median(ours for ours, _ in pairs),
@@ -57,7 +49,8 @@ def main() -> None:
         "import_ratio": ratio,
         "import_ratio_quartiles": [low, high],
     }
-    print(f"matcalc verify: {', '.join(f'{s:.1f}' for s in verify)} s, cold, {os.cpu_count()} cores ({processor()})")
+    times = ", ".join(f"{s:.1f}" for s in verify)
+    print(f"matcalc verify: {times} s, cold, {environment['cores']} cores ({environment['processor']})")
     print(f"import matcalc / import jax: {ratio:.3f} (quartiles {low:.3f} to {high:.3f})")
     if target:
         Path(target).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -30,11 +30,11 @@ import numpy as np
 from contenders import CONTENDERS, Case, Contender, run
 from figures import DTYPES, Row, show, summary
 from jax.scipy.special import logsumexp
-from main_job import processor
 from mutants import mutants
 from subjects import Subject, by_hand, catalogue, hand, of_entry
 
 import matcalc
+from matcalc.cli import processor
 
 POINTS = {True: (32, 22, 8), False: (24, 20, 16, 8)}  # right gradients, by sizes, in the catalogue or by hand
 SHARED = 2  # of them, those that every contender checks

@@ -5,6 +5,7 @@ docstring says otherwise.
 """
 
 import contextlib
+import functools
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from typing import Any
@@ -15,8 +16,11 @@ import jax.scipy.linalg
 import numpy as np
 from jax import Array
 from jax.custom_derivatives import SymbolicZero
+from jax.scipy.linalg import lu_factor, lu_solve
 
 SQUARINGS = 16  # a norm of 2¹⁷ overflows, and underflows, long before
+
+multiply = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 tr = jnp.trace
 inv = jnp.linalg.inv
@@ -106,28 +110,93 @@ def logabsdet(X: Array) -> Array:
 def adj(X: Array) -> Array:
     """The adjugate X*, with X X* = |X| I, of a square matrix of any rank.
 
-    |X| X⁻¹ from one LU factorisation where X is safely invertible, else through singular values. Derivatives of every
-    order are right at invertible matrices, the first derivative also at singular ones. Source: G. W. Stewart, "On the
-    adjugate matrix", Linear Algebra and its Applications 283 (1998).
+    By cofactors up to 4×4; else |X| X⁻¹ from one LU factorisation where X is safely invertible, or through singular
+    values. Derivatives of every order are right at invertible matrices and up to 4×4, the first derivative also at
+    larger singular ones. Source: G. W. Stewart, "On the adjugate matrix", Linear Algebra and its Applications 283
+    (1998).
     """
-    pivots = jnp.abs(jnp.diag(jax.lax.linalg.lu(jax.lax.stop_gradient(X))[0]))
+    if len(X) <= 4:
+        return _adj_by_cofactors(X)
+    factors = lu_factor(jax.lax.stop_gradient(X))
+    pivots = jnp.abs(jnp.diag(factors[0]))
     safe = jnp.min(pivots) > len(X) * jnp.finfo(X.dtype).eps * jnp.max(pivots)
+
     # Under vmap both branches run and one is selected, so each is given a matrix that it can take.
-    invertible, singular = jnp.where(safe, X, eye(X)), jnp.where(safe, eye(X), X)
-    return jax.lax.cond(safe, lambda X, _: jnp.linalg.det(X) * inv(X), lambda _, X: _adj_svd(X), invertible, singular)
+    def invertible(X: Array, LU: Array, swaps: Array) -> Array:
+        return _adj_by_lu(jnp.where(safe, X, eye(X)), (jnp.where(safe, LU, eye(X)), swaps))
+
+    def singular(X: Array, LU: Array, swaps: Array) -> Array:
+        return _adj_by_svd(jnp.where(safe, eye(X), X))
+
+    return jax.lax.cond(safe, invertible, singular, X, *factors)
+
+
+def _adj_by_cofactors(X: Array) -> Array:
+    match len(X):
+        case 1:
+            return jnp.ones_like(X)
+        case 2:
+            (a, b), (c, d) = X
+            return jnp.stack([jnp.stack([d, -b]), jnp.stack([-c, a])])
+        case 3:
+            u, v, w = X
+            return jnp.stack([jnp.cross(v, w), jnp.cross(w, u), jnp.cross(u, v)], axis=1)
+        case _:
+            # The largest entry p goes to the corner, [[p, rᵀ], [c, B]]; its Schur complement S = B - c rᵀ/p then has no
+            # entry that is large against the second singular value, and neither have the cofactors of S.
+            n = len(X)
+            i, j = jnp.divmod(jnp.argmax(jnp.abs(X)), n)
+            k = jnp.arange(n)
+            rows, columns = (jnp.where(k == 0, index, jnp.where(k == index, 0, k)) for index in (i, j))
+            sign = jnp.where(i == 0, 1, -1) * jnp.where(j == 0, 1, -1)
+            Y = X[rows][:, columns]
+            p, r, c = Y[0, 0], Y[0, 1:], Y[1:, 0]
+            p = jnp.where(p == 0, 1, p)  # of X = 0, where no entry is divided by it
+            S = Y[1:, 1:] - outer(c, r) / p
+            C = _adj_by_cofactors(S)
+            det_S = S[0] @ C[:, 0]
+            corner = det_S + r @ C @ c / p
+            adj_Y = jnp.block([[corner, -(r @ C)[None]], [-(C @ c)[:, None], p * C]])
+            return sign.astype(X.dtype) * adj_Y[columns][:, rows]
 
 
 @jax.custom_jvp
-def _adj_svd(X: Array) -> Array:
+def _adj_by_lu(X: Array, factors: tuple[Array, Array]) -> Array:
+    LU, swaps = factors
+    sign = jnp.where(jnp.sum(swaps != jnp.arange(len(X), dtype=swaps.dtype)) % 2, -1, 1).astype(X.dtype)
+    return sign * jnp.prod(jnp.diag(LU)) * lu_solve(factors, eye(X))
+
+
+@_adj_by_lu.defjvp
+def _adj_by_lu_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    # d(|X| X⁻¹) = tr(X* dX) X⁻¹ - X* dX X⁻¹
+    X_adj, X_inv, dX = _adj_by_lu(*primals), inverse(*primals), tangents[0]
+    return X_adj, jnp.sum(X_adj.T * dX) * X_inv - X_adj @ dX @ X_inv
+
+
+@jax.custom_jvp
+def inverse(X: Array, factors: tuple[Array, Array]) -> Array:
+    """X⁻¹ from the LU factors of X, with the derivative -X⁻¹ dX X⁻¹: two products."""
+    return lu_solve(factors, eye(X))
+
+
+@inverse.defjvp
+def _inverse_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    X_inv = inverse(*primals)
+    return X_inv, -multiply(multiply(X_inv, tangents[0]), X_inv)
+
+
+@jax.custom_jvp
+def _adj_by_svd(X: Array) -> Array:
     # adj(U S Vᵀ) = adj(Vᵀ) adj(S) adj(U), where an orthogonal matrix has adj(U) = |U| Uᵀ.
     U, s, Vt = jnp.linalg.svd(X)
-    n = len(s)
-    others = jnp.prod(jnp.where(jnp.eye(n, dtype=bool), 1, s[None, :]), axis=1)
+    one = jnp.ones_like(s[:1])
+    others = jnp.concatenate([one, jnp.cumprod(s[:-1])]) * jnp.concatenate([jnp.cumprod(s[:0:-1])[::-1], one])
     return jnp.linalg.det(U) * jnp.linalg.det(Vt) * (Vt.T * others[None, :]) @ U.T
 
 
-@_adj_svd.defjvp
-def _adj_svd_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+@_adj_by_svd.defjvp
+def _adj_by_svd_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     # With F = Uᵀ dX V and P_ij the product of all singular values but the i-th and j-th, S + F has the adjugate
     # Π_{k≠i} (s_k + F_kk) on the diagonal and -F_ij P_ij off it, up to terms of second order in F.
     (X,), (dX,) = primals, tangents
@@ -137,7 +206,7 @@ def _adj_svd_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, 
     P = jnp.where(same, 0, P)
     F = U.T @ dX @ Vt.T
     d_adj_S = jnp.diag(P @ jnp.diag(F)) - P * F
-    return _adj_svd(X), jnp.linalg.det(U) * jnp.linalg.det(Vt) * Vt.T @ d_adj_S @ U.T
+    return _adj_by_svd(X), jnp.linalg.det(U) * jnp.linalg.det(Vt) * Vt.T @ d_adj_S @ U.T
 
 
 def norm(x: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The command `matcalc`: list, show and verify the catalogue, and see the devices it can run on."""
+"""The command `matcalc`: list, show, verify and time the catalogue, and see the devices it can run on."""
 
 import contextlib
 import datetime
@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -151,6 +152,77 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: matcalc bench tr_axbxtc --regime square,tall --against autodiff,numpy --json result.json")
+def bench(
+    names: Names = None,
+    quick: Annotated[bool, typer.Option("--quick", help="All identities at size 64 in float32: two minutes.")] = False,
+    against: Annotated[str, typer.Option(help="Of autodiff, torch, autograd, numpy.")] = "autodiff",
+    quantity: Annotated[str, typer.Option(help="Of derivative, both (with the value), value.")] = "derivative",
+    regime: Annotated[str, typer.Option(help="Beginnings of the names of regimes, such as square,tall.")] = "",
+    dtype: Annotated[str, typer.Option(help="float32, float64, or both with a comma.")] = "float32,float64",
+    seconds: Annotated[float, typer.Option(min=0.01, help="Of timing for a cell, about.")] = 0.5,
+    json_file: Json = None,
+    plot_file: Annotated[Path | None, typer.Option("--plot", help="Write a picture: .png, .svg or .pdf.")] = None,
+) -> None:
+    """Time closed forms against automatic differentiation, in turn within one run.
+
+    A ratio is the time of autodiff over that of the contender, with a 95% interval. A regime is a choice of sizes: all
+    the same (square 8 to square 1024), the first, second or third much larger (tall, wide, long) or only the second
+    (thin), and 10000 points of size 4.
+    """
+    from matcalc import bench as timing  # with JAX programs of its own, which the other commands need not wait for
+
+    started = time.perf_counter()
+    dtypes = one_of("--dtype", dtype.split(","), ("float32", "float64"))
+    peers = [
+        name for name in one_of("--against", against.split(","), ("autodiff", *timing.PEERS)) if name != "autodiff"
+    ]
+    quantities = one_of("--quantity", quantity.split(","), timing.QUANTITIES)
+    regimes = _regimes(regime, timing.REGIMES)
+    if quick:
+        dtypes, regimes, seconds = ["float32"], ["scalar", "square 64"], min(seconds, 0.2)
+    entries = [e for e in chosen(names) if e.order > 0]
+    if not entries:
+        raise Usage("a definition has no derivative to time; `matcalc list` shows what has.")
+    for peer in peers:
+        _installed(peer)
+    cells = (
+        cell
+        for e in entries
+        for each in quantities
+        for cell in timing.cells(e, dtypes, regimes, cast(timing.Quantity, each))
+        if not quick or cell.kind == [*e.covers][-1]
+    )
+    results: list[timing.Measured] = []
+    with output(json_file) as write, _picture(plot_file) as draw:
+        console = _console(io.StringIO() if json_file == "-" else None)
+        console.print(f"{'cell':58} {'closed form':>11}  autodiff / closed form")
+        stopped = False
+        try:
+            for cell in cells:
+                measured = timing.measure(cell, seconds=seconds, against=peers, with_limit="1024" in cell.regime)
+                results += measured
+                console.print(_timed(measured), soft_wrap=True)
+        except KeyboardInterrupt:
+            stopped = True
+        environment = _environment(Settings(precision="default"))
+        for line in timing.summary(results):
+            console.print(line, soft_wrap=True)
+        took = time.perf_counter() - started
+        console.print(
+            f"on {environment['platform']} ({environment['device_kind']}), {environment['processor']}, "
+            f"{environment['cores']} cores, jax {environment['jax']}, in {took:.1f} s"
+            + (", interrupted." if stopped else "."),
+            soft_wrap=True,
+        )
+        summary = {"seconds": round(took, 3), "interrupted": stopped}
+        write({"schema": 1, "environment": environment, "results": list(map(_as_json, results)), "summary": summary})
+        if results:
+            draw(lambda: timing.plot(results))
+    if stopped or not results:
+        raise typer.Exit(1)
+
+
 @app.command(epilog="Example: matcalc devices --json -")
 def devices(json_file: Json = None) -> None:
     """List the devices that JAX sees, and what runs on them."""
@@ -196,6 +268,38 @@ def one_of(option: str, given: Iterable[str], allowed: Sequence[str]) -> list[st
         if value not in allowed:
             raise Usage(f"{option} takes {', '.join(allowed)}; got {value!r}.")
     return values
+
+
+def _regimes(text: str, known: Sequence[str]) -> list[str]:
+    found = {r: None for part in text.split(",") for r in known if r.startswith(part.strip())}
+    for part in text.split(","):
+        if not any(r.startswith(part.strip()) for r in known):
+            raise Usage(f"--regime takes {', '.join(known)}, or their beginnings; got {part!r}.")
+    return list(found)
+
+
+def _installed(peer: str) -> None:
+    if find_spec(peer) is None:
+        raise Usage(f'--against {peer} needs it installed: pip install "jax-matcalc[bench]".')
+
+
+def _timed(measured: Sequence[Any]) -> Text:
+    """A line for a cell: the closed form against autodiff, and the time of others over its own."""
+    from matcalc import bench as timing
+
+    ours = next(r for r in measured if r.contender == timing.OURS)
+    found = timing.verdict(ours)
+    sizes = ",".join(f"{axis}={size}" for axis, size in ours.sizes.items())
+    where = f"{ours.name} {ours.quantity if ours.quantity != 'derivative' else ''} {sizes} {ours.dtype}"
+    line = Text(f"{' '.join(where.split()) + (f' ×{ours.batch}' if ours.batch else ''):58} ")
+    line.append(f"{timing.shown_time(ours.median_s):>11}  ")
+    line.append(f"{timing.shown_ratio(ours):24} {found}", {"win": "green", "tie": "", "loss": "bold red"}[found])
+    others = [r for r in measured if r.contender not in (timing.OURS, timing.AUTODIFF)]
+    for r in others:
+        line.append(f"  {r.contender} / closed form {r.median_s / ours.median_s:.2f}")
+    if ours.over_limit is not None:
+        line.append(f"  {ours.over_limit:.2f} of the limit")
+    return line
 
 
 def _platform(name: str | None) -> str | None:
@@ -358,6 +462,20 @@ def output(target: str | None) -> Generator[Callable[[Any], None]]:
         raise
 
 
+@contextlib.contextmanager
+def _picture(path: Path | None) -> Generator[Callable[[Callable[[], Any]], None]]:
+    """A function that draws into a file; that it can is seen before the work begins."""
+    if path is None:
+        yield lambda figure: None
+        return
+    if find_spec("matplotlib") is None:
+        raise Usage('--plot needs matplotlib: pip install "jax-matcalc[report]".')
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise Usage(f"--plot takes a file named .png, .svg or .pdf; got {path}.")
+    with output(str(path)):
+        yield lambda figure: figure().savefig(path, dpi=150)
+
+
 def _dumped(data: Any) -> str:
     return data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, indent=1)
 
@@ -378,8 +496,8 @@ def _listed(e: Identity[Any]) -> dict[str, Any]:
     }
 
 
-def _as_json(r: Result) -> dict[str, Any]:
-    """Numbers that are not finite, which JSON does not have, become null."""
+def _as_json(r: Any) -> dict[str, Any]:
+    """The fields of a result. Numbers that are not finite, which JSON does not have, become null."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in asdict(r).items()}
 
 
@@ -393,9 +511,19 @@ def _environment(settings: Settings) -> dict[str, Any]:
         "platform": found[0].platform,
         "device_kind": found[0].device_kind,
         "device_count": len(found),
+        "processor": processor(),
+        "cores": os.cpu_count(),
         "matmul_precision": settings.precision,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+def processor() -> str:
+    """The model of the processor, where the system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, host.machine())
 
 
 def _searchable(e: Identity[Any]) -> str:

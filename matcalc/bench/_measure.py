@@ -47,10 +47,9 @@ def in_turn(contenders: Mapping[str, Thunk], *, seconds: float = 1.0, pairs: int
 
 
 def _first(contenders: Mapping[str, Thunk]) -> dict[str, float]:
-    """Seconds a call, roughly, when all are warm."""
-    for _ in range(2):
-        once = {name: _sample(thunk, 1) for name, thunk in contenders.items()}
-    return {name: _sample(thunk, 3) if once[name] < SAMPLE else once[name] for name, thunk in contenders.items()}
+    """Seconds a call, roughly: the shorter of two rounds, for the first of which something may be cold."""
+    rounds = [{name: _sample(thunk, 1) for name, thunk in contenders.items()} for _ in range(2)]
+    return {name: min(once[name] for once in rounds) for name in contenders}
 
 
 def _sample(thunk: Thunk, calls: int) -> float:

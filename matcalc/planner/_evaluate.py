@@ -4,16 +4,14 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.scipy.linalg import lu_factor, lu_solve
 
+from matcalc._linalg import inverse, multiply
 from matcalc.planner._search import Labels, Node, Option, Part, Plan, Space, thin_sums
 
 Labelled = tuple[Array, Labels]  # with a label on every axis
-
-multiply = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
 
 class Values:
@@ -62,7 +60,7 @@ class Values:
             return (self._stacked(option, axes) if option in self._thin else self._added(option, axes)), axes
         if option.name == "invert":
             (X, factors), _ = self._value(parts[0].node)
-            return _inverse(X, factors), (0, 1)
+            return inverse(X, factors), (0, 1)
         if option.name == "solve":
             factored, _ = self._value(parts[0].node)
             rows, columns = parts[0].labels
@@ -75,8 +73,12 @@ class Values:
             return _solve(factored, flat, transposed=solved == rows).reshape(array.shape), (left, *others)
         if option.name == "reduce":
             array, labels = self._labelled(parts[0])
-            names = {label: k for k, label in enumerate(dict.fromkeys(labels))}
-            return jnp.einsum(array, [names[l] for l in labels], [names[l] for l in option.labels]), option.labels
+            while len(set(labels)) < len(labels):
+                twice = next(label for label in labels if labels.count(label) > 1)
+                i, j = (k for k, label in enumerate(labels) if label == twice)
+                array, labels = diagonal(array, i, j), (twice, *labels[:i], *labels[i + 1 : j], *labels[j + 1 :])
+            summed = [k for k, label in enumerate(labels) if label not in option.labels]
+            return jnp.sum(array, summed), tuple(label for label in labels if label in option.labels)
         return self._product(self._labelled(parts[0]), self._labelled(parts[1]), option.labels, wanted)
 
     def _added(self, option: Option, axes: Labels) -> Array:
@@ -103,10 +105,12 @@ class Values:
 
     def _product(self, one: Labelled, other: Labelled, opened: Labels, wanted: Labels) -> Labelled:
         """Two arrays multiplied, and summed over the labels that they share and that are not open."""
-        if wanted and wanted[0] in other[1] and wanted[0] not in one[1]:
+        summed = tuple(label for label in one[1] if label in other[1] and label not in opened)
+        copied = [_copied(factor, summed) for factor in (one, other)]
+        is_turned = bool(wanted) and wanted[0] in other[1] and wanted[0] not in one[1]
+        if copied[1] < copied[0] or (copied[0] == copied[1] and is_turned):
             one, other = other, one
         (a, left), (b, right) = one, other
-        summed = tuple(label for label in left if label in right and label not in opened)
         if not summed:
             labels = left + tuple(label for label in right if label not in left)
             return _spread(a, left, labels) * _spread(b, right, labels), labels
@@ -119,7 +123,20 @@ class Values:
 
         product = lax.dot_general(a, b, (places(summed), places(batch)), self.precision, a.dtype)
         free = [label for label in left + right if label not in summed and label not in batch]
+        if (
+            copied[0] != copied[1] and len(free) > 1
+        ):  # else XLA turns Bᵀ A, where it is transposed later, back into Aᵀ B
+            product = lax.optimization_barrier(product)
         return product, (*batch, *free)
+
+
+def _copied(factor: Labelled, summed: Labels) -> int:
+    """The entries that a product copies when this is its left factor: all, unless it is summed over its last axes.
+
+    Measured on a CPU: Aᵀ B takes up to 15 times as long as Bᵀ A where A is large and B thin.
+    """
+    array, labels = factor
+    return 0 if {*labels[len(labels) - len(summed) :]} == {*summed} else array.size
 
 
 def _spread(array: Array, labels: Labels, over: Labels) -> Array:
@@ -128,20 +145,16 @@ def _spread(array: Array, labels: Labels, over: Labels) -> Array:
     return jnp.expand_dims(ordered, [k for k, label in enumerate(over) if label not in labels])
 
 
-def inverse(X: Array) -> Array:
-    """X⁻¹, with the derivative -X⁻¹ dX X⁻¹: two products, and the factors of X are not kept for it."""
-    return _inverse(X, lu_factor(lax.stop_gradient(X)))
+def diagonal(array: Array, i: int, j: int) -> Array:
+    """The entries where the indices i and j are the same, along the first axis: a slice, whose derivative is a pad."""
+    array = jnp.moveaxis(array, (i, j), (0, 1))
+    n, _, *others = array.shape
+    return array.reshape(n * n, *others)[:: n + 1]
 
 
-@jax.custom_jvp
-def _inverse(X: Array, factors: Any) -> Array:
-    return lu_solve(factors, jnp.eye(len(X), dtype=X.dtype))
-
-
-@_inverse.defjvp
-def _inverse_jvp(primals: tuple[Array, Any], tangents: tuple[Array, Any]) -> tuple[Array, Array]:
-    R = _inverse(*primals)
-    return R, -multiply(multiply(R, tangents[0]), R)
+def trace(array: Array) -> Array:
+    """The trace over the first two axes; it reads nothing but the diagonal where the array is square in them."""
+    return jnp.sum(diagonal(array, 0, 1), 0) if array.shape[0] == array.shape[1] else jnp.trace(array)
 
 
 def _solve(factored: Any, b: Array, *, transposed: bool) -> Array:
@@ -154,3 +167,10 @@ def _solve(factored: Any, b: Array, *, transposed: bool) -> Array:
         solve=lambda _, b: lu_solve(factors, b, trans=int(transposed)),
         transpose_solve=lambda _, b: lu_solve(factors, b, trans=int(not transposed)),
     )
+
+
+# What stands for functions of `jax.numpy` by name.
+OURS: dict[str | None, Callable[[Array], Array]] = {
+    "inv": lambda X: inverse(X, lu_factor(lax.stop_gradient(X))),
+    "trace": trace,
+}

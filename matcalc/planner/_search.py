@@ -24,9 +24,9 @@ T = TypeVar("T")
 FACTORS = 8  # of one product, beyond which its orders are too many
 NODES = 500  # that a search may look at
 SUMS = 500  # that it may write down
-STEPS = 1000  # that it may take to better the best plan found
+STEPS = 5000  # that it may take to better the best plan found
 REORDERED = 24  # ways to write a product in which an array stands several times
-WEIGHT = 2**60  # of an operation against an entry written, which decides between plans of equally many operations
+TRAFFIC = 8  # operations in the time in which an entry is read or written
 
 
 class TooLarge(Exception):
@@ -54,19 +54,19 @@ class Part:
 class Option:
     """One way to compute a node: an operation on parts, named by the labels that the node has in itself.
 
-    `operations` counts multiply-adds and additions, `entries` those written.
+    `operations` counts multiply-adds and additions, `moved` the entries read and written.
     """
 
     name: str
     parts: tuple[Part, ...]
     operations: int
-    entries: int
+    moved: int
     labels: Labels
     signs: tuple[int, ...] = ()
 
     @property
     def cost(self) -> int:
-        return self.operations * WEIGHT + self.entries
+        return self.operations + TRAFFIC * self.moved
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class Plan:
         return sum(option.operations for option in self.chosen.values())
 
     @property
-    def entries(self) -> int:
-        return sum(option.entries for option in self.chosen.values())
+    def cost(self) -> int:
+        return sum(option.cost for option in self.chosen.values())
 
 
 class Space:
@@ -157,19 +157,31 @@ class Space:
             self._options[node] = tuple(kinds.get(self.nodes[node][0], self._given)(node))
         return self._options[node]
 
+    def _option(
+        self,
+        name: str,
+        parts: tuple[Part, ...],
+        operations: int,
+        entries: int,
+        labels: Labels,
+        signs: tuple[int, ...] = (),
+    ) -> Option:
+        moved = entries + sum(math.prod(self.shapes[part.node]) for part in parts)
+        return Option(name, parts, operations, moved, labels, signs)
+
     def _given(self, node: Node) -> Iterator[Option]:
         (kind, name), shape = self.nodes[node], self.shapes[node]
         n = max(shape, default=1)
         if kind == "factored":
-            yield Option("factor", (Part(self.array(name, shape), (0, 1)),), n**3 // 3, n**2, (0, 1))
+            yield self._option("factor", (Part(self.array(name, shape), (0, 1)),), n**3 // 3, n**2, (0, 1))
         elif kind == "inverse":
-            yield Option("invert", (Part(self.array(name, shape, "factored"), (0, 1)),), n**3, n**2, (0, 1))
+            yield self._option("invert", (Part(self.array(name, shape, "factored"), (0, 1)),), n**3, n**2, (0, 1))
 
     def _of_scaled(self, node: Node) -> Iterator[Option]:
         _, scalar, scaled = self.nodes[node]
         labels = tuple(range(len(self.shapes[scaled])))
         size = math.prod(self.shapes[scaled])
-        yield Option("multiply", (Part(scalar, ()), Part(scaled, labels)), size, size, labels)
+        yield self._option("multiply", (Part(scalar, ()), Part(scaled, labels)), size, size, labels)
 
     def _of_product(self, node: Node) -> Iterator[Option]:
         _, factors, opened = self.nodes[node]
@@ -178,7 +190,9 @@ class Space:
         if len(factors) == 1:
             (array, labels), *_ = factors
             seen = _count(set(labels), sizes)
-            yield Option("reduce", (Part(array, labels),), seen if len(opened) < len(labels) else 0, entries, opened)
+            yield self._option(
+                "reduce", (Part(array, labels),), seen if len(opened) < len(labels) else 0, entries, opened
+            )
             return
         pieces = _pieces(factors)
         if len(pieces) == 1:
@@ -188,7 +202,7 @@ class Space:
         others = [f for f in factors if f not in scalars]
         if scalars and others:
             scalar = self.product(scalars, ())
-            yield Option("multiply", (scalar, self.product(others, opened)), entries, entries, opened)
+            yield self._option("multiply", (scalar, self.product(others, opened)), entries, entries, opened)
             # A scalar can go to the smallest factor instead of the result.
             k = min(range(len(others)), key=lambda k: math.prod(self.shapes[others[k][0]]))
             array, labels = others[k]
@@ -200,7 +214,7 @@ class Space:
         for k in range(len(pieces)):  # an outer product of one piece with all others
             rest = [f for j, piece in enumerate(pieces) if j != k for f in piece]
             parts = (self._open(pieces[k], rest, opened), self._open(rest, pieces[k], opened))
-            yield Option("multiply", parts, entries, entries, opened)
+            yield self._option("multiply", parts, entries, entries, opened)
 
     def _contractions(
         self, factors: tuple[Factor, ...], opened: Labels, sizes: Mapping[Label, int], entries: int
@@ -216,14 +230,14 @@ class Space:
                 continue
             left, right = self._open(ones, others, opened), self._open(others, ones, opened)
             operations = _count({*left.labels, *right.labels}, sizes)
-            yield Option("multiply", (left, right), operations, entries, opened)
+            yield self._option("multiply", (left, right), operations, entries, opened)
             for inverse, other in ((left, right), (right, left)):
                 kind, name, *_ = self.nodes[inverse.node]
                 solved = {*inverse.labels} & {*other.labels}
                 if kind == "inverse" and len(solved) == 1 and not solved & {*opened}:
                     factored = self.array(name, self.shapes[inverse.node], "factored")
                     parts = (Part(factored, inverse.labels), other)
-                    yield Option("solve", parts, operations, entries, opened)
+                    yield self._option("solve", parts, operations, entries, opened)
 
     def _open(self, factors: Sequence[Factor], rest: Sequence[Factor], opened: Iterable[Label]) -> Part:
         """The product of some factors of a network, with all labels open that the rest needs."""
@@ -236,7 +250,7 @@ class Space:
         terms = [Term(sign, factors, axes) for sign, factors in written]
         entries = math.prod(self.shapes[node])
         parts = tuple(self.product(term.factors, axes) for term in terms)
-        yield Option("add", parts, (len(terms) - 1) * entries, entries, axes, tuple(term.sign for term in terms))
+        yield self._option("add", parts, (len(terms) - 1) * entries, entries, axes, tuple(term.sign for term in terms))
         # Common ends: P Q + P R = P (Q + R), for every P that stands in several terms.
         for found in _common(terms, axes):
             for size in range(2, len(found) + 1):
@@ -336,7 +350,7 @@ def _count(labels: Iterable[Label], sizes: Mapping[Label, int]) -> int:
 
 
 def cheapest(space: Space, goals: Sequence[Node]) -> Plan:
-    """The plan of fewest operations, and of those of fewest entries written. TooLarge if that would take too long."""
+    """The plan of least cost. TooLarge if that would take too long."""
     supply = sum((space.arrays[goal] for goal in goals), Counter[Node]())
     bounds: dict[Node, int] = {}
     twice = functools.cache(lambda node: all(2 * count <= supply[a] for a, count in space.arrays[node].items()))
@@ -383,7 +397,7 @@ def thin_sums(space: Space, plan: Plan) -> list[Option]:
     uses = Counter(plan.goals) + Counter(part.node for option in plan.chosen.values() for part in option.parts)
 
     def is_thin(option: Option) -> bool:
-        copied = 0
+        copied = written = 0
         for part in option.parts:
             product = plan.chosen.get(part.node)
             if product is None or product.name != "multiply" or uses[part.node] > 1:
@@ -394,6 +408,7 @@ def thin_sums(space: Space, plan: Plan) -> list[Option]:
             if len({*left.labels} - {*product.labels}) != 1 or {*left.labels} == {*right.labels}:
                 return False
             copied += math.prod(space.shapes[left.node]) + math.prod(space.shapes[right.node])
-        return copied <= option.entries
+            written = math.prod(space.shapes[part.node])
+        return copied <= written
 
     return [option for option in plan.chosen.values() if option.name == "add" and is_thin(option)]

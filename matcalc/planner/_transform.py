@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, TypeVar, cast
@@ -11,9 +10,10 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 
-from matcalc.planner._evaluate import Values, inverse
+from matcalc.planner._evaluate import OURS, Values
 from matcalc.planner._search import (
     FACTORS,
+    TRAFFIC,
     Label,
     Labels,
     Node,
@@ -26,6 +26,7 @@ from matcalc.planner._search import (
     connected,
     thin_sums,
 )
+from matcalc.planner._work import known, work_of
 
 Pairs = Callable[[Labels, Labels], tuple[Any, Any]]
 P = ParamSpec("P")
@@ -86,9 +87,9 @@ def evaluate(closed: ClosedJaxpr, arrays: Sequence[Any]) -> list[Any]:
 
 
 def bind(eqn: JaxprEqn, values: list[Any]) -> list[Any]:
-    """An operation as it was written; a jitted function is planned inside, and an inverse gets its short derivative."""
-    if _known(eqn) == "inv":
-        return [inverse(*values)]
+    """An operation as it was written; a jitted function is planned inside, inverses and traces are our own."""
+    if (name := known(eqn)) in OURS:
+        return [OURS[name](*values)]
     if eqn.primitive.name == "jit" and gains(eqn.params["jaxpr"].jaxpr):
         eqn = eqn.replace(params=eqn.params | {"jaxpr": planned(eqn.params["jaxpr"])})
     with eqn.ctx.manager:
@@ -103,7 +104,7 @@ def planned(closed: ClosedJaxpr) -> ClosedJaxpr:
 
 def gains(jaxpr: Jaxpr) -> bool:
     """Whether there is anything to gain in a program."""
-    inner = (eqn.params["jaxpr"].jaxpr for eqn in jaxpr.eqns if eqn.primitive.name == "jit" and not _known(eqn))
+    inner = (eqn.params["jaxpr"].jaxpr for eqn in jaxpr.eqns if eqn.primitive.name == "jit" and not known(eqn))
     return bool(Program(jaxpr).groups) or any(map(gains, inner))
 
 
@@ -159,7 +160,7 @@ class Program:
         aval = _aval(eqn.outvars[0])
         if not jnp.issubdtype(getattr(aval, "dtype", jnp.int32), jnp.inexact):
             return None
-        name = _known(eqn) or eqn.primitive.name
+        name = known(eqn) or eqn.primitive.name
         converts = name == "convert_element_type"
         if name not in UNDERSTOOD or not (converts or all(_aval(a).dtype == aval.dtype for a in eqn.invars)):
             return None
@@ -305,7 +306,9 @@ class Program:
     def _sub(self, eqn: JaxprEqn, a: Any, b: Any) -> Form | None:
         return self._add(eqn, a, b, -1)
 
-    def _trace(self, eqn: JaxprEqn, a: Any) -> Form:
+    def _trace(self, eqn: JaxprEqn, a: Any) -> Form | None:
+        if len(a.aval.shape) > 2:
+            return None
         form = self._factor(a)
         if CONSTANT in form.terms[0].axes:
             form = self._whole(a)
@@ -330,17 +333,20 @@ class Program:
 
     def _is_eye(self, a: Any) -> bool:
         """Whether this is [i = j], with i + 0 = j in the terms of JAX."""
-        if len(a.aval.shape) != 2 or a.aval.shape[0] != a.aval.shape[1] or not self._is_made(a, "eq"):
+        if (equal := self._made(a, "eq")) is None or a.aval.ndim != 2 or a.aval.shape[0] != a.aval.shape[1]:
             return False
-        rows, columns = self.made_by[a].invars
-        if self._is_made(rows, "add") and isinstance(zero := self.made_by[rows].invars[1], Literal) and zero.val == 0:
-            rows = self.made_by[rows].invars[0]
-        if not (self._is_made(rows, "iota") and self._is_made(columns, "iota")):
-            return False
-        return [self.made_by[count].params["dimension"] for count in (rows, columns)] == [0, 1]
+        rows, columns = equal.invars
+        if (added := self._made(rows, "add")) is not None:
+            rows, zero = added.invars
+            if not isinstance(zero, Literal) or zero.val != 0:
+                return False
+        counts = [self._made(rows, "iota"), self._made(columns, "iota")]
+        return [count and count.params["dimension"] for count in counts] == [0, 1]
 
-    def _is_made(self, a: Any, by: str) -> bool:
-        return isinstance(a, Var) and a in self.made_by and self.made_by[a].primitive.name == by
+    def _made(self, a: Any, by: str) -> Any:
+        """The operation of this name that makes a value, if one does."""
+        eqn = self.made_by.get(a) if isinstance(a, Var) else None
+        return eqn if eqn is not None and eqn.primitive.name == by else None
 
     def _inv(self, eqn: JaxprEqn, a: Any) -> Form:
         form = self._whole(a)
@@ -379,10 +385,11 @@ class Program:
         return [(id(atom), precision) for atom in self._arrays(goal)]
 
     def _group(self, goals: list[Var]) -> Group | None:
-        """The goals with a plan, if that takes fewer operations than what is written, or as many and writes less."""
+        """The goals with a plan, if that costs less than what is written and takes no more operations."""
         written = self._written(goals)
-        as_written = sum(map(_cost, written))
-        if not as_written:
+        operations = sum(work_of(eqn).operations for eqn in written)
+        moved = sum(work_of(eqn).moved + 2 * self._copied(eqn) for eqn in written)
+        if not operations:
             return None
         try:
             for goal in goals:
@@ -391,10 +398,20 @@ class Program:
             plan = cheapest(self.space, [self.goals[goal][0].node for goal in goals])
         except TooLarge:
             return None
-        if plan.operations >= as_written and not (plan.operations == as_written and thin_sums(self.space, plan)):
+        is_cheaper = plan.cost < operations + TRAFFIC * moved or thin_sums(self.space, plan)
+        if plan.operations > operations or not is_cheaper:
             return None
         precision = next((form.precision for goal in goals if (form := self.forms[goal]).multiplies), None)
         return Group(tuple(goals), plan, precision)
+
+    def _copied(self, eqn: JaxprEqn) -> int:
+        """The entries of a left factor that is summed over its first axis, where the right one could stand there."""
+        if eqn.primitive.name != "dot_general":
+            return 0
+        left, right = map(_aval, eqn.invars)
+        ((contracted, _), _) = eqn.params["dimension_numbers"]
+        is_turned = (self._made(eqn.invars[0], "transpose") is not None) != (contracted == (0,))
+        return left.size if is_turned and left.ndim == 2 and left.size > right.size else 0
 
     def _written(self, goals: Sequence[Var]) -> list[JaxprEqn]:
         """The operations by which goals are made of arrays."""
@@ -432,32 +449,3 @@ def _last(names: dict[Label, Label], label: Label) -> Label:
     while label in names:
         label = names[label]
     return label
-
-
-def _known(eqn: JaxprEqn) -> str | None:
-    """The function of `jax.numpy` that a jitted operation is, if it is one that is understood."""
-    return _function(eqn.params["name"], eqn.params["jaxpr"]) if eqn.primitive.name == "jit" else None
-
-
-@functools.lru_cache(maxsize=1024)
-def _function(name: str, closed: ClosedJaxpr) -> str | None:
-    function, rank = {"trace": (jnp.trace, 2), "inv": (jnp.linalg.inv, 2), "_diag": (jnp.diag, 1)}.get(name, (None, 0))
-    if function is None or len(closed.in_avals) != 1 or len(closed.in_avals[0].shape) != rank:
-        return None
-    (eqn,) = jax.make_jaxpr(function)(*closed.in_avals).eqns
-    same = eqn.params["jaxpr"] is closed or str(eqn.params["jaxpr"]) == str(closed)
-    return name.removeprefix("_") if same else None
-
-
-def _cost(eqn: JaxprEqn) -> int:
-    """Multiply-adds and additions of an operation as it is written."""
-    name, out = _known(eqn) or eqn.primitive.name, _aval(eqn.outvars[0])
-    if name == "dot_general":
-        (contracted, _), _ = eqn.params["dimension_numbers"]
-        return math.prod(out.shape) * math.prod(_aval(eqn.invars[0]).shape[i] for i in contracted)
-    if name == "inv":
-        n = out.shape[0]
-        return n**3 // 3 + n**3
-    if name == "trace":
-        return _aval(eqn.invars[0]).shape[0]
-    return math.prod(out.shape) if name in ("add", "add_any", "sub", "mul") else 0

@@ -1,0 +1,118 @@
+"""Cells measured: each contender compiled and analysed by itself, then all of them timed in turn."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from matcalc.bench._cells import Cell
+from matcalc.bench._limit import is_of_products, limit, references
+from matcalc.bench._measure import Thunk, in_turn, ratio, typical
+from matcalc.bench._peers import peer
+from matcalc.planner import Work, work
+
+OURS, AUTODIFF = "closed form", "autodiff"
+RATIO = ("ratio_to_autodiff", "ratio_low", "ratio_high")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A contender in a cell. Times in seconds, with 95% confidence intervals; `ratio` is autodiff's time over its own.
+
+    `compile_s` is XLA's time, `trace_s` JAX's before that. `flops` and `peak_bytes` are what XLA says of the program,
+    `operations` the multiply-adds and additions counted in it; `over_limit` is its time over what the machine needs at
+    the least for them and for reading the arguments and writing the result once.
+    """
+
+    name: str
+    kind: str
+    regime: str
+    quantity: str
+    sizes: Mapping[str, int]
+    dtype: str
+    batch: int | None
+    contender: str
+    median_s: float
+    low_s: float
+    high_s: float
+    ratio_to_autodiff: float
+    ratio_low: float
+    ratio_high: float
+    rounds: int
+    trace_s: float | None = None
+    compile_s: float | None = None
+    flops: float | None = None
+    peak_bytes: int | None = None
+    operations: int | None = None
+    over_limit: float | None = None
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled contender, what it is said to take, and its work."""
+
+    thunk: Thunk
+    analysis: Mapping[str, Any]
+    work: Work
+
+
+def compiled(function: Callable[..., Any], arrays: Sequence[Any]) -> Program:
+    """A function of arrays compiled for them, and what XLA says of it."""
+    start = time.perf_counter()
+    traced = jax.jit(function).trace(*arrays)
+    lowered = traced.lower()
+    between = time.perf_counter()
+    program = lowered.compile()
+    end = time.perf_counter()
+    costs: Any = program.cost_analysis() or {}
+    memory: Any = program.memory_analysis()
+    counted = work(traced.jaxpr)
+    analysis = {
+        "trace_s": between - start,
+        "compile_s": end - between,
+        "flops": costs.get("flops"),
+        "peak_bytes": memory and memory.temp_size_in_bytes + memory.output_size_in_bytes,
+        "operations": counted.operations,
+    }
+    return Program(lambda: program(*arrays), analysis, counted)
+
+
+def measure(cell: Cell, *, seconds: float, against: Sequence[str] = (), with_limit: bool = False) -> list[Measured]:
+    """The closed form, autodiff and the peers in a cell, timed in turn for about so many seconds.
+
+    With `with_limit`, a cell of matrix products only is compared with what the machine can do at best.
+    """
+    with jax.enable_x64(cell.dtype == "float64"):
+        arrays = cell.arrays
+        programs = {OURS: compiled(cell.ours(), arrays), AUTODIFF: compiled(cell.by_jax(), arrays)}
+        thunks = {name: program.thunk for name, program in programs.items()}
+        if cell.quantity == "derivative":
+            peers = {name: peer(name, cell.identity, cell.values, cell.batch) for name in against}
+            thunks |= {name: thunk for name, thunk in peers.items() if thunk is not None}
+        work = programs[OURS].work
+        is_limited = with_limit and is_of_products(work)
+        samples = in_turn(thunks | (references(cell) if is_limited else {}), seconds=seconds)
+    over_limit = None
+    if is_limited:
+        least = limit(work, samples.pop("product"), samples.pop("copy"))
+        over_limit, *_ = ratio(least.tolist(), samples[OURS])
+    return [
+        Measured(
+            name=cell.identity.name,
+            kind=cell.kind,
+            regime=cell.regime,
+            quantity=cell.quantity,
+            sizes=dict(cell.sizes),
+            dtype=cell.dtype,
+            batch=cell.batch,
+            contender=contender,
+            **dict(zip(("median_s", "low_s", "high_s"), typical(taken), strict=True)),
+            **dict(zip(RATIO, ratio(taken, samples[AUTODIFF]), strict=True)),
+            rounds=len(taken),
+            over_limit=over_limit if contender == OURS else None,
+            **(programs[contender].analysis if contender in programs else {}),
+        )
+        for contender, taken in samples.items()
+    ]

@@ -1,0 +1,86 @@
+"""What was measured, for people: who won, where not, and a picture of all."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from matcalc.bench._cells import REGIMES
+from matcalc.bench._measure import geometric_mean
+from matcalc.bench._run import AUTODIFF, OURS, Measured
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Verdict = Literal["win", "tie", "loss"]
+SHORT = 0.95  # of autodiff's speed: a lower end of the interval below it is named
+
+COLOURS = {"win": "#2a9d4a", "tie": "#8a8a8a", "loss": "#e0434b"}
+
+
+def verdict(result: Measured) -> Verdict:
+    """Whether a contender is faster than autodiff, slower, or neither can be told, by the confidence interval."""
+    if result.ratio_low > 1:
+        return "win"
+    return "loss" if result.ratio_high < 1 else "tie"
+
+
+def summary(results: Sequence[Measured]) -> Iterator[str]:
+    """How the closed forms do, in a few lines, with every cell that falls short."""
+    ours = [r for r in results if r.contender == OURS]
+    if not ours:
+        return
+    counts = Counter(map(verdict, ours))
+    mean = geometric_mean([r.ratio_to_autodiff for r in ours])
+    yield (
+        f"{len(ours)} cells: {counts['win']} wins, {counts['tie']} ties, {counts['loss']} losses of the closed form "
+        f"against autodiff; {mean:.2f} times as fast in the geometric mean."
+    )
+    short = [r for r in ours if r.ratio_low < SHORT]
+    yield f"{len(short)} of them with a lower end of the interval below {SHORT}" + (":" if short else ".")
+    for r in sorted(short, key=lambda r: r.ratio_to_autodiff):
+        yield f"  {r.name} ({r.kind}), {r.regime}, {r.dtype}, {r.quantity}: {shown_ratio(r)}"
+    autodiff = {_cell(r): r for r in results if r.contender == AUTODIFF}
+    larger = [r for r in ours if (r.peak_bytes or 0) > (autodiff[_cell(r)].peak_bytes or 0)]
+    if larger:
+        names = ", ".join(dict.fromkeys(r.name for r in larger))
+        yield f"{len(larger)} cells take more memory than autodiff: {names}."
+
+
+def shown_ratio(r: Measured) -> str:
+    """A ratio with its interval."""
+    return f"{r.ratio_to_autodiff:.2f} ({r.ratio_low:.2f} to {r.ratio_high:.2f})"
+
+
+def shown_time(seconds: float) -> str:
+    """Seconds in a unit that fits."""
+    for factor, unit in ((1, "s"), (1e3, "ms"), (1e6, "µs")):
+        if seconds * factor >= 1:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
+
+
+def _cell(r: Measured) -> tuple[object, ...]:
+    return r.name, r.kind, r.regime, r.dtype, r.quantity, tuple(r.sizes.items())
+
+
+def plot(results: Sequence[Measured]) -> "Figure":
+    """The ratio of every cell with its interval, regime by regime, sorted. ImportError where matplotlib is missing."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError('a plot needs matplotlib: pip install "jax-matcalc[report]"') from None
+    ours = [r for r in results if r.contender == OURS]
+    regimes = [regime for regime in REGIMES if any(r.regime == regime for r in ours)]
+    figure = Figure(figsize=(11, 1.2 + 1.5 * len(regimes)), layout="constrained")
+    axes = figure.subplots(len(regimes), 1, sharex=False, squeeze=False)[:, 0]
+    for ax, regime in zip(axes, regimes, strict=True):
+        members = sorted((r for r in ours if r.regime == regime), key=lambda r: r.ratio_to_autodiff)
+        for x, r in enumerate(members):
+            ax.plot([x, x], [r.ratio_low, r.ratio_high], color=COLOURS[verdict(r)], linewidth=2)
+            ax.plot(x, r.ratio_to_autodiff, ".", color=COLOURS[verdict(r)], markersize=4)
+        ax.axhline(1, color="black", linewidth=0.5)
+        ax.set_yscale("log")
+        ax.set_xticks([])
+        ax.set_title(f"{regime}: {len(members)} cells", loc="left", fontsize=9)
+    figure.suptitle("time of autodiff / time of the closed form, 95% intervals: above 1 the closed form is faster")
+    return figure

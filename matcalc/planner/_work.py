@@ -1,0 +1,84 @@
+"""What the operations of a program are, and how much they have to do."""
+
+import functools
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr, Jaxpr, Var
+
+JaxprEqn = Any  # of JAX, whose types say too little of shapes
+
+INNER = {"jit": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
+# What moves entries, or makes them of nothing: no work by itself.
+FREE = {
+    "broadcast_in_dim", "concatenate", "convert_element_type", "copy", "eq", "iota", "neg", "optimization_barrier",
+    "reshape", "select_n", "slice", "squeeze", "stop_gradient", "transpose",
+}  # fmt: skip
+
+
+def known(eqn: JaxprEqn) -> str | None:
+    """The function of `jax.numpy` that a jitted operation is, if it is one that is understood."""
+    return _function(eqn.params["name"], eqn.params["jaxpr"]) if eqn.primitive.name == "jit" else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _function(name: str, closed: ClosedJaxpr) -> str | None:
+    functions = {"trace": (jnp.trace, (2, 3, 4)), "inv": (jnp.linalg.inv, (2,)), "_diag": (jnp.diag, (1,))}
+    function, ranks = functions.get(name, (None, ()))
+    if function is None or len(closed.in_avals) != 1 or len(closed.in_avals[0].shape) not in ranks:
+        return None
+    (eqn,) = jax.make_jaxpr(function)(*closed.in_avals).eqns
+    same = eqn.params["jaxpr"] is closed or str(eqn.params["jaxpr"]) == str(closed)
+    return name.removeprefix("_") if same else None
+
+
+class Work(NamedTuple):
+    """Multiply-adds and additions, the entries that they read and write, and the names of what was not counted."""
+
+    operations: int
+    moved: int
+    others: frozenset[str] = frozenset()
+
+
+def work_of(eqn: JaxprEqn) -> Work:
+    """The work of an operation as it is written; none of one that only moves entries, or that is not understood."""
+    name, out = known(eqn) or eqn.primitive.name, math.prod(eqn.outvars[0].aval.shape)
+    moved = out + sum(math.prod(a.aval.shape) for a in eqn.invars)
+    match name:
+        case "dot_general":
+            (contracted, _), _ = eqn.params["dimension_numbers"]
+            return Work(out * math.prod(eqn.invars[0].aval.shape[i] for i in contracted), moved)
+        case "inv":
+            n = math.isqrt(out)
+            return Work(n**3 // 3 + n**3, 2 * moved)
+        case "trace":
+            return Work(eqn.invars[0].aval.shape[0], moved)
+        case "add" | "add_any" | "sub" | "mul":
+            return Work(out, moved)
+        case _:
+            return Work(0, 0)
+
+
+def work(closed: ClosedJaxpr) -> Work:
+    """The work of a program; what its results do not need is not counted."""
+    eqns = [eqn for eqn in _needed(closed.jaxpr) if eqn.primitive.name not in FREE]
+    works = list(map(work_of, eqns))
+    others = {known(eqn) or eqn.primitive.name for eqn, each in zip(eqns, works, strict=True) if not each.moved}
+    return Work(sum(each.operations for each in works), sum(each.moved for each in works), frozenset(others))
+
+
+def _needed(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
+    """The operations that the results need, last first, with those inside functions that are called."""
+    wanted = {id(var) for var in jaxpr.outvars}
+    for eqn in reversed(jaxpr.eqns):
+        if not eqn.effects and not any(id(var) in wanted for var in eqn.outvars):
+            continue
+        wanted |= {id(var) for var in eqn.invars if isinstance(var, Var)}
+        if eqn.primitive.name in INNER and not known(eqn):
+            inner = eqn.params[INNER[eqn.primitive.name]]
+            yield from _needed(getattr(inner, "jaxpr", inner))
+        else:
+            yield eqn

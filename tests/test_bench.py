@@ -1,0 +1,217 @@
+"""The benchmark: what it times, in which order, what it makes of the times, what it prints. None asserts a time."""
+
+import json
+import math
+import time
+
+import jax
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import matcalc
+from matcalc import Rule
+from matcalc.bench import (
+    AUTODIFF,
+    OURS,
+    REGIMES,
+    Measured,
+    cells,
+    geometric_mean,
+    in_turn,
+    measure,
+    plot,
+    ratio,
+    summary,
+    verdict,
+)
+from matcalc.bench._limit import is_of_products
+from matcalc.bench._run import compiled
+from matcalc.cli import app
+
+FIELDS = {
+    "name", "sizes", "dtype", "batch", "contender", "median_s", "low_s", "high_s", "ratio_to_autodiff", "ratio_low",
+    "ratio_high", "compile_s", "flops", "peak_bytes",
+}  # fmt: skip
+
+
+# --- Measuring
+
+
+def test_contenders_run_in_turn_each_round_from_another_one_on():
+    calls = []
+    thunks = {name: lambda name=name: (calls.append(name), time.sleep(0.002)) for name in "ABC"}
+    samples = in_turn(thunks, seconds=60, pairs=6)
+    assert "".join(calls[-18:]) == "ABCBCACAB" * 2
+    assert {name: len(taken) for name, taken in samples.items()} == dict.fromkeys("ABC", 6)
+
+
+def test_short_calls_are_taken_many_at_a_time():
+    count = 0
+
+    def thunk():
+        nonlocal count
+        count += 1
+
+    in_turn({"A": thunk}, seconds=60, pairs=7)
+    assert count > 7 * 100
+
+
+def test_a_ratio_is_paired_and_its_interval_holds_it():
+    rng = np.random.default_rng(0)
+    disturbance = rng.lognormal(0, 2, size=40)  # of the machine, the same for both contenders of a round
+    middle, low, high = ratio(disturbance, 3 * disturbance * rng.normal(1, 0.01, size=40))
+    assert 2.97 < low <= middle <= high < 3.03
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(1.0, 0.95), (1.1, 0.5)])
+def test_the_interval_covers_the_true_ratio_as_often_as_it_says(factor, expected):
+    rng = np.random.default_rng(1)
+    covered = 0
+    for _ in range(200):
+        ours, theirs = rng.lognormal(0, 0.1, size=(2, 40))
+        _, low, high = ratio(ours, theirs)
+        covered += low <= factor <= high
+    assert covered >= 180 if factor == 1.0 else covered <= 100
+
+
+def test_the_geometric_mean():
+    assert geometric_mean([2.0, 8.0]) == pytest.approx(4)
+    assert math.isnan(geometric_mean([]))
+
+
+# --- What is measured
+
+
+def test_every_derivative_has_cells_in_both_dtypes_and_every_regime_has_some():
+    regimes = ("scalar", "square 8", "tall", "wide", "thin", "long", REGIMES[-1])
+    found = set()
+    for entry in matcalc.CATALOGUE.values():
+        of_entry = list(cells(entry, regimes=regimes)) if entry.order else []
+        assert bool(of_entry) == (entry.order > 0)
+        found |= {(cell.regime, cell.dtype) for cell in of_entry}
+    assert found == {(regime, dtype) for regime in regimes for dtype in ("float32", "float64")}
+
+
+@pytest.mark.parametrize(
+    "name", ["tr_axbxtc", "det_x", "hess_quad_xax", "direction_x_minus_a", "product_rule", "tr_xk"]
+)
+@pytest.mark.parametrize("quantity", ["derivative", "both", "value"])
+def test_contenders_compute_the_same(name, quantity):
+    regimes = ("square 8", "10000 of 4") if quantity == "derivative" else ("square 8",)
+    for cell in cells(matcalc.CATALOGUE[name], ["float64"], regimes, quantity):
+        with jax.enable_x64(True):
+            ours, theirs = (f(*cell.arrays) for f in (cell.ours(), cell.by_jax()))
+        for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+            assert a.shape == b.shape
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9 * float(np.abs(b).max()))
+
+
+def test_determinants_are_scaled_so_that_none_overflows():
+    (cell,) = cells(matcalc.det_axb, ["float32"], ["square 256"])
+    assert np.isfinite(cell.ours()(*cell.arrays)).all()
+
+
+def test_a_cell_has_times_ratios_and_what_xla_says():
+    (cell,) = cells(matcalc.tr_axbxtc, ["float32"], ["square 8"])
+    ours, theirs = measure(cell, seconds=0.01, with_limit=True)
+    assert (ours.contender, theirs.contender) == (OURS, AUTODIFF)
+    assert theirs.ratio_to_autodiff == theirs.ratio_low == theirs.ratio_high == 1
+    for r in (ours, theirs):
+        assert 0 < r.low_s <= r.median_s <= r.high_s
+        assert r.compile_s > 0
+        assert r.peak_bytes >= 8 * 8 * 4
+    assert ours.operations < theirs.operations
+    assert ours.over_limit > 0
+
+
+def test_only_programs_of_products_have_a_limit():
+    def program(name):
+        (cell,) = cells(matcalc.CATALOGUE[name], ["float32"], ["square 8"])
+        return compiled(cell.ours(), cell.arrays).work
+
+    assert is_of_products(program("tr_axbxtc"))
+    assert not is_of_products(program("logabsdet_x"))
+    assert not is_of_products(program("tr_expm"))
+
+
+# --- What is shown
+
+
+def measured(contender, ratios=(1.0, 1.0, 1.0), **changes):
+    given = dict(zip(("ratio_to_autodiff", "ratio_low", "ratio_high"), ratios, strict=True))
+    times = {"median_s": 1e-3, "low_s": 1e-3, "high_s": 1e-3, "rounds": 7, "peak_bytes": 10}
+    where = {"name": "f", "kind": "scalar by matrix", "regime": "square 8", "quantity": "derivative", "sizes": {"n": 8}}
+    return Measured(**where | times | given | changes, dtype="float32", batch=None, contender=contender)
+
+
+def test_verdicts_and_the_summary_name_what_falls_short():
+    assert verdict(measured(OURS, (2.0, 1.5, 3.0))) == "win"
+    assert verdict(measured(OURS, (1.0, 0.9, 1.1))) == "tie"
+    assert verdict(measured(OURS, (0.5, 0.4, 0.6))) == "loss"
+    results = []
+    for name, ratios, peak in (("good", (4.0, 3.0, 5.0), 10), ("bad", (0.25, 0.2, 0.3), 11)):
+        results += [measured(OURS, ratios, name=name, peak_bytes=peak), measured(AUTODIFF, name=name)]
+    text = "\n".join(summary(results))
+    assert "2 cells: 1 wins, 0 ties, 1 losses" in text
+    assert "1.00 times as fast in the geometric mean" in text
+    assert "bad (scalar by matrix), square 8, float32, derivative: 0.25 (0.20 to 0.30)" in text
+    assert "1 cells take more memory than autodiff: bad." in text
+    assert "good" not in text
+    assert len(plot(results).axes) == 1
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["bench", *arguments])
+
+
+def test_the_command(tmp_path):
+    result_file, picture = tmp_path / "result.json", tmp_path / "plot.png"
+    options = ["--regime", "square 8", "--dtype", "float32", "--seconds", "0.01", "--against", "autodiff,numpy"]
+    result = run("tr_axb", "tr_xk", *options, "--json", str(result_file), "--plot", str(picture))
+    assert result.exit_code == 0, result.output
+    assert "tr_axb l=8,m=8,n=8 float32" in result.output
+    assert "numpy / closed form" in result.output
+    protocol = json.loads(result_file.read_text())
+    assert protocol["environment"]["processor"]
+    rows = protocol["results"]
+    assert {(r["name"], r["contender"]) for r in rows} == {
+        (name, contender) for name in ("tr_axb", "tr_xk") for contender in (OURS, AUTODIFF, "numpy")
+    }
+    assert all(set(r) >= FIELDS for r in rows)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_json_to_stdout_is_nothing_else():
+    result = run("tr_x", "--regime", "square 8", "--dtype", "float32", "--seconds", "0.01", "--json", "-")
+    assert {r["name"] for r in json.loads(result.output)["results"]} == {"tr_x"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tr_y"], "there is no identity named 'tr_y'"),
+        (["gram"], "a definition has no derivative to time"),
+        (["tr_x", "--regime", "round"], "--regime takes scalar, square 8"),
+        (["tr_x", "--against", "fortran"], "--against takes autodiff, torch, autograd, numpy"),
+        (["tr_x", "--quantity", "speed"], "--quantity takes derivative, both, value"),
+        (["tr_x", "--plot", "picture.txt"], "--plot takes a file named .png, .svg or .pdf"),
+        (["tr_x", "--seconds", "0"], "0.01"),
+    ],
+)
+def test_wrong_usage(arguments, message):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.replace("│", " ").split())
+
+
+def test_the_quick_overview_has_every_identity_once():
+    quick = [
+        cell
+        for entry in matcalc.CATALOGUE.values()
+        if entry.order
+        for cell in cells(entry, ["float32"], ["scalar", "square 64"])
+        if cell.kind == [*entry.covers][-1]
+    ]
+    assert [cell.identity for cell in quick] == [entry for entry in matcalc.CATALOGUE.values() if entry.order]
+    assert any(isinstance(cell.identity, Rule) for cell in quick)
