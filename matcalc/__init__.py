@@ -113,11 +113,18 @@ from matcalc.vector_by_vector import xa as xa
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from matcalc._operator import DerivativeOperator as DerivativeOperator
+    from matcalc._operator import derivative_operator as derivative_operator
     from matcalc.planner import reassociate as reassociate
     from matcalc.referee import check_gradient as check_gradient
 
 # Who imports an identity need not wait for the machinery that these bring.
-_LATER = {"check_gradient": "matcalc.referee", "reassociate": "matcalc.planner"}
+_LATER = {
+    "DerivativeOperator": "matcalc._operator",
+    "check_gradient": "matcalc.referee",
+    "derivative_operator": "matcalc._operator",
+    "reassociate": "matcalc.planner",
+}
 
 
 def __getattr__(name: str) -> Any:

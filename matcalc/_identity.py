@@ -22,6 +22,7 @@ from matcalc._linalg import with_derivative
 from matcalc._signature import RANKS, Kind, Signature
 
 if TYPE_CHECKING:
+    from matcalc._operator import DerivativeOperator
     from matcalc.referee import Report
 
 P = ParamSpec("P")
@@ -154,6 +155,35 @@ class Identity(Generic[P]):
     def autodiff(self, *args: Any, layout: Layout = "jax", **kwargs: Any) -> jax.Array:
         """The same derivative by JAX's automatic differentiation of the plain function, without the closed form."""
         return self._run(self._in_layout("autodiff", layout), args, kwargs)
+
+    def derivative_operator(
+        self, *args: Any, order: Literal[1, 2] | None = None, **kwargs: Any
+    ) -> "DerivativeOperator":
+        """The derivative with respect to `wrt` at a point as a linear map, with `@`, `.T` and `.dense()`.
+
+        `order` 2 is the Hessian, the derivative of the closed form, of an identity with a scalar value; by default it
+        is that of the identity. A product with it costs what its factors cost: with ∂X⁻ᵀ, two matrix products. Raises
+        as a call does for wrong shapes and dtypes, ValueError for a Hessian of what is no scalar, and for a definition.
+        """
+        from matcalc._operator import derivative_operator
+
+        if self.order == 0:
+            raise ValueError(f"{self.name} is a definition, and has no derivative.")
+        values = self.signature.bind(args, kwargs)
+        plain = _planned(self.value_of)
+
+        def value(x: Any) -> Any:
+            return plain(self.moved(values, x))
+
+        def gradient(x: Any) -> Any:
+            moved = self.moved(values, x)
+            return self.derivative_of(moved) if self.order == 1 else jax.grad(value)(x)
+
+        x = jnp.asarray(self.origin(values))
+        of_order = order or self.order
+        if of_order == 2 and (axes := jax.eval_shape(value, x).ndim):
+            raise ValueError(f"{self.name}: order=2 is the Hessian of a scalar, and the value has {axes} axes.")
+        return derivative_operator(value if of_order == 1 else gradient, x)
 
     def sample(
         self, key: Any = 0, *, dtype: Any = np.float32, kind: Kind | None = None, **sizes: int

@@ -42,8 +42,9 @@ class Values:
         if kind == "array":
             array = self.read(what)
             return array, tuple(range(array.ndim))
-        if kind == "ones":
-            return jnp.ones(self.space.shapes[node], what), (0,)
+        if kind in ("ones", "eye"):
+            constant = {"ones": jnp.ones, "eye": jnp.eye}[kind](what[0], dtype=what[1])
+            return constant, tuple(range(constant.ndim))
         option = self.plan.chosen[node]
         if option.name == "factor":
             X, _ = self._labelled(option.parts[0])

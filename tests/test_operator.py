@@ -1,0 +1,135 @@
+"""Derivatives as linear maps: they agree with JAX's Jacobians, and cost what their factors cost."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import matcalc
+from matcalc import derivative_operator
+
+n = 4
+rng = np.random.default_rng(0)
+X, A, V = (jnp.asarray(rng.standard_normal((n, n)) + shift * np.eye(n), jnp.result_type(float)) for shift in (3, 0, 0))
+B = jnp.asarray(rng.standard_normal((n, 3)), X.dtype)
+ones = jnp.ones(n, X.dtype)
+
+FUNCTIONS = {
+    "inverse": jnp.linalg.inv,
+    "gram": lambda X: X @ B @ B.T @ X,
+    "transpose": lambda X: X.T,
+    "multiple": lambda X: 2 * X,
+    "sum": lambda X: X @ A + X.T @ A - X,
+    "trace": jnp.trace,
+    "trace times itself": lambda X: jnp.trace(X) * X,
+    "total": lambda X: ones @ X @ ones,
+    "direction": lambda X: X / jnp.linalg.norm(X),
+    "elementwise": jnp.sin,
+    "constant": lambda X: A,
+}
+
+
+def assert_close(a, b):
+    assert a.shape == b.shape
+    assert float(jnp.max(jnp.abs(a - b), initial=0)) <= 200 * float(jnp.finfo(b.dtype).eps * (1 + jnp.max(jnp.abs(b))))
+
+
+@pytest.mark.parametrize("f", FUNCTIONS.values(), ids=list(FUNCTIONS))
+def test_it_is_the_jacobian(f):
+    J, D = jax.jacfwd(f)(X), derivative_operator(f, X)
+    W = jnp.asarray(rng.standard_normal(D.shape[0]), X.dtype)
+    assert D.shape == (W.shape, X.shape)
+    assert D.T.shape == (X.shape, W.shape)
+    assert_close(D @ V, jnp.tensordot(J, V, 2))
+    assert_close(D.T @ W, jnp.tensordot(W, J, W.ndim))
+    assert_close(D.T.T @ V, D @ V)
+    assert_close(D.dense(), J)
+    assert_close(D.T.dense(), jnp.moveaxis(J, range(W.ndim), range(-W.ndim, 0)))
+
+
+def test_it_goes_through_transformations():
+    D = derivative_operator(jnp.linalg.inv, X)
+    assert_close(jax.jit(lambda D, V: D @ V)(D, V), D @ V)
+    assert_close(jax.vmap(lambda V: D @ V)(jnp.stack([V, X]))[0], D @ V)
+    assert_close(jax.jit(lambda X: derivative_operator(jnp.linalg.inv, X).dense())(X), D.dense())
+    assert_close(jax.grad(lambda X: jnp.sum(derivative_operator(jnp.linalg.inv, X) @ V))(X), jax.grad(
+        lambda X: jnp.sum(jax.jvp(jnp.linalg.inv, (X,), (V,))[1]))(X))  # fmt: skip
+
+
+def test_a_kronecker_product_is_multiplied_only_where_it_is_written_down():
+    D = derivative_operator(jnp.linalg.inv, X)
+    assert str(jax.make_jaxpr(lambda V: D @ V)(V)).count("dot_general") == 2
+    assert "dot_general" not in str(jax.make_jaxpr(D.dense)())  # products entry by entry: n⁴ of them
+    H = matcalc.logabsdet_x.derivative_operator(X, order=2)
+    assert str(jax.make_jaxpr(lambda V: H @ V)(V)).count("dot_general") == 2
+    assert "dot_general" not in str(jax.make_jaxpr(H.dense)())
+
+
+def largest_product(D, v):
+    """The entries of the largest array that a product with an operator makes, beside what it keeps of the point."""
+    return max(np.prod(eqn.outvars[0].aval.shape, initial=1) for eqn in jax.make_jaxpr(lambda v: D @ v)(v).jaxpr.eqns)
+
+
+def test_diagonal_plus_rank_one_is_applied_without_a_matrix():
+    x, a, v = jnp.asarray(rng.standard_normal((3, 50)), X.dtype)
+    D = matcalc.direction_x_minus_a.derivative_operator(x, a)
+    assert_close(D @ v, matcalc.direction_x_minus_a.derivative(x, a) @ v)
+    assert_close(D.dense(), matcalc.direction_x_minus_a.derivative(x, a))
+    assert largest_product(D, v) == 50
+
+
+def sample(identity):
+    kind = next(iter(identity.covers))
+    return [a if isinstance(a, int) else jnp.asarray(a) for a in identity.sample(0, dtype=X.dtype, kind=kind)]
+
+
+def test_every_identity_has_one(entry):
+    args = sample(entry)
+    if entry.order == 0:
+        with pytest.raises(ValueError, match="is a definition, and has no derivative"):
+            entry.derivative_operator(*args)
+        return
+    D, J = entry.derivative_operator(*args), entry.derivative(*args)
+    dx = jnp.asarray(rng.standard_normal(D.shape[1]), X.dtype)
+    expected = jnp.tensordot(J, dx, dx.ndim)
+    scale = jnp.linalg.norm(jnp.ravel(J)) * jnp.linalg.norm(jnp.ravel(dx))
+    assert (D @ dx).shape == expected.shape
+    assert float(jnp.max(jnp.abs(D @ dx - expected), initial=0)) <= 1e3 * float(jnp.finfo(X.dtype).eps * scale)
+
+
+@pytest.mark.parametrize(
+    "name", ["logabsdet_x", "quad_xax", "lsq_xa_minus_b", "fro_xat_minus_b", "tr_kron_xx", "det_x"]
+)
+def test_hessians(name):
+    identity = matcalc.CATALOGUE[name]
+    args = sample(identity)
+    names = [p.name for p in identity.signature.parameters]
+    k = names.index(identity.wrt)
+    H = identity.derivative_operator(*args, order=2)
+    expected = jax.hessian(lambda x: identity.value_of(dict(zip(names, [*args[:k], x, *args[k + 1 :]], strict=True))))
+    np.testing.assert_allclose(H.dense(), expected(args[k]), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(H.T.dense(), H.dense(), rtol=1e-3, atol=1e-4)  # symmetric in the two changes
+
+
+def test_lineax_solves_with_it():
+    import lineax
+
+    D = derivative_operator(jnp.linalg.inv, X)
+    found = lineax.linear_solve(D.as_lineax(), D @ V, lineax.GMRES(rtol=1e-5, atol=1e-5)).value
+    np.testing.assert_allclose(found, V, atol=1e-3)
+
+
+def test_bad_arguments():
+    D = derivative_operator(jnp.linalg.inv, X)
+    with pytest.raises(ValueError, match=r"takes an array of shape \(4, 4\), got \(4,\)"):
+        D @ ones
+    with pytest.raises(TypeError, match=r"got int32. Use .astype"):
+        D @ jnp.ones((4, 4), jnp.int32)
+    with pytest.raises(TypeError, match="floating point numbers, got int32"):
+        derivative_operator(lambda X: X, jnp.ones((4, 4), jnp.int32))
+    with pytest.raises(TypeError, match="must return one array, got tuple"):
+        derivative_operator(lambda X: (X, X), X)
+    with pytest.raises(ValueError, match="X must be n×n"):
+        matcalc.logabsdet_x.derivative_operator(B)
+    with pytest.raises(ValueError, match="order=2 is the Hessian of a scalar, and the value has 1 axes"):
+        matcalc.direction_x_minus_a.derivative_operator(ones, 2 * ones, order=2)
