@@ -23,6 +23,7 @@ from matcalc._signature import RANKS, Kind, Signature
 
 if TYPE_CHECKING:
     from matcalc._operator import DerivativeOperator
+    from matcalc.planner import Order
     from matcalc.referee import Report
 
 P = ParamSpec("P")
@@ -184,6 +185,31 @@ class Identity(Generic[P]):
         if of_order == 2 and (axes := jax.eval_shape(value, x).ndim):
             raise ValueError(f"{self.name}: order=2 is the Hessian of a scalar, and the value has {axes} axes.")
         return derivative_operator(value if of_order == 1 else gradient, x)
+
+    def plan(self, *, dtype: Any = np.float32, kind: Kind | None = None, **sizes: int) -> "Order":
+        """The order in which the closed form is evaluated at these sizes, with multiply-adds and bytes, to print.
+
+        Beside it stand the order of the chapter and JAX's automatic derivative. `sizes` and `kind` are those of
+        `sample`, and raise the same errors. Nothing is computed.
+        """
+        from matcalc.planner import Order, steps, work
+
+        kind = kind or next(iter(self.covers))
+        lengths, shapes = self.signature.sizes(kind, sizes), self.signature.shapes(kind, sizes)
+        arrays = {name: jax.ShapeDtypeStruct(shape, dtype) for name, shape in shapes.items()}
+        integers = {p.name: 2 if p.indexes is None else 0 for p in self.signature.integers}
+
+        def program(of: Callable[[Values], Any]) -> Any:
+            return jax.make_jaxpr(lambda *given: of(dict(zip(arrays, given, strict=True)) | integers))(*arrays.values())
+
+        planned = program(self.derivative_of)
+        ways = {"this order": planned, "as written": program(lambda values: self.body(**values)[1])}
+        if self.order:
+            ways["autodiff"] = program(self.autodiff_of)
+        where = ", ".join(f"{name}={number}" for name, number in (lengths | integers).items())
+        title = f"{self.equation()}, at {where} in {np.dtype(dtype)}"
+        works = {way: work(closed) for way, closed in ways.items()}
+        return Order(title, steps(planned, list(arrays)), works, np.dtype(dtype).itemsize)
 
     def sample(
         self, key: Any = 0, *, dtype: Any = np.float32, kind: Kind | None = None, **sizes: int

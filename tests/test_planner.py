@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import matcalc
 from matcalc import reassociate
 from matcalc.planner._search import TRAFFIC, Space, Term, cheapest
 
@@ -393,3 +394,29 @@ def test_the_derivative_of_an_inverse_is_two_products():
     for derivative in (jax.jacfwd, jax.jacrev):
         agree(derivative(reassociate(jnp.linalg.inv))(X), derivative(jnp.linalg.inv)(X))
         agree(derivative(derivative(reassociate(jnp.linalg.inv)))(X), derivative(derivative(jnp.linalg.inv))(X))
+
+
+# --- What it tells
+
+
+def test_the_plan_of_an_identity_is_printed_beside_other_ways():
+    text = str(matcalc.tr_axbxtc.plan(l=8, m=2048, n=64)).splitlines()
+    assert text[0] == "∂/∂X tr(A X B Xᵀ C) = C A X B + Aᵀ Cᵀ X Bᵀ, at l=8, m=2048, n=64 in float32"
+    assert text[3].split() == ["T1", "=", "Cᵀ", "X", "8×64", "1,048,576"]
+    totals = {line.split("  ")[1]: line.split()[-2].replace(",", "") for line in text if "this order" in line}
+    assert totals == {"this order": str(8 * 64 * (4 * 2048 + 2 * 64))}
+    assert [line.split("  ")[1].strip() for line in text[-3:]] == ["this order", "as written", "autodiff"]
+
+
+def test_a_plan_can_be_had_for_every_entry_and_never_has_more_operations_than_written(case):
+    entry, kind = case
+    order = entry.plan(kind=kind)
+    assert order.works["this order"].operations <= order.works["as written"].operations
+    assert order.title in str(order)
+    for step in order.steps:
+        assert f"{step.name} = {step.text}" in repr(order)
+
+
+def test_a_plan_of_unknown_sizes_is_refused():
+    with pytest.raises(ValueError, match="there is no size 'z' here"):
+        matcalc.tr_x.plan(z=3)

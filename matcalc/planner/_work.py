@@ -12,6 +12,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Var
 JaxprEqn = Any  # of JAX, whose types say too little of shapes
 
 INNER = {"jit": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
+PRODUCTS = {"add", "add_any", "dot_general", "mul", "reduce_sum", "sub", "trace"}
 # What moves entries, or makes them of nothing: no work by itself.
 FREE = {
     "broadcast_in_dim", "concatenate", "convert_element_type", "copy", "eq", "iota", "neg", "optimization_barrier",
@@ -36,7 +37,10 @@ def _function(name: str, closed: ClosedJaxpr) -> str | None:
 
 
 class Work(NamedTuple):
-    """Multiply-adds and additions, the entries that they read and write, and the names of what was not counted."""
+    """Multiply-adds and additions, the entries that they read and write, and the names of all other operations.
+
+    Of those, factorisations and solutions are counted too.
+    """
 
     operations: int
     moved: int
@@ -44,7 +48,9 @@ class Work(NamedTuple):
 
 
 def work_of(eqn: JaxprEqn) -> Work:
-    """The work of an operation as it is written; none of one that only moves entries, or that is not understood."""
+    """The work of an operation as it is written; none of one that only moves entries or counts, or is not understood."""
+    if not jnp.issubdtype(eqn.outvars[0].aval.dtype, jnp.inexact):
+        return Work(0, 0)
     name, out = known(eqn) or eqn.primitive.name, math.prod(eqn.outvars[0].aval.shape)
     moved = out + sum(math.prod(a.aval.shape) for a in eqn.invars)
     match name:
@@ -54,6 +60,12 @@ def work_of(eqn: JaxprEqn) -> Work:
         case "inv":
             n = math.isqrt(out)
             return Work(n**3 // 3 + n**3, 2 * moved)
+        case "lu":
+            return Work(math.prod(eqn.outvars[0].aval.shape) * eqn.outvars[0].aval.shape[-1] // 3, moved)
+        case "custom_linear_solve":
+            return Work(out * eqn.outvars[0].aval.shape[0], moved)
+        case "triangular_solve":
+            return Work(out * eqn.invars[0].aval.shape[-1] // 2, moved)
         case "trace":
             return Work(eqn.invars[0].aval.shape[0], moved)
         case "add" | "add_any" | "sub" | "mul":
@@ -64,21 +76,21 @@ def work_of(eqn: JaxprEqn) -> Work:
 
 def work(closed: ClosedJaxpr) -> Work:
     """The work of a program; what its results do not need is not counted."""
-    eqns = [eqn for eqn in _needed(closed.jaxpr) if eqn.primitive.name not in FREE]
+    eqns = [eqn for eqn in needed(closed.jaxpr) if eqn.primitive.name not in FREE]
     works = list(map(work_of, eqns))
-    others = {known(eqn) or eqn.primitive.name for eqn, each in zip(eqns, works, strict=True) if not each.moved}
+    others = {known(eqn) or eqn.primitive.name for eqn in eqns} - PRODUCTS
     return Work(sum(each.operations for each in works), sum(each.moved for each in works), frozenset(others))
 
 
-def _needed(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
-    """The operations that the results need, last first, with those inside functions that are called."""
+def needed(jaxpr: Jaxpr, *, inside: bool = True) -> Iterator[JaxprEqn]:
+    """The operations that the results need, last first; of functions that are called, those inside."""
     wanted = {id(var) for var in jaxpr.outvars}
     for eqn in reversed(jaxpr.eqns):
         if not eqn.effects and not any(id(var) in wanted for var in eqn.outvars):
             continue
         wanted |= {id(var) for var in eqn.invars if isinstance(var, Var)}
-        if eqn.primitive.name in INNER and not known(eqn):
+        if inside and eqn.primitive.name in INNER and not known(eqn):
             inner = eqn.params[INNER[eqn.primitive.name]]
-            yield from _needed(getattr(inner, "jaxpr", inner))
+            yield from needed(getattr(inner, "jaxpr", inner))
         else:
             yield eqn
