@@ -8,6 +8,7 @@ timed in turn, A B A B …, and compared pair by pair.
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from matcalc.cli import processor
 
 RUNS = 3
 PAIRS = 21
@@ -36,7 +39,7 @@ def main() -> None:
         file = str(Path(folder) / "verify.json")
         verify = [seconds("-m", "matcalc", "verify", "--json", file) for _ in range(RUNS)]
         protocol: dict[str, Any] = json.loads(Path(file).read_text())
-    environment = protocol["environment"]
+    environment = protocol["environment"] | {"processor": processor(), "cores": os.cpu_count()}
     pairs = [(seconds("-c", "import matcalc"), seconds("-c", "import jax")) for _ in range(PAIRS)]
     low, ratio, high = statistics.quantiles([ours / theirs for ours, theirs in pairs], n=4)
     result = {

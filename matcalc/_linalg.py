@@ -117,9 +117,19 @@ def adj(X: Array) -> Array:
     """
     if len(X) <= 4:
         return _adj_by_cofactors(X)
-    factors = lu_factor(jax.lax.stop_gradient(X))
-    pivots = jnp.abs(jnp.diag(factors[0]))
-    safe = jnp.min(pivots) > len(X) * jnp.finfo(X.dtype).eps * jnp.max(pivots)
+    return _adj_of_any_rank(X)
+
+
+@jax.custom_jvp
+def _adj_of_any_rank(X: Array) -> Array:
+    factors, safe = _factored(X)
+    A = _adj_by_lu(X, factors)
+    return jax.lax.cond(safe, lambda A, _: A, lambda _, X: _adj_by_svd(X), A, X)
+
+
+@_adj_of_any_rank.defjvp
+def _adj_of_any_rank_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    factors, safe = _factored(*primals)
 
     # Under vmap both branches run and one is selected, so each is given a matrix that it can take.
     def invertible(X: Array, LU: Array, swaps: Array) -> Array:
@@ -128,7 +138,14 @@ def adj(X: Array) -> Array:
     def singular(X: Array, LU: Array, swaps: Array) -> Array:
         return _adj_by_svd(jnp.where(safe, eye(X), X))
 
-    return jax.lax.cond(safe, invertible, singular, X, *factors)
+    return jax.jvp(lambda X: jax.lax.cond(safe, invertible, singular, X, *factors), primals, tangents)
+
+
+def _factored(X: Array) -> tuple[tuple[Array, Array], Array]:
+    """The LU factors of a matrix, and whether it is safely invertible."""
+    factors = lu_factor(jax.lax.stop_gradient(X))
+    pivots = jnp.abs(jnp.diag(factors[0]))
+    return factors, jnp.min(pivots) > len(X) * jnp.finfo(X.dtype).eps * jnp.max(pivots)
 
 
 def _adj_by_cofactors(X: Array) -> Array:

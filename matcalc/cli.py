@@ -205,7 +205,10 @@ def bench(
                 console.print(_timed(measured), soft_wrap=True)
         except KeyboardInterrupt:
             stopped = True
-        environment = _environment(Settings(precision="default"))
+        environment = _environment(Settings(precision="default")) | {
+            "processor": processor(),
+            "cores": os.cpu_count(),
+        }
         for line in timing.summary(results):
             console.print(line, soft_wrap=True)
         took = time.perf_counter() - started
@@ -511,8 +514,6 @@ def _environment(settings: Settings) -> dict[str, Any]:
         "platform": found[0].platform,
         "device_kind": found[0].device_kind,
         "device_count": len(found),
-        "processor": processor(),
-        "cores": os.cpu_count(),
         "matmul_precision": settings.precision,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }

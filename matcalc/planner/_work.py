@@ -48,7 +48,7 @@ class Work(NamedTuple):
 
 
 def work_of(eqn: JaxprEqn) -> Work:
-    """The work of an operation as it is written; none of one that only moves entries or counts, or is not understood."""
+    """The work of an operation as written; none of one that only moves entries or counts, or is not understood."""
     if not jnp.issubdtype(eqn.outvars[0].aval.dtype, jnp.inexact):
         return Work(0, 0)
     name, out = known(eqn) or eqn.primitive.name, math.prod(eqn.outvars[0].aval.shape)
