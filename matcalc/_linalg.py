@@ -111,9 +111,9 @@ def adj(X: Array) -> Array:
     """The adjugate X*, with X X* = |X| I, of a square matrix of any rank.
 
     By cofactors up to 4×4; else |X| X⁻¹ from one LU factorisation where X is safely invertible, or through singular
-    values. Derivatives of every order are right at invertible matrices and up to 4×4, the first derivative also at
-    larger singular ones. Source: G. W. Stewart, "On the adjugate matrix", Linear Algebra and its Applications 283
-    (1998).
+    values. Derivatives of every order are right at invertible matrices and up to 4×4 (but for the third at a 4×4 zero),
+    the first derivative also at larger singular ones. Source: G. W. Stewart, "On the adjugate matrix", Linear Algebra
+    and its Applications 283 (1998).
     """
     if len(X) <= 4:
         return _adj_by_cofactors(X)
@@ -168,11 +168,11 @@ def _adj_by_cofactors(X: Array) -> Array:
             sign = jnp.where(i == 0, 1, -1) * jnp.where(j == 0, 1, -1)
             Y = X[rows][:, columns]
             p, r, c = Y[0, 0], Y[0, 1:], Y[1:, 0]
-            p = jnp.where(p == 0, 1, p)  # of X = 0, where no entry is divided by it
-            S = Y[1:, 1:] - outer(c, r) / p
+            inverse_p = jnp.where(p == 0, 0, 1 / jnp.where(p == 0, 1, p))  # X = 0 has nothing to eliminate
+            S = Y[1:, 1:] - outer(c, r) * inverse_p
             C = _adj_by_cofactors(S)
             det_S = S[0] @ C[:, 0]
-            corner = det_S + r @ C @ c / p
+            corner = det_S + r @ C @ c * inverse_p
             adj_Y = jnp.block([[corner, -(r @ C)[None]], [-(C @ c)[:, None], p * C]])
             return sign.astype(X.dtype) * adj_Y[columns][:, rows]
 

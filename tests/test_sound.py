@@ -1,6 +1,7 @@
 """Sound numerics: where the textbook form overflows, squares a condition number, or is NaN, ours is right."""
 
 import itertools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,10 @@ import scipy.linalg
 
 import matcalc
 from matcalc import _linalg
+
+# Compiled once for each shape, and not each operation apart.
+adj, logm, sinm_cosm, expm = map(jax.jit, (_linalg.adj, _linalg.logm, _linalg.sinm_cosm, _linalg.expm))
+expm_jacobian = jax.jit(jax.jacrev(_linalg.expm))
 
 
 @pytest.fixture
@@ -41,9 +46,37 @@ def test_the_adjugate_at_every_rank(rng, n, rank):
     for X in (of_rank(rng, n, rank), np.diag((np.arange(n) < rank) * 1.0)):
         expected = cofactor_adjugate(X)
         scale = np.linalg.norm(X, 2) ** (n - 1) or 1
-        np.testing.assert_allclose(_linalg.adj(jnp.asarray(X)), expected, atol=1e-13 * scale)
+        np.testing.assert_allclose(adj(X), expected, atol=1e-13 * scale)
         if rank < n - 1:
             assert np.abs(matcalc.det_x.derivative(X)).max() <= 1e-13 * scale
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(("n", "rank"), [(n, r) for n in range(1, 5) for r in range(n + 1)])
+def test_every_derivative_of_a_small_determinant_at_every_rank(rng, n, rank):
+    """|X + t V| is a polynomial in t, whose coefficients are its derivatives at 0, found here by interpolation."""
+    X, V = of_rank(rng, n, rank), rng.normal(size=(n, n))
+    t = np.cos(np.pi * (np.arange(n + 1) + 0.5) / (n + 1))
+    coefficients = np.polynomial.polynomial.polyfit(t, [np.linalg.det(X + s * V) for s in t], n)
+    expected = [c * math.factorial(k) for k, c in enumerate(coefficients)]
+    scale = (np.linalg.norm(X, 2) + np.linalg.norm(V, 2)) ** n
+
+    def along(t):
+        return matcalc.det_x(X + t * V)
+
+    for k in range(1, n + 1 if (n, rank) != (4, 0) else 4):  # the fourth at the 4×4 zero is not, as the docstring says
+        along = jax.jacfwd(along)
+        np.testing.assert_allclose(jax.jit(along)(0.0), expected[k], atol=1e-12 * scale * math.factorial(k))
+
+
+@pytest.mark.parametrize("s", [(1, 1e-2, 1e-2, 1e-2), (1, 1, 1e-2, 1e-2), (1e8, 1e6, 1e5, 1)])
+def test_the_adjugate_of_a_small_graded_matrix_is_as_precise_as_it_can_be(rng, s):
+    """Relative rounding u of X changes adj(X) by u σ₁/σ₂ at the least; cofactors alone would lose its square."""
+    U, V = (np.linalg.qr(rng.normal(size=(4, 4)))[0] for _ in "UV")
+    X = (U * s @ V).astype(np.float32)
+    expected = cofactor_adjugate(X.astype(np.float64))
+    error = np.linalg.norm(adj(X) - expected) / np.linalg.norm(expected)
+    assert error <= 16 * np.finfo(np.float32).eps * s[0] / s[1]
 
 
 @pytest.mark.usefixtures("float64")
@@ -51,7 +84,7 @@ def test_the_adjugate_at_every_rank(rng, n, rank):
 def test_second_derivatives_of_the_determinant_at_every_rank(rng, rank):
     """∂²|X|/∂x_ij∂x_kl is a minor of order n - 2, exact by differences: |X| is affine in each entry."""
     X = of_rank(rng, 5, rank)
-    H = np.asarray(jax.hessian(matcalc.det_x)(X))
+    H = np.asarray(jax.jit(jax.hessian(matcalc.det_x))(X))
     assert np.all(np.isfinite(H))
 
     def at(*entries):
@@ -67,11 +100,12 @@ def test_second_derivatives_of_the_determinant_at_every_rank(rng, rank):
 
 def test_determinants_of_a_batch_with_singular_members_have_gradients_without_nan():
     batch = jnp.stack([jnp.eye(3), jnp.ones((3, 3)), jnp.zeros((3, 3)), jnp.diag(jnp.array([1.0, 2.0, 0.0]))])
-    gradients = jax.vmap(jax.grad(matcalc.det_x))(batch)
+    gradient, hessian = jax.grad(matcalc.det_x), jax.hessian(matcalc.det_x)
+    gradients, hessians = jax.jit(jax.vmap(lambda X: (gradient(X), hessian(X))))(batch)
     assert np.all(np.isfinite(gradients))
     for X, G in zip(batch, gradients, strict=True):
         np.testing.assert_allclose(G, cofactor_adjugate(np.asarray(X)).T, atol=1e-6)
-    assert np.all(np.isfinite(jax.vmap(jax.hessian(matcalc.det_x))(batch)))
+    assert np.all(np.isfinite(hessians))
 
 
 def test_other_arguments_of_a_singular_determinant_are_right_too():
@@ -150,12 +184,12 @@ def test_powers_from_one_on_of_singular_matrices_too(rng, k):
 def test_sine_cosine_and_logarithm_of_non_symmetric_matrices(rng):
     for n in (1, 2, 5, 9):
         X = rng.normal(size=(n, n))
-        sin_X, cos_X = _linalg.sinm_cosm(jnp.asarray(X))
+        sin_X, cos_X = sinm_cosm(X)
         np.testing.assert_allclose(sin_X, scipy.linalg.sinm(X), atol=1e-12)
         np.testing.assert_allclose(cos_X, scipy.linalg.cosm(X), atol=1e-12)
         A = scipy.linalg.expm(X)  # eigenvalues over several orders of magnitude
         if np.abs(np.linalg.eigvals(X).imag).max() < 3:
-            np.testing.assert_allclose(_linalg.logm(jnp.asarray(A)), X, atol=1e-9 * np.linalg.cond(A))
+            np.testing.assert_allclose(logm(A), X, atol=1e-9 * np.linalg.cond(A))
 
 
 def test_no_kronecker_product_is_formed_only_to_be_traced():
@@ -185,9 +219,9 @@ def test_rectangular_kronecker_traces(rng, p, q):
 def test_nothing_is_differentiated_twice_into_nan_at_repeated_singular_values():
     """At X = I every singular value is the same, which the derivative of an SVD cannot take."""
     I = jnp.eye(3)
-    assert np.all(np.isfinite(jax.hessian(matcalc.det_x)(I)))
-    assert np.all(np.isfinite(jax.jacfwd(jax.hessian(matcalc.det_x))(I)))
-    assert np.all(np.isfinite(jax.hessian(matcalc.logdet_xtx)(I)))
+    hessian = jax.hessian(matcalc.det_x)
+    for f in (hessian, jax.jacfwd(hessian), jax.hessian(matcalc.logdet_xtx)):
+        assert np.all(np.isfinite(jax.jit(f)(I)))
 
 
 @pytest.mark.parametrize("norm", [0.0, 1.0, 5.0, 9.5, 10.0, 10.5, 10.74, 21.0, 100.0])
@@ -202,7 +236,6 @@ def test_the_exponential_is_right_where_that_of_jax_is_not(norm):
     for _ in range(14):
         exact = exact @ exact
     with jax.enable_x64(True):
-        E = np.asarray(_linalg.expm(jnp.asarray(X)))
-        jacobian = jax.jacrev(_linalg.expm)(jnp.asarray(X))
+        E, jacobian = np.asarray(expm(X)), expm_jacobian(X)
     assert np.linalg.norm(E - exact) <= 1e-13 * np.linalg.norm(exact)
     assert np.all(np.isfinite(jacobian))

@@ -26,7 +26,8 @@ NODES = 500  # that a search may look at
 SUMS = 500  # that it may write down
 STEPS = 5000  # that it may take to better the best plan found
 REORDERED = 24  # ways to write a product in which an array stands several times
-TRAFFIC = 8  # operations in the time in which an entry is read or written
+TRAFFIC = 8  # operations of a product in the time in which an entry is read or written
+SOLVING = 2  # operations of a product in the time of one of a solution, which is no product of large blocks
 
 
 class TooLarge(Exception):
@@ -66,7 +67,12 @@ class Option:
 
     @property
     def cost(self) -> int:
-        return self.operations + TRAFFIC * self.moved
+        return time(self.operations, self.moved, solves=self.name in ("solve", "invert"))
+
+
+def time(operations: int, moved: int, *, solves: bool = False) -> int:
+    """What is made small: the time of a step, in operations of a product."""
+    return operations * (SOLVING if solves else 1) + TRAFFIC * moved
 
 
 @dataclass(frozen=True)

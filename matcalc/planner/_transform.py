@@ -13,7 +13,6 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from matcalc.planner._evaluate import OURS, Values
 from matcalc.planner._search import (
     FACTORS,
-    TRAFFIC,
     Label,
     Labels,
     Node,
@@ -25,6 +24,7 @@ from matcalc.planner._search import (
     cheapest,
     connected,
     thin_sums,
+    time,
 )
 from matcalc.planner._work import known, work_of
 
@@ -393,7 +393,6 @@ class Program:
         """The goals with a plan, if that costs less than what is written and takes no more operations."""
         written = self._written(goals)
         operations = sum(work_of(eqn).operations for eqn in written)
-        moved = sum(work_of(eqn).moved + 2 * self._copied(eqn) for eqn in written)
         if not operations:
             return None
         try:
@@ -403,11 +402,15 @@ class Program:
             plan = cheapest(self.space, [self.goals[goal][0].node for goal in goals])
         except TooLarge:
             return None
-        is_cheaper = plan.cost < operations + TRAFFIC * moved or thin_sums(self.space, plan)
+        is_cheaper = plan.cost < sum(map(self._time, written)) or thin_sums(self.space, plan)
         if plan.operations > operations or not is_cheaper:
             return None
         precision = next((form.precision for goal in goals if (form := self.forms[goal]).multiplies), None)
         return Group(tuple(goals), plan, precision)
+
+    def _time(self, eqn: JaxprEqn) -> int:
+        operations, moved, _ = work_of(eqn)
+        return time(operations, moved + 2 * self._copied(eqn), solves=known(eqn) == "inv")
 
     def _copied(self, eqn: JaxprEqn) -> int:
         """The entries of a left factor that is summed over its first axis, where the right one could stand there."""
