@@ -22,6 +22,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     }
     for argument, values in of_entries.items():
         if argument in metafunc.fixturenames:
-            metafunc.parametrize(argument, values, ids=lambda e: e.name)
+            # Of the whole module, so that the tests of an entry run one after another, with what they share.
+            metafunc.parametrize(argument, values, ids=lambda e: e.name, scope="module")
     if "case" in metafunc.fixturenames:
         metafunc.parametrize("case", CASES, ids=[f"{e.name}-{kind.replace(' ', '_')}" for e, kind in CASES])

@@ -83,28 +83,29 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     assert parse(str(tree)) == tree
 
 
+def _larger_matrix(inner: st.SearchStrategy[Formula]) -> st.SearchStrategy[Formula]:
+    several = st.lists(inner, min_size=2, max_size=3).map(tuple)
+    return (
+        several.map(t.Sum)
+        | several.map(t.Product)
+        | inner.map(t.Neg)
+        | inner.map(t.Transpose)
+        | inner.map(lambda x: t.Product((t.Apply("tr", x), t.Name("A"))))
+        | inner.map(lambda x: t.Power(x, t.Number(2)))
+        | inner.map(lambda x: t.Apply("adj", x))
+        | st.builds(t.Infix, st.just("⊙"), inner, inner)
+        | inner.map(lambda x: t.Infix("/", x, t.Number(3)))
+        | inner.map(lambda x: t.Sigma("i", t.Number(1), t.Number(2), t.Product((t.Name("i"), x))))
+    )
+
+
+MATRIX = st.sampled_from("ABX").map(t.Name) | st.just(t.Constant("I", (t.Name("n"),)))
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.data())
-def test_transposes_and_terms_have_the_right_values(data: st.DataObject) -> None:
+@given(st.recursive(MATRIX, _larger_matrix, max_leaves=6))
+def test_transposes_and_terms_have_the_right_values(tree: Formula) -> None:
     """On random formulas of 3x3 matrices, t.T is the transposed value and the terms add up."""
-    matrix = st.sampled_from("ABX").map(t.Name) | st.just(t.Constant("I", (t.Name("n"),)))
-
-    def larger(inner: st.SearchStrategy[Formula]) -> st.SearchStrategy[Formula]:
-        several = st.lists(inner, min_size=2, max_size=3).map(tuple)
-        return (
-            several.map(t.Sum)
-            | several.map(t.Product)
-            | inner.map(t.Neg)
-            | inner.map(t.Transpose)
-            | inner.map(lambda x: t.Product((t.Apply("tr", x), t.Name("A"))))
-            | inner.map(lambda x: t.Power(x, t.Number(2)))
-            | inner.map(lambda x: t.Apply("adj", x))
-            | st.builds(t.Infix, st.just("⊙"), inner, inner)
-            | inner.map(lambda x: t.Infix("/", x, t.Number(3)))
-            | inner.map(lambda x: t.Sigma("i", t.Number(1), t.Number(2), t.Product((t.Name("i"), x))))
-        )
-
-    tree = data.draw(st.recursive(matrix, larger, max_leaves=6))
     random = np.random.default_rng(1)
     values = {letter: random.normal(size=(3, 3)) for letter in "ABX"}
     value = evaluate(tree, values, sizes={"n": 3})
@@ -492,7 +493,8 @@ def test_dtypes(dtype: type) -> None:
         value = evaluate(parse(text), {"A": A})
         assert value.dtype == dtype, text
         with jax.enable_x64(True):
-            assert evaluate(parse(text), {"A": jnp.asarray(A)}, xp=jnp).dtype == dtype, text
+            of_jax = jax.eval_shape(lambda A, text=text: evaluate(parse(text), {"A": A}, xp=jnp), A)
+        assert of_jax.dtype == dtype, text
     assert evaluate(parse("A⁻¹"), {"A": np.array([[2, 0], [0, 2]])}).tolist() == [[0.5, 0], [0, 0.5]]
 
 

@@ -44,27 +44,13 @@ def assert_close(actual, expected):
     assert np.linalg.norm((actual - expected).ravel()) <= 500 * np.finfo(expected.dtype).eps * (size or 1)
 
 
-def test_value_is_that_of_the_body_eager_jitted_and_mapped(identity):
-    args = arguments(identity)
+@pytest.fixture(scope="module")
+def found(identity):
+    """All that is compared of an identity, computed by one program: compiling it takes most of the time."""
+    args, (argnum, others) = arguments(identity), positions(identity)
     other = [b if isinstance(b, int) else a for a, b in zip(arguments(identity, seed=1), args, strict=True)]
     names = [p.name for p in identity.signature.parameters]
     axes = [None if isinstance(a, int) else 0 for a in args]
-
-    def together(*both):
-        args, other = both[: len(names)], both[len(names) :]
-        batch = [a if axis is None else jnp.stack([a, b]) for a, b, axis in zip(args, other, axes, strict=True)]
-        jitted = identity(*args), identity(**dict(zip(names, args, strict=True)))
-        return plain(identity)(*args), plain(identity)(*other), jitted, jax.vmap(identity, axes)(*batch)
-
-    expected, of_other, jitted, mapped = compiled(together, [*args, *other])
-    for value in (identity(*args), *jitted, mapped[0]):
-        assert_close(value, expected)
-    assert_close(mapped[1], of_other)
-
-
-def test_every_mode_of_differentiation_gives_the_closed_form(identity):
-    args = arguments(identity)
-    argnum, _ = positions(identity)
     nested = jax.jit(identity, static_argnums=integers(args))
     modes = {"closed form": identity.derivative, "autodiff": identity.autodiff}
     if identity.order == 2:
@@ -72,17 +58,37 @@ def test_every_mode_of_differentiation_gives_the_closed_form(identity):
     else:
         modes |= {"forward": jax.jacfwd(identity, argnum), "reverse": jax.jacrev(nested, argnum)}
 
-    def together(*args):
+    def together(*both):
+        args, other = both[: len(names)], both[len(names) :]
+        batch = [a if axis is None else jnp.stack([a, b]) for a, b, axis in zip(args, other, axes, strict=True)]
         value, derivative = identity.value_and_derivative(*args)
-        found = {name: mode(*args) for name, mode in modes.items()} | {"with the value": derivative}
+        derivatives = {name: mode(*args) for name, mode in modes.items()} | {"with the value": derivative}
         if identity.order == 1 and value.ndim == 0:
-            found["grad"] = jax.grad(identity, argnum)(*args)
-        return value, plain(identity)(*args), found
+            derivatives["grad"] = jax.grad(identity, argnum)(*args)
+        by_name = identity(**dict(zip(names, args, strict=True)))
+        every = (argnum, *others)
+        return {
+            "values": {"jitted": identity(*args), "by name": by_name, "with its derivative": value},
+            "mapped": jax.vmap(identity, axes)(*batch),
+            "expected": [plain(identity)(*args), plain(identity)(*other)],
+            "derivatives": derivatives,
+            "hessians": [jax.hessian(weighted(f), argnum)(*args) for f in (identity, plain(identity))],
+            "gradient": jax.grad(weighted(identity), argnum)(*args),
+            "by the others": jax.jacfwd(identity, others)(*args) if others else (),
+            "by every": [jax.jacrev(f, every)(*args) for f in (identity, plain(identity))],
+        }
 
-    value, expected, found = compiled(together, args)
-    assert_close(value, expected)
-    for derivative in found.values():
-        assert_close(derivative, found["closed form"])
+    return compiled(together, [*args, *other]) | {"eager": identity(*args)}
+
+
+def weighted(f):
+    """A number, for second derivatives: a sum of all entries, each with another weight."""
+
+    def of(*args):
+        values = jnp.ravel(f(*args))
+        return jnp.cos(jnp.arange(values.size, dtype=values.dtype)) @ values
+
+    return of
 
 
 def integers(args):
@@ -90,44 +96,33 @@ def integers(args):
 
 
 def compiled(f, args):
-    """f(*args) as one program: compiling takes most of the time, and what is written twice in it is compiled once."""
+    """f(*args) as one program."""
     return jax.jit(f, static_argnums=integers(args))(*args)
 
 
-def test_second_derivatives_are_right(identity):
-    args = arguments(identity)
-    argnum, _ = positions(identity)
+def test_value_is_that_of_the_body_eager_jitted_and_mapped(found):
+    expected, of_other = found["expected"]
+    for value in (found["eager"], *found["values"].values(), found["mapped"][0]):
+        assert_close(value, expected)
+    assert_close(found["mapped"][1], of_other)
 
-    def weighted(f):
-        def of(*args):
-            values = jnp.ravel(f(*args))
-            return jnp.cos(jnp.arange(values.size, dtype=values.dtype)) @ values
 
-        return of
+def test_every_mode_of_differentiation_gives_the_closed_form(found):
+    for derivative in found["derivatives"].values():
+        assert_close(derivative, found["derivatives"]["closed form"])
 
-    def together(*args):
-        ours, theirs = weighted(identity), weighted(plain(identity))
-        hessians = (jax.hessian(f, argnum)(*args) for f in (ours, theirs))
-        return *hessians, jax.grad(ours, argnum)(*args)
 
-    hessian, expected, gradient = compiled(together, args)
+def test_second_derivatives_are_right(found):
+    hessian, expected = found["hessians"]
     # Relative to the size of the derivative too: a Hessian that vanishes does so up to rounding only.
-    size = np.linalg.norm(np.ravel(gradient)) + np.linalg.norm(np.ravel(expected))
+    size = np.linalg.norm(np.ravel(found["gradient"])) + np.linalg.norm(np.ravel(expected))
     assert np.all(np.isfinite(hessian))
     assert np.linalg.norm(np.ravel(hessian - expected)) <= 2000 * np.finfo(hessian.dtype).eps * size
 
 
-def test_the_other_arguments_are_differentiated_rightly_alone_and_together(identity):
-    args = arguments(identity)
-    argnum, others = positions(identity)
-    every = (argnum, *others)
-
-    def together(*args):
-        forward = jax.jacfwd(identity, others)(*args) if others else ()
-        return forward, jax.jacrev(identity, every)(*args), jax.jacrev(plain(identity), every)(*args)
-
-    forward, reverse, expected = compiled(together, args)
-    for actual, right in zip((*reverse, *forward), (*expected, *expected[1:]), strict=True):
+def test_the_other_arguments_are_differentiated_rightly_alone_and_together(found):
+    every, expected = found["by every"]
+    for actual, right in zip((*every, *found["by the others"]), (*expected, *expected[1:]), strict=True):
         assert_close(actual, right)
 
 

@@ -16,8 +16,8 @@ import jax
 import numpy as np
 
 from matcalc._domains import named
-from matcalc._layout import LAYOUTS, Layout, from_layout, layout_shape, to_layout
-from matcalc.referee._evidence import Evidence, in_float64
+from matcalc._layout import LAYOUTS, from_layout, layout_shape, to_layout
+from matcalc.referee._evidence import Evidence, in_dtype, in_float64
 from matcalc.referee._program import SITES, Site
 from matcalc.referee._report import Cause
 from matcalc.referee._subject import Arrays, Program, Raised, is_real
@@ -114,7 +114,11 @@ class Search:
         if [D.shape for D in these] != [D.shape for D in those]:
             return False
         errors = self.evidence.distances(these, those)
-        return all(errors[k] <= min(self.allowed[k], max(self.before[k], self.allowed[k]) / GONE) for k in self.bad)
+        return all(errors[k] <= self.limit(k) for k in self.bad)
+
+    def limit(self, k: int) -> float:
+        """How far a block may be off where an explanation holds: rounding at most, and the discrepancy is gone."""
+        return min(self.allowed[k], max(self.before[k], self.allowed[k]) / GONE)
 
     def entry(self, place: tuple[Any, ...]) -> tuple[int, ...]:
         """A place, without the axis of the random tangents or cotangents along which a map is examined."""
@@ -218,8 +222,7 @@ def _other_layouts(search: Search) -> Iterator[tuple[str, Blocks]]:
     arranged = [
         to_layout(D, len(value), evidence.layout) for D, (value, _) in zip(search.claim, evidence.due, strict=True)
     ]
-    layouts: tuple[Layout, ...] = LAYOUTS
-    for layout in layouts:
+    for layout in LAYOUTS:
         fits = [D.shape == layout_shape(*due, layout) for D, due in zip(arranged, evidence.due, strict=True)]
         if layout != evidence.layout and all(fits[k] for k in search.bad):
             yield layout, search.changed(lambda k, layout=layout: from_layout(arranged[k], *evidence.due[k], layout))
@@ -309,9 +312,7 @@ def _entries(search: Search, at_most: int) -> Iterator[Cause]:
         for count, flat in enumerate(by_size[: min(at_most, (D.size + 1) // 2)], 1):
             place = np.unravel_index(flat, D.shape)
             corrected[place] = T[place]
-            if search.evidence.distances([corrected], [T])[0] <= min(
-                search.allowed[k], max(search.before[k], search.allowed[k]) / GONE
-            ):
+            if search.evidence.distances([corrected], [T])[0] <= search.limit(k):
                 places = [np.unravel_index(i, D.shape) for i in by_size[:count]]
                 seen = {search.entry(place): _entry(search, k, place) for place in reversed(places)}
                 found += reversed(seen.values())
@@ -451,7 +452,6 @@ def special_arguments(search: Search) -> Iterator[Cause]:
     evidence = search.evidence
     if not search.has_automatic or not evidence.moves or evidence.u_inside > unit_roundoff(np.float64):
         return
-    off = max(search.before[k] for k in search.bad)
     arrays = evidence.exact
     squares = [k for k, a in enumerate(arrays) if is_real(a) and a.ndim == 2 and 1 < a.shape[0] == a.shape[1]]
     # Not where it is, but at a general point: at a symmetric one every formula for symmetric matrices is right.
@@ -572,7 +572,7 @@ def instability(evidence: Evidence, wrong: "Comparison") -> Cause | None:
     u = unit_roundoff(np.float32)
     if evidence.formula is None or evidence.u > u:
         return None
-    coarse = [a.astype(np.float32) if is_real(a) else a for a in evidence.subject.arrays]
+    coarse = in_dtype(evidence.subject.arrays, np.float32)
     rounded, exact = _claim_at(evidence, coarse), _claim_at(evidence, in_float64(coarse))
     if rounded is None or exact is None:
         return None

@@ -4,7 +4,7 @@ import contextlib
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
 from typing import Any, cast
 
 import jax
@@ -113,16 +113,28 @@ def check_identity(entry: Identity[Any], args: tuple[Any, ...], **options: Any) 
         return to_layout(D, entry.value_axes(value.ndim), layout)
 
     names = list(values)
+
+    def along(x: Any) -> dict[str, Any]:
+        return entry.moved(values, x)
+
+    def anywhere(*args: Any) -> dict[str, Any]:
+        return dict(zip(names, args, strict=True))
+
+    at: Callable[..., dict[str, Any]]
     where: Any = None
     if isinstance(entry, Rule):  # by x, along which its functions move
-        f: Any = lambda x: entry.value_of(entry.moved(values, x))  # noqa: E731
-        gradient: Any = lambda x: derivative(entry.moved(values, x))  # noqa: E731
-        args, wrt = (entry.origin(values),), 0
+        at, args, wrt = along, (entry.origin(values),), 0
     else:
-        f = lambda *args: entry.value_of(dict(zip(names, args, strict=True)))  # noqa: E731
-        gradient = lambda *args: derivative(dict(zip(names, args, strict=True)))  # noqa: E731
-        args, wrt = tuple(values.values()), names.index(entry.wrt)
+        at, args, wrt = anywhere, tuple(values.values()), names.index(entry.wrt)
         where = {names.index(name): domain for name, domain in entry.where.items() if name in names}
+
+    @wraps(at)  # for the names of the arguments
+    def f(*args: Any) -> Any:
+        return entry.value_of(at(*args))
+
+    def gradient(*args: Any) -> Any:
+        return derivative(at(*args))
+
     f.__name__ = entry.name
     return check_gradient(f, gradient, *args, wrt=wrt, where=where, order=entry.order, **options)
 

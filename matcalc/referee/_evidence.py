@@ -254,15 +254,15 @@ class Evidence:
         """The value in float64."""
         return self._value[0].astype(np.float64)
 
-    @property
-    def shape_of_value(self) -> tuple[int, ...] | None:
-        """The shape of what is differentiated; None where there is nothing to judge."""
-        return None if self.unfit else self.centre.shape
-
     @functools.cached_property
     def shapes(self) -> list[tuple[int, ...]]:
         """The shapes of the variables of the derivative."""
         return [v.shape for v in self.subject.start(self.exact)]
+
+    @functools.cached_property
+    def sizes(self) -> list[int]:
+        """How many entries each of them has."""
+        return [math.prod(shape) for shape in self.shapes]
 
     @functools.cached_property
     def scales(self) -> list[float]:
@@ -280,7 +280,7 @@ class Evidence:
     @property
     def passes(self) -> int:
         """How many passes JAX takes for all of the derivative."""
-        return 0 if self.unfit else min(self.centre.size, sum(map(math.prod, self.shapes)))
+        return 0 if self.unfit else min(self.centre.size, sum(self.sizes))
 
     @functools.cached_property
     def u(self) -> float:
@@ -350,13 +350,13 @@ class Evidence:
     @functools.cached_property
     def quick(self) -> Estimate:
         """Finite differences with one step along one direction or two: enough where they confirm a derivative."""
-        n = sum(map(math.prod, self.shapes))
+        n = sum(self.sizes)
         V = self._confined(min(n, QUICK_DIRECTIONS) if n <= BASIS_UP_TO else 1)
         return self.differences(self.exact, directions=V, first=QUICK_STEP / math.sqrt(n), steps=1)
 
     def _confined(self, count: int) -> Array:
         """That many random directions in each group of variables: a change by one must not hide that by another."""
-        groups, n = self._groups, sum(map(math.prod, self.shapes))
+        groups, n = self._groups, sum(self.sizes)
         V = np.zeros((count * len(groups), n))
         for k, part in enumerate(groups):
             V[count * k : count * (k + 1), part] = self.subject.rng.standard_normal((count, part.stop - part.start))
@@ -365,7 +365,7 @@ class Evidence:
     @functools.cached_property
     def _groups(self) -> list[slice]:
         """Where each variable stands among the entries of all; of many, some together."""
-        ends = np.cumsum([0, *map(math.prod, self.shapes)])
+        ends = np.cumsum([0, *self.sizes])
         borders = np.unique(np.linspace(0, len(self.shapes), min(len(self.shapes), GROUPS) + 1).astype(int))
         return [slice(int(ends[i]), int(ends[j])) for i, j in itertools.pairwise(borders)]
 
@@ -380,7 +380,7 @@ class Evidence:
     @functools.cached_property
     def fine(self) -> Estimate:
         """Finite differences at all steps; along every axis where JAX has no derivative to confirm."""
-        n = sum(map(math.prod, self.shapes))
+        n = sum(self.sizes)
         V, size = None, basis_size(n, self.order)
         if self.reference is None and size <= WITNESSED:
             V = basis(n, self.order)
@@ -391,7 +391,7 @@ class Evidence:
     @functools.cached_property
     def ladder(self) -> Estimate:
         """Along one direction from large steps to small ones: what shows in the report of a gradient that is off."""
-        n = sum(map(math.prod, self.shapes))
+        n = sum(self.sizes)
         V = self.subject.rng.standard_normal((1, n)) / math.sqrt(n)
         return self.differences(self.exact, directions=V, steps=LADDER_STEPS)
 
@@ -424,7 +424,7 @@ class Evidence:
         """Directions brought into the subspaces that are the domains of variables."""
         if self.form != "derivative" or not self._subspaces:
             return V
-        ends = np.cumsum([math.prod(shape) for shape in self.shapes])[:-1]
+        ends = np.cumsum(self.sizes)[:-1]
         parts = [
             np.stack([project(v) for v in part.reshape(-1, *shape)]).reshape(len(V), -1)
             for part, shape, project in zip(np.split(V, ends, axis=1), self.shapes, self._projections, strict=True)
@@ -442,7 +442,7 @@ class Evidence:
 
     def along(self, blocks: list[Array], estimate: Estimate) -> Array:
         """A derivative along the directions of finite differences."""
-        sizes = [math.prod(shape) for shape in self.shapes]
+        sizes = self.sizes
         if self.order == 1:
             flat = [s * D.reshape(-1, n) for D, s, n in zip(blocks, self.scales, sizes, strict=True)]
             return estimate.project(np.concatenate(flat, axis=1), 1)
@@ -471,15 +471,14 @@ class Evidence:
     @property
     def witness_is_projected(self) -> bool:
         """Whether finite differences along random directions are the only witness."""
-        n = sum(map(math.prod, self.shapes))
+        n = sum(self.sizes)
         return not self.trusts_autodiff and len(self.fine.directions) != basis_size(n, self.order)
 
     @property
     def asymmetry(self) -> float:
         """How far a claimed Hessian is from being symmetric."""
-        k = len(self.shapes)
-        sizes = [math.prod(shape) for shape in self.shapes]
-        flat = [D.reshape(-1, sizes[i // k], sizes[i % k]) for i, D in enumerate(self.claim)]
+        k = len(self.sizes)
+        flat = [D.reshape(-1, self.sizes[i // k], self.sizes[i % k]) for i, D in enumerate(self.claim)]
         return max(relative(D.swapaxes(1, 2), flat[i % k * k + i // k], 1.0) for i, D in enumerate(flat))
 
     trusts_autodiff = True
@@ -512,9 +511,9 @@ class Evidence:
     def _by_differences(self, estimate: Estimate) -> list[Array]:
         if self.witness_is_projected:
             return [estimate.values[rows] for rows in self._parts(estimate)]
-        ends = np.cumsum([math.prod(shape) for shape in self.shapes])[:-1]
+        ends = np.cumsum(self.sizes)[:-1]
         if self.order == 2:
-            H = hessian(estimate.values, int(sum(map(math.prod, self.shapes))))
+            H = hessian(estimate.values, sum(self.sizes))
             rows = zip(np.split(H, ends, axis=-2), self.scales, strict=True)
             blocks = [
                 part / (s * t) for row, s in rows for part, t in zip(np.split(row, ends, -1), self.scales, strict=True)
@@ -562,7 +561,7 @@ class Evidence:
         # What rounding to float32 does to a derivative is what rounding to float64 does, on another scale.
         u = unit_roundoff(np.float32)
         with contextlib.suppress(Raised):
-            coarse = [a.astype(np.float32) if is_real(a) else a for a in self.subject.arrays]
+            coarse = in_dtype(self.subject.arrays, np.float32)
             rounded = self._amplification(
                 self.view(self.automatic(coarse)), self.view(self.automatic(in_float64(coarse))), u
             )
@@ -621,7 +620,7 @@ class Evidence:
             return [FD_SAFETY * self.fine.part(rows).spread for rows in self._parts(self.fine)]
         if self.order == 2:
             return [FD_SAFETY * self.fine.spread] * len(self.due)
-        ends = np.cumsum([0, *map(math.prod, self.shapes)])
+        ends = np.cumsum([0, *self.sizes])
         return [FD_SAFETY * self.fine.part(np.arange(i, j)).spread for i, j in itertools.pairwise(ends)]
 
     @property
@@ -630,15 +629,15 @@ class Evidence:
         return self.fine.kink(KINK_STEPS) if "fine" in vars(self) else None
 
 
+def in_dtype(arrays: Arrays, dtype: Any) -> Arrays:
+    """The same arrays, those of floating numbers in this dtype."""
+    return [a.astype(dtype, copy=False) if is_real(a) else a for a in arrays]
+
+
 def in_float64(arrays: Arrays) -> Arrays:
-    """The same arrays, those of floating numbers in float64."""
-    return [a.astype(np.float64, copy=False) if is_real(a) else a for a in arrays]
+    return in_dtype(arrays, np.float64)
 
 
 def _scale(a: Array) -> float:
     """The size of the largest entry, or 1 where all are zero."""
-    return _largest(a) or 1.0
-
-
-def _largest(a: Array) -> float:
-    return float(np.max(np.abs(a), initial=0.0))
+    return float(np.max(np.abs(a), initial=0.0)) or 1.0

@@ -165,7 +165,7 @@ def report(evidence: Evidence) -> Report:
     subject = evidence.subject
     errors: dict[str, float] = {}
     variables: list[Variable] = []
-    tolerance, condition = math.nan, math.nan
+    allowed, condition = math.nan, math.nan
     steps, remainders = np.empty(0), np.empty(0)
     if evidence.unfit:
         pairs = zip(subject.names, subject.shapes, strict=True)
@@ -175,7 +175,7 @@ def report(evidence: Evidence) -> Report:
         variables = [Variable(n, s, None, None, math.nan) for n, s in zip(evidence.names, shapes, strict=True)]
     if found:
         given = found[0]
-        tolerance, condition = given.allowed[given.worst], evidence.conditions[given.worst]
+        allowed, condition = given.allowed[given.worst], evidence.conditions[given.worst]
         for name, witness in (("autodiff", evidence.autodiff), ("reference", evidence.reference)):
             if witness is not None:
                 errors[name] = max(evidence.distances(given.claim, evidence.view(witness)))
@@ -201,7 +201,7 @@ def report(evidence: Evidence) -> Report:
         precision=evidence.precision,
         seed=subject.seed,
         errors=errors,
-        tolerance=tolerance,
+        tolerance=allowed,
         condition=condition,
         variables=tuple(variables),
         steps=steps,

@@ -75,13 +75,6 @@ def plain(f: Callable[..., Any]) -> Callable[..., Any]:
         f = cast(Any, f).__wrapped__
 
 
-def has_own_rule(f: Callable[..., Any]) -> bool:
-    """Whether `f` itself says how it is differentiated."""
-    while isinstance(f, jax.stages.Wrapped):
-        f = cast(Any, f).__wrapped__
-    return isinstance(f, (Identity, jax.custom_jvp, jax.custom_vjp))
-
-
 def _value_of(entry: Identity[Any], *args: Any) -> Any:
     return entry.value_of(entry.signature.bind(args, {}))
 
@@ -304,7 +297,10 @@ def _derivative(f: Callable[..., Any], spec: Spec) -> Callable[[Arrays, Arrays, 
     value = _value(f, spec)
 
     def derivative(variables: Arrays, arrays: Arrays, tangents: Arrays) -> Any:
-        g: Callable[[Arrays], Any] = lambda v: value(v, arrays, tangents)  # noqa: E731
+        def at(moved: Arrays) -> Any:
+            return value(moved, arrays, tangents)
+
+        g: Callable[[Arrays], Any] = at
         for _ in range(spec.order):
             g = _jacobian(g, variables)
         with jax_rules():
