@@ -480,7 +480,12 @@ def _picture(path: Path | None) -> Generator[Callable[[Callable[[], Any]], None]
 
 
 def _dumped(data: Any) -> str:
-    return data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, indent=1)
+    """A text as it is, else JSON; results a line each."""
+    if isinstance(data, str):
+        return data
+    rows = ",\n".join("  " + json.dumps(row, ensure_ascii=False) for row in data.get("results", ()))
+    text = json.dumps(data | {"results": []} if rows else data, ensure_ascii=False, indent=1)
+    return text.replace('"results": []', f'"results": [\n{rows}\n ]', 1) if rows else text
 
 
 def _listed(e: Identity[Any]) -> dict[str, Any]:
