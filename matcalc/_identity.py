@@ -6,6 +6,7 @@ Shapes stand once, in the signature; conditions once, in `where`; the printed fo
 """
 
 import functools
+import math
 import zlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 Covers = str | Mapping[Kind, str]
 Values = dict[str, Any]
+
+LARGE = 2**16  # entries of an array, of which drawing another one takes long
 
 _catalogue: dict[str, "Identity[Any]"] = {}
 CATALOGUE: Mapping[str, "Identity[Any]"] = MappingProxyType(_catalogue)
@@ -229,6 +232,7 @@ class Identity(Generic[P]):
         compound = set(self.where) - set(shapes)
         usual = well_conditioned if compound else general
         deepest, found = LEAST_DEPTH, None
+        enough = DEPTH if max(map(math.prod, shapes.values())) <= LARGE else LEAST_DEPTH
         for _ in range(20):
             values: Values = {}
             for p in self.signature.parameters:
@@ -240,7 +244,7 @@ class Identity(Generic[P]):
             depth = min((domain.depth(self.evaluate(text, values)) for text, domain in self.where.items()), default=1)
             if depth > deepest:
                 deepest, found = depth, values
-            if deepest > DEPTH:
+            if deepest > enough:
                 break
         if found:
             return tuple(found.values())
