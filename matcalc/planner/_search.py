@@ -27,7 +27,7 @@ SUMS = 500  # that it may write down
 STEPS = 5000  # that it may take to better the best plan found
 REORDERED = 24  # ways to write a product in which an array stands several times
 TRAFFIC = 8  # operations of a product in the time in which an entry is read or written
-SOLVING = 2  # operations of a product in the time of one of a solution, which is no product of large blocks
+SOLVING = 3  # operations of a product in the time of one of a solution, which is no product of large blocks
 
 
 class TooLarge(Exception):
