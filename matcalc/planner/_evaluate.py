@@ -20,6 +20,7 @@ class Values:
     def __init__(self, space: Space, plan: Plan, read: Callable[[Any], Array], precision: Any) -> None:
         self.space, self.plan, self.read, self.precision = space, plan, read, precision
         self._known: dict[Node, Any] = {}
+        self._solved: Array | None = None
         self._thin = thin_sums(space, plan)
 
     def of(self, part: Part, axes: Labels) -> Array:
@@ -61,7 +62,8 @@ class Values:
             return (self._stacked(option, axes) if option in self._thin else self._added(option, axes)), axes
         if option.name == "invert":
             (X, factors), _ = self._value(parts[0].node)
-            return inverse(X, factors), (0, 1)
+            self._solved = inverse(X, factors)
+            return self._solved, (0, 1)
         if option.name == "solve":
             factored, _ = self._value(parts[0].node)
             rows, columns = parts[0].labels
@@ -71,7 +73,8 @@ class Values:
             others = labels[:axis] + labels[axis + 1 :]
             array = jnp.moveaxis(array, axis, 0)
             flat = array.reshape(len(array), -1) if array.ndim > 2 else array
-            return _solve(factored, flat, transposed=solved == rows).reshape(array.shape), (left, *others)
+            self._solved = _solve(factored, self._waiting(flat), transposed=solved == rows)
+            return self._solved.reshape(array.shape), (left, *others)
         if option.name == "reduce":
             array, labels = self._labelled(parts[0])
             while len(set(labels)) < len(labels):
@@ -81,6 +84,17 @@ class Values:
             summed = [k for k, label in enumerate(labels) if label not in option.labels]
             return jnp.sum(array, summed), tuple(label for label in labels if label in option.labels)
         return self._product(self._labelled(parts[0]), self._labelled(parts[1]), option.labels, wanted)
+
+    def _waiting(self, b: Array) -> Array:
+        """A right side that waits for the last solution.
+
+        Batches of solutions that run at once lock jaxlib 0.10 up on a CPU of few cores, in plain JAX too.
+        """
+        if self._solved is None or not self._solved.size:
+            return b
+        entry = jnp.ravel(self._solved)[0]
+        never = (entry == entry) & (entry != entry)  # XLA would drop a barrier; and 0 times an entry may be NaN
+        return jnp.where(never, 0, b)
 
     def _added(self, option: Option, axes: Labels) -> Array:
         terms = [self.of(part, axes) for part in option.parts]
