@@ -110,42 +110,68 @@ def logabsdet(X: Array) -> Array:
 def adj(X: Array) -> Array:
     """The adjugate X*, with X X* = |X| I, of a square matrix of any rank.
 
-    By cofactors up to 4×4; else |X| X⁻¹ from one LU factorisation where X is safely invertible, or through singular
+    By cofactors up to 4×4, else from one LU factorisation or, where the rank may be below n - 1, through singular
     values. Derivatives of every order are right at invertible matrices and up to 4×4 (but for the third at a 4×4 zero),
     the first derivative also at larger singular ones. Source: G. W. Stewart, "On the adjugate matrix", Linear Algebra
     and its Applications 283 (1998).
     """
-    if len(X) <= 4:
-        return _adj_by_cofactors(X)
-    return _adj_of_any_rank(X)
+    return _adj_by_cofactors(X) if len(X) <= 4 else _adj_of_any_rank(X)
 
 
 @jax.custom_jvp
 def _adj_of_any_rank(X: Array) -> Array:
-    factors, safe = _factored(X)
-    A = _adj_by_lu(X, factors)
-    return jax.lax.cond(safe, lambda A, _: A, lambda _, X: _adj_by_svd(X), A, X)
+    A, pivots = _adj_by_lu(X)
+
+    # A loop of at most one step: under vmap it runs only if some matrix of the batch needs it. It hands on X*ᵀ, what
+    # gradients are made of, so that these are not transposed in memory.
+    def by_svd(_: Any) -> tuple[Any, Array]:
+        return jnp.array(True), _adj_by_svd(X).T
+
+    return jax.lax.while_loop(lambda state: ~state[0], by_svd, (_are_safe(pivots[:-1]), A.T))[1].T
 
 
 @_adj_of_any_rank.defjvp
 def _adj_of_any_rank_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    factors, safe = _factored(*primals)
+    (X,), (dX,) = primals, tangents
+    factors = lu_factor(jax.lax.stop_gradient(X))
+    safe = _are_safe(jnp.diag(factors[0]))
 
     # Under vmap both branches run and one is selected, so each is given a matrix that it can take.
-    def invertible(X: Array, LU: Array, swaps: Array) -> Array:
-        return _adj_by_lu(jnp.where(safe, X, eye(X)), (jnp.where(safe, LU, eye(X)), swaps))
+    def invertible(X: Array, dX: Array, LU: Array, swaps: Array) -> Array:
+        Y, factors = jnp.where(safe, X, eye(X)), (jnp.where(safe, LU, eye(X)), swaps)
+        return jax.jvp(lambda Y: _det_times_inverse(Y, factors), (Y,), (dX,))[1]
 
-    def singular(X: Array, LU: Array, swaps: Array) -> Array:
-        return _adj_by_svd(jnp.where(safe, eye(X), X))
+    def singular(X: Array, dX: Array, *_: Array) -> Array:
+        return _change_of_adj_by_svd(jnp.where(safe, eye(X), X), dX)
 
-    return jax.jvp(lambda X: jax.lax.cond(safe, invertible, singular, X, *factors), primals, tangents)
+    return _adj_of_any_rank(X), jax.lax.cond(safe, invertible, singular, X, dX, *factors)
 
 
-def _factored(X: Array) -> tuple[tuple[Array, Array], Array]:
-    """The LU factors of a matrix, and whether it is safely invertible."""
-    factors = lu_factor(jax.lax.stop_gradient(X))
-    pivots = jnp.abs(jnp.diag(factors[0]))
-    return factors, jnp.min(pivots) > len(X) * jnp.finfo(X.dtype).eps * jnp.max(pivots)
+def _adj_by_lu(X: Array) -> tuple[Array, Array]:
+    """The adjugate where no pivot but the last is 0, and the pivots."""
+    LU, swaps, permutation = jax.lax.linalg.lu(X)
+    pivots = jnp.diag(LU)
+    # X = Pᵀ L U has the adjugate |P| adj(U) L⁻¹ P. In adj(U) = |U| U⁻¹ the last pivot divides only what it has
+    # multiplied, and is left out of both. Roundings change the entries of L and U relatively, so all of adj(U) alike.
+    others = _sign(swaps).astype(X.dtype) * jnp.prod(pivots[:-1])
+    V = LU.at[-1, -1].set(1)
+    U_adj = jax.lax.linalg.triangular_solve(
+        V, jnp.diag(jnp.full(len(X), others * pivots[-1]).at[-1].set(others)), left_side=True
+    )
+    return jax.lax.linalg.triangular_solve(V, U_adj, lower=True, unit_diagonal=True)[
+        :, jnp.argsort(permutation)
+    ], pivots
+
+
+def _sign(swaps: Array) -> Array:
+    """The determinant of a permutation, ±1, given as swaps of each row with a later one."""
+    return jnp.where(jnp.sum(swaps != jnp.arange(len(swaps), dtype=swaps.dtype)) % 2, -1, 1)
+
+
+def _are_safe(pivots: Array) -> Array:
+    """Whether no pivot is as small as the rounding of another."""
+    size = jnp.abs(pivots)
+    return jnp.min(size) > (len(size) + 1) * jnp.finfo(size.dtype).eps * jnp.max(size)
 
 
 def _adj_by_cofactors(X: Array) -> Array:
@@ -178,16 +204,15 @@ def _adj_by_cofactors(X: Array) -> Array:
 
 
 @jax.custom_jvp
-def _adj_by_lu(X: Array, factors: tuple[Array, Array]) -> Array:
+def _det_times_inverse(X: Array, factors: tuple[Array, Array]) -> Array:
     LU, swaps = factors
-    sign = jnp.where(jnp.sum(swaps != jnp.arange(len(X), dtype=swaps.dtype)) % 2, -1, 1).astype(X.dtype)
-    return sign * jnp.prod(jnp.diag(LU)) * lu_solve(factors, eye(X))
+    return _sign(swaps).astype(X.dtype) * jnp.prod(jnp.diag(LU)) * inverse(X, factors)
 
 
-@_adj_by_lu.defjvp
-def _adj_by_lu_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+@_det_times_inverse.defjvp
+def _det_times_inverse_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
     # d(|X| X⁻¹) = tr(X* dX) X⁻¹ - X* dX X⁻¹
-    X_adj, X_inv, dX = _adj_by_lu(*primals), inverse(*primals), tangents[0]
+    X_adj, X_inv, dX = _det_times_inverse(*primals), inverse(*primals), tangents[0]
     return X_adj, jnp.sum(X_adj.T * dX) * X_inv - X_adj @ dX @ X_inv
 
 
@@ -203,7 +228,6 @@ def _inverse_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
     return X_inv, -multiply(multiply(X_inv, tangents[0]), X_inv)
 
 
-@jax.custom_jvp
 def _adj_by_svd(X: Array) -> Array:
     # adj(U S Vᵀ) = adj(Vᵀ) adj(S) adj(U), where an orthogonal matrix has adj(U) = |U| Uᵀ.
     U, s, Vt = jnp.linalg.svd(X)
@@ -212,18 +236,16 @@ def _adj_by_svd(X: Array) -> Array:
     return jnp.linalg.det(U) * jnp.linalg.det(Vt) * (Vt.T * others[None, :]) @ U.T
 
 
-@_adj_by_svd.defjvp
-def _adj_by_svd_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    # With F = Uᵀ dX V and P_ij the product of all singular values but the i-th and j-th, S + F has the adjugate
-    # Π_{k≠i} (s_k + F_kk) on the diagonal and -F_ij P_ij off it, up to terms of second order in F.
-    (X,), (dX,) = primals, tangents
+def _change_of_adj_by_svd(X: Array, dX: Array) -> Array:
+    # With X = U S Vᵀ, F = Uᵀ dX V, and P_ij the product of all singular values but the i-th and j-th, S + F has the
+    # adjugate Π_{k≠i} (s_k + F_kk) on the diagonal and -F_ij P_ij off it, up to terms of second order in F.
     U, s, Vt = jnp.linalg.svd(X)
     same = jnp.eye(len(s), dtype=bool)
     P = jnp.prod(jnp.where(same[:, None, :] | same[None, :, :], 1, s[None, None, :]), axis=2)
     P = jnp.where(same, 0, P)
     F = U.T @ dX @ Vt.T
     d_adj_S = jnp.diag(P @ jnp.diag(F)) - P * F
-    return _adj_by_svd(X), jnp.linalg.det(U) * jnp.linalg.det(Vt) * Vt.T @ d_adj_S @ U.T
+    return jnp.linalg.det(U) * jnp.linalg.det(Vt) * Vt.T @ d_adj_S @ U.T
 
 
 def norm(x: Array) -> Array:

@@ -69,6 +69,27 @@ def test_every_derivative_of_a_small_determinant_at_every_rank(rng, n, rank):
         np.testing.assert_allclose(jax.jit(along)(0.0), expected[k], atol=1e-12 * scale * math.factorial(k))
 
 
+@pytest.mark.parametrize("n", [5, 8, 30])
+def test_the_adjugate_where_elimination_meets_a_zero_at_every_step(n):
+    """Ones above the diagonal: all pivots are 0, and yet the rank is n - 1."""
+    X = np.eye(n, k=1, dtype=np.float32)
+    expected = np.zeros((n, n))
+    expected[0, -1] = (-1) ** (n - 1)
+    np.testing.assert_allclose(adj(X), expected, atol=1e-6)
+
+
+def test_the_adjugate_of_a_large_matrix_of_low_rank_is_zero(rng):
+    X = np.asarray(of_rank(rng, 256, 3) / 256, np.float32)
+    assert np.all(np.asarray(adj(X)) == 0)
+
+
+def test_adjugates_of_a_batch_with_singular_members(rng):
+    batch = np.stack([of_rank(rng, 6, rank) for rank in (6, 5, 4, 0)]).astype(np.float32)
+    for X, A in zip(batch, np.asarray(jax.vmap(adj)(batch)), strict=True):
+        scale = np.linalg.norm(X, 2) ** 5
+        np.testing.assert_allclose(A, cofactor_adjugate(X.astype(np.float64)), atol=1e-5 * scale)
+
+
 @pytest.mark.parametrize("s", [(1, 1e-2, 1e-2, 1e-2), (1, 1, 1e-2, 1e-2), (1e8, 1e6, 1e5, 1)])
 def test_the_adjugate_of_a_small_graded_matrix_is_as_precise_as_it_can_be(rng, s):
     """Relative rounding u of X changes adj(X) by u σ₁/σ₂ at the least; cofactors alone would lose its square."""
