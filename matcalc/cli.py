@@ -159,6 +159,7 @@ def bench(
     against: Annotated[str, typer.Option(help="Of autodiff, torch, autograd, numpy.")] = "autodiff",
     quantity: Annotated[str, typer.Option(help="Of derivative, both (with the value), value.")] = "derivative",
     regime: Annotated[str, typer.Option(help="Beginnings of the names of regimes, such as square,tall.")] = "",
+    sizes: Annotated[str | None, typer.Option(help="Of axes, such as l=512,m=8, instead of a regime.")] = None,
     dtype: Annotated[str, typer.Option(help="float32, float64, or both with a comma.")] = "float32,float64",
     seconds: Annotated[float, typer.Option(min=0.01, help="Of timing for a cell, about.")] = 0.5,
     json_file: Json = None,
@@ -184,25 +185,30 @@ def bench(
     entries = [e for e in chosen(names) if e.order > 0]
     if not entries:
         raise Usage("a definition has no derivative to time; `matcalc list` shows what has.")
+    if sizes and (quick or regime):
+        raise Usage("--sizes stands instead of --regime and --quick.")
+    lengths = _sizes(sizes, entries) if sizes else None
     for peer in peers:
         _installed(peer)
     cells = (
         cell
         for e in entries
         for each in quantities
-        for cell in timing.cells(e, dtypes, regimes, cast(timing.Quantity, each))
+        for cell in timing.cells(e, dtypes, regimes, cast(timing.Quantity, each), lengths)
         if not quick or cell.kind == [*e.covers][-1]
     )
     results: list[timing.Measured] = []
     with output(json_file) as write, _picture(plot_file) as draw:
         console = _console(io.StringIO() if json_file == "-" else None)
         console.print(f"{'cell':58} {'closed form':>11}  autodiff / closed form")
-        stopped = False
+        stopped, left_out = False, 0
         try:
             for cell in cells:
-                measured = timing.measure(cell, seconds=seconds, against=peers, with_limit="1024" in cell.regime)
+                is_large = sizes is not None or "1024" in cell.regime
+                measured = timing.measure(cell, seconds=seconds, against=peers, with_limit=is_large)
                 results += measured
-                console.print(_timed(measured), soft_wrap=True)
+                left_out += 0 if measured else 1
+                console.print(_timed(cell, measured), soft_wrap=True)
         except KeyboardInterrupt:
             stopped = True
         environment = _environment(Settings(precision="default")) | {
@@ -218,10 +224,12 @@ def bench(
             + (", interrupted." if stopped else "."),
             soft_wrap=True,
         )
-        summary = {"seconds": round(took, 3), "interrupted": stopped}
+        summary = {"seconds": round(took, 3), "interrupted": stopped, "left_out": left_out}
         write({"schema": 1, "environment": environment, "results": list(map(_as_json, results)), "summary": summary})
         if results:
             draw(lambda: timing.plot(results))
+        elif not stopped:
+            console.print("nothing to time: no shape of these sizes is possible, or the function vanishes there.")
     if stopped or not results:
         raise typer.Exit(1)
 
@@ -286,15 +294,17 @@ def _installed(peer: str) -> None:
         raise Usage(f'--against {peer} needs it installed: pip install "jax-matcalc[bench]".')
 
 
-def _timed(measured: Sequence[Any]) -> Text:
+def _timed(cell: Any, measured: Sequence[Any]) -> Text:
     """A line for a cell: the closed form against autodiff, and the time of others over its own."""
     from matcalc import bench as timing
 
+    sizes = ",".join(f"{axis}={size}" for axis, size in cell.sizes)
+    where = f"{cell.identity.name} {cell.quantity if cell.quantity != 'derivative' else ''} {sizes} {cell.dtype}"
+    line = Text(f"{' '.join(where.split()) + (f' ×{cell.batch}' if cell.batch else ''):58} ")
+    if not measured:
+        return line.append(f"left out, for a call takes more than {timing.LONGEST:g} s")
     ours = next(r for r in measured if r.contender == timing.OURS)
     found = timing.verdict(ours)
-    sizes = ",".join(f"{axis}={size}" for axis, size in ours.sizes.items())
-    where = f"{ours.name} {ours.quantity if ours.quantity != 'derivative' else ''} {sizes} {ours.dtype}"
-    line = Text(f"{' '.join(where.split()) + (f' ×{ours.batch}' if ours.batch else ''):58} ")
     line.append(f"{timing.shown_time(ours.median_s):>11}  ")
     line.append(f"{timing.shown_ratio(ours):24} {found}", {"win": "green", "tie": "", "loss": "bold red"}[found])
     others = [r for r in measured if r.contender not in (timing.OURS, timing.AUTODIFF)]

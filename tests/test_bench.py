@@ -187,9 +187,20 @@ def test_json_to_stdout_is_nothing_else():
     assert {r["name"] for r in json.loads(result.output)["results"]} == {"tr_x"}
 
 
+def test_sizes_of_ones_own():
+    result = run("tr_axbxtc", "--sizes", "l=3,m=5,n=2", "--dtype", "float32", "--seconds", "0.01")
+    assert result.exit_code == 0, result.output
+    assert "tr_axbxtc l=3,m=5,n=2 float32" in result.output
+    result = run("det_axb", "--sizes", "l=5,m=3,n=2", "--dtype", "float32")  # |A X B| = 0 for every X
+    assert result.exit_code == 1
+    assert "nothing to time" in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["tr_x", "--sizes", "n=3", "--quick"], "--sizes stands instead of --regime and --quick"),
+        (["tr_x", "--sizes", "z=3"], "no size is named 'z' here"),
         (["tr_y"], "there is no identity named 'tr_y'"),
         (["gram"], "a definition has no derivative to time"),
         (["tr_x", "--regime", "round"], "--regime takes scalar, square 8"),

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -23,6 +23,7 @@ OTHERWISE = 64  # sizes beyond the third
 BATCH, BATCHED = 10_000, 4
 ENTRIES = 2**24  # of the largest array
 REGIMES = ("scalar", *(f"square {n}" for n in SQUARES), *SHAPES, f"{BATCH} of {BATCHED}")
+GIVEN = "given"  # a regime of sizes that were asked for
 DRAWN = 100  # points of a batch, which stand in it again and again
 
 
@@ -111,12 +112,22 @@ def cells(
     dtypes: Sequence[str] = ("float32", "float64"),
     regimes: Sequence[str] = REGIMES,
     quantity: Quantity = "derivative",
+    sizes: Mapping[str, int] | None = None,
 ) -> Iterator[Cell]:
-    """The cells of an identity: every kind, regime and dtype that its shapes and conditions allow."""
+    """The cells of an identity: every kind, regime and dtype that its shapes and conditions allow.
+
+    With `sizes`, such as those of `Identity.sample`, the only regime is "given".
+    """
     for kind in identity.covers:
-        for regime, sizes, batch in _regimes(identity.signature.names(kind)):
-            cell = Cell(identity, kind, regime, tuple(sizes.items()), "float64", quantity, batch)
-            if regime in regimes and _is_possible(cell):
+        names = identity.signature.names(kind)
+        if sizes is None:
+            found = [each for each in _regimes(names) if each[0] in regimes]
+        else:
+            known = {name: size for name, size in sizes.items() if name in names}
+            found = [(GIVEN, identity.signature.sizes(kind, known), None)]
+        for regime, lengths, batch in found:
+            cell = Cell(identity, kind, regime, tuple(lengths.items()), "float64", quantity, batch)
+            if _is_possible(cell):
                 yield from (replace(cell, dtype=dtype) for dtype in dtypes)
 
 

@@ -27,7 +27,7 @@ def in_turn(contenders: Mapping[str, Thunk], *, seconds: float = 1.0, pairs: int
     There are at most `pairs` rounds, and fewer where they would take longer than `seconds`, but never less than
     `LEAST`. A call ends when its result is there.
     """
-    calls = {name: max(1, math.ceil(SAMPLE / once)) for name, once in _first(contenders).items()}
+    calls = {name: max(1, math.ceil(SAMPLE / seconds)) for name, seconds in _first(contenders).items()}
     samples: dict[str, list[float]] = {name: [] for name in contenders}
     order = list(contenders)
     is_enabled = gc.isenabled()
@@ -48,8 +48,13 @@ def in_turn(contenders: Mapping[str, Thunk], *, seconds: float = 1.0, pairs: int
 
 def _first(contenders: Mapping[str, Thunk]) -> dict[str, float]:
     """Seconds a call, roughly: the shorter of two rounds, for the first of which something may be cold."""
-    rounds = [{name: _sample(thunk, 1) for name, thunk in contenders.items()} for _ in range(2)]
-    return {name: min(once[name] for once in rounds) for name in contenders}
+    rounds = [{name: once(thunk) for name, thunk in contenders.items()} for _ in range(2)]
+    return {name: min(taken[name] for taken in rounds) for name in contenders}
+
+
+def once(thunk: Thunk) -> float:
+    """The seconds of one call."""
+    return _sample(thunk, 1)
 
 
 def _sample(thunk: Thunk, calls: int) -> float:

@@ -9,11 +9,12 @@ import jax
 
 from matcalc.bench._cells import Cell
 from matcalc.bench._limit import is_of_products, limit, references
-from matcalc.bench._measure import Thunk, in_turn, ratio, typical
+from matcalc.bench._measure import Thunk, in_turn, once, ratio, typical
 from matcalc.bench._peers import peer
 from matcalc.planner import Work, work
 
 OURS, AUTODIFF = "closed form", "autodiff"
+LONGEST = 2.0  # seconds of a call; what takes longer is left out
 RATIO = ("ratio_to_autodiff", "ratio_low", "ratio_high")
 
 
@@ -82,12 +83,15 @@ def compiled(function: Callable[..., Any], arrays: Sequence[Any]) -> Program:
 def measure(cell: Cell, *, seconds: float, against: Sequence[str] = (), with_limit: bool = False) -> list[Measured]:
     """The closed form, autodiff and the peers in a cell, timed in turn for about so many seconds.
 
-    With `with_limit`, a cell of matrix products only is compared with what the machine can do at best.
+    With `with_limit`, a cell of matrix products only is compared with what the machine can do at best. Nothing is
+    measured, and the result is empty, where a call of the closed form or of autodiff takes longer than `LONGEST`.
     """
     with jax.enable_x64(cell.dtype == "float64"):
         arrays = cell.arrays
         programs = {OURS: compiled(cell.ours(), arrays), AUTODIFF: compiled(cell.by_jax(), arrays)}
         thunks = {name: program.thunk for name, program in programs.items()}
+        if any(once(thunk) > LONGEST for thunk in thunks.values()):
+            return []
         if cell.quantity == "derivative":
             peers = {name: peer(name, cell.identity, cell.values, cell.batch) for name in against}
             thunks |= {name: thunk for name, thunk in peers.items() if thunk is not None}

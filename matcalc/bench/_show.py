@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from matcalc.bench._cells import REGIMES
+from matcalc.bench._cells import GIVEN, REGIMES
 from matcalc.bench._measure import geometric_mean
 from matcalc.bench._run import AUTODIFF, OURS, Measured
 
@@ -70,7 +70,7 @@ def plot(results: Sequence[Measured]) -> "Figure":
     except ImportError:
         raise ImportError('a plot needs matplotlib: pip install "jax-matcalc[report]"') from None
     ours = [r for r in results if r.contender == OURS]
-    regimes = [regime for regime in REGIMES if any(r.regime == regime for r in ours)]
+    regimes = [regime for regime in (*REGIMES, GIVEN) if any(r.regime == regime for r in ours)]
     figure = Figure(figsize=(11, 1.2 + 1.5 * len(regimes)), layout="constrained")
     axes = figure.subplots(len(regimes), 1, sharex=False, squeeze=False)[:, 0]
     for ax, regime in zip(axes, regimes, strict=True):
