@@ -201,14 +201,19 @@ def bench(
     with output(json_file) as write, _picture(plot_file) as draw:
         console = _console(io.StringIO() if json_file == "-" else None)
         console.print(f"{'cell':58} {'closed form':>11}  autodiff / closed form")
-        stopped, left_out = False, 0
+        stopped, left_out = False, list[str]()
         try:
             for cell in cells:
                 is_large = sizes is not None or "1024" in cell.regime
-                measured = timing.measure(cell, seconds=seconds, against=peers, with_limit=is_large)
-                results += measured
-                left_out += 0 if measured else 1
-                console.print(_timed(cell, measured), soft_wrap=True)
+                line = _cell(cell)
+                try:
+                    measured = timing.measure(cell, seconds=seconds, against=peers, with_limit=is_large)
+                except timing.LeftOut as reason:
+                    left_out.append(f"{line.rstrip()}: {reason}")
+                    console.print(f"{line} left out: {reason}", soft_wrap=True)
+                else:
+                    results += measured
+                    console.print(Text(line) + _timed(measured), soft_wrap=True)
         except KeyboardInterrupt:
             stopped = True
         environment = _environment(Settings(precision="default")) | {
@@ -294,18 +299,21 @@ def _installed(peer: str) -> None:
         raise Usage(f'--against {peer} needs it installed: pip install "jax-matcalc[bench]".')
 
 
-def _timed(cell: Any, measured: Sequence[Any]) -> Text:
-    """A line for a cell: the closed form against autodiff, and the time of others over its own."""
+def _cell(cell: Any) -> str:
+    """What is measured, in a column."""
+    sizes = ",".join(f"{axis}={size}" for axis, size in cell.sizes)
+    quantity = f" {cell.quantity}" if cell.quantity != "derivative" else ""
+    batch = f" ×{cell.batch}" if cell.batch else ""
+    return f"{cell.identity.name}{quantity} {sizes}{' ' if sizes else ''}{cell.dtype}{batch}".ljust(58)
+
+
+def _timed(measured: Sequence[Any]) -> Text:
+    """The closed form against autodiff, and the time of others over its own."""
     from matcalc import bench as timing
 
-    sizes = ",".join(f"{axis}={size}" for axis, size in cell.sizes)
-    where = f"{cell.identity.name} {cell.quantity if cell.quantity != 'derivative' else ''} {sizes} {cell.dtype}"
-    line = Text(f"{' '.join(where.split()) + (f' ×{cell.batch}' if cell.batch else ''):58} ")
-    if not measured:
-        return line.append(f"left out, for a call takes more than {timing.LONGEST:g} s")
     ours = next(r for r in measured if r.contender == timing.OURS)
     found = timing.verdict(ours)
-    line.append(f"{timing.shown_time(ours.median_s):>11}  ")
+    line = Text(f" {timing.shown_time(ours.median_s):>11}  ")
     line.append(f"{timing.shown_ratio(ours):24} {found}", {"win": "green", "tie": "", "loss": "bold red"}[found])
     others = [r for r in measured if r.contender not in (timing.OURS, timing.AUTODIFF)]
     for r in others:

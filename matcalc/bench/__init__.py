@@ -10,8 +10,8 @@ from matcalc.bench._measure import in_turn as in_turn
 from matcalc.bench._measure import ratio as ratio
 from matcalc.bench._peers import PEERS as PEERS
 from matcalc.bench._run import AUTODIFF as AUTODIFF
-from matcalc.bench._run import LONGEST as LONGEST
 from matcalc.bench._run import OURS as OURS
+from matcalc.bench._run import LeftOut as LeftOut
 from matcalc.bench._run import Measured as Measured
 from matcalc.bench._run import measure as measure
 from matcalc.bench._show import plot as plot

@@ -18,6 +18,10 @@ LONGEST = 2.0  # seconds of a call; what takes longer is left out
 RATIO = ("ratio_to_autodiff", "ratio_low", "ratio_high")
 
 
+class LeftOut(Exception):
+    """Why a cell is not measured."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """A contender in a cell. Times in seconds, with 95% confidence intervals; `ratio` is autodiff's time over its own.
@@ -83,15 +87,19 @@ def compiled(function: Callable[..., Any], arrays: Sequence[Any]) -> Program:
 def measure(cell: Cell, *, seconds: float, against: Sequence[str] = (), with_limit: bool = False) -> list[Measured]:
     """The closed form, autodiff and the peers in a cell, timed in turn for about so many seconds.
 
-    With `with_limit`, a cell of matrix products only is compared with what the machine can do at best. Nothing is
-    measured, and the result is empty, where a call of the closed form or of autodiff takes longer than `LONGEST`.
+    With `with_limit`, a cell of matrix products only is compared with what the machine can do at best. Raises LeftOut
+    where no random point was found, and where a call of the closed form or of autodiff takes longer than `LONGEST`.
     """
     with jax.enable_x64(cell.dtype == "float64"):
-        arrays = cell.arrays
+        try:
+            arrays = cell.arrays
+        except ValueError as error:
+            raise LeftOut(str(error)) from None
         programs = {OURS: compiled(cell.ours(), arrays), AUTODIFF: compiled(cell.by_jax(), arrays)}
         thunks = {name: program.thunk for name, program in programs.items()}
-        if any(once(thunk) > LONGEST for thunk in thunks.values()):
-            return []
+        for name, thunk in thunks.items():
+            if (seconds_a_call := once(thunk)) > LONGEST:
+                raise LeftOut(f"a call of {name} takes {seconds_a_call:.1f} s.")
         if cell.quantity == "derivative":
             peers = {name: peer(name, cell.identity, cell.values, cell.batch) for name in against}
             thunks |= {name: thunk for name, thunk in peers.items() if thunk is not None}
