@@ -5,6 +5,7 @@ What disturbs a machine for a while disturbs all contenders of a round, and drop
 
 import gc
 import math
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,14 +23,14 @@ CONFIDENCE = 0.95
 
 
 def in_turn(contenders: Mapping[str, Thunk], *, seconds: float = 1.0, pairs: int = 40) -> dict[str, list[float]]:
-    """Seconds a call, for each contender one number per round; they run A B A B …, each round from another one on.
+    """Seconds a call, for each contender one number per round; each round they run in another order.
 
     There are at most `pairs` rounds, and fewer where they would take longer than `seconds`, but never less than
     `LEAST`. A call ends when its result is there.
     """
     calls = {name: max(1, math.ceil(SAMPLE / seconds)) for name, seconds in _first(contenders).items()}
     samples: dict[str, list[float]] = {name: [] for name in contenders}
-    order = list(contenders)
+    order, shuffled = list(contenders), random.Random(0)
     is_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -39,7 +40,7 @@ def in_turn(contenders: Mapping[str, Thunk], *, seconds: float = 1.0, pairs: int
                 break
             for name in order:
                 samples[name].append(_sample(contenders[name], calls[name]))
-            order = [*order[1:], order[0]]
+            shuffled.shuffle(order)  # who runs after whom finds other things in the caches
     finally:
         if is_enabled:
             gc.enable()

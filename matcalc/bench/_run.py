@@ -104,12 +104,11 @@ def measure(cell: Cell, *, seconds: float, against: Sequence[str] = (), with_lim
             peers = {name: peer(name, cell.identity, cell.values, cell.batch) for name in against}
             thunks |= {name: thunk for name, thunk in peers.items() if thunk is not None}
         work = programs[OURS].work
-        is_limited = with_limit and is_of_products(work)
-        samples = in_turn(thunks | (references(cell) if is_limited else {}), seconds=seconds)
-    over_limit = None
-    if is_limited:
-        least = limit(work, samples.pop("product"), samples.pop("copy"))
-        over_limit, *_ = ratio(least.tolist(), samples[OURS])
+        samples = in_turn(thunks, seconds=seconds)
+        over_limit = None
+        if with_limit and is_of_products(work):  # apart, as a large product leaves nothing in the caches
+            beside = in_turn({OURS: thunks[OURS], **references(cell)}, seconds=seconds)
+            over_limit, *_ = ratio(limit(work, beside["product"], beside["copy"]).tolist(), beside[OURS])
     return [
         Measured(
             name=cell.identity.name,

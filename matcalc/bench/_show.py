@@ -1,5 +1,6 @@
 """What was measured, for people: who won, where not, and a picture of all."""
 
+import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Verdict = Literal["win", "tie", "loss"]
+LIMIT = 1.25  # of the least time that the machine needs: what takes longer is counted
 SHORT = 0.95  # of autodiff's speed: a lower end of the interval below it is named
 
 COLOURS = {"win": "#2a9d4a", "tie": "#8a8a8a", "loss": "#e0434b"}
@@ -25,21 +27,28 @@ def verdict(result: Measured) -> Verdict:
 
 
 def summary(results: Sequence[Measured]) -> Iterator[str]:
-    """How the closed forms do, in a few lines, with every cell that falls short."""
+    """How the closed forms do, regime by regime and in all, with every cell that falls short."""
     ours = [r for r in results if r.contender == OURS]
     if not ours:
         return
-    counts = Counter(map(verdict, ours))
-    mean = geometric_mean([r.ratio_to_autodiff for r in ours])
-    yield (
-        f"{len(ours)} cells: {counts['win']} wins, {counts['tie']} ties, {counts['loss']} losses of the closed form "
-        f"against autodiff; {mean:.2f} times as fast in the geometric mean."
-    )
+    yield f"{'regime':16} {'cells':>5} {'wins':>5} {'ties':>5} {'losses':>6}  geometric mean  below {SHORT}"
+    regimes = [regime for regime in (*REGIMES, GIVEN) if any(r.regime == regime for r in ours)]
+    for name, members in [(regime, [r for r in ours if r.regime == regime]) for regime in regimes] + [("all", ours)]:
+        counts = Counter(map(verdict, members))
+        mean = geometric_mean([r.ratio_to_autodiff for r in members])
+        low = sum(r.ratio_low < SHORT for r in members)
+        yield f"{name:16} {len(members):5} {counts['win']:5} {counts['tie']:5} {counts['loss']:6}  {mean:14.2f}  {low:10}"
+    autodiff = {_cell(r): r for r in results if r.contender == AUTODIFF}
+    compiling = [(r.compile_s or 0) / (autodiff[_cell(r)].compile_s or 1) for r in ours]
+    yield f"XLA compiles a closed form in {statistics.median(compiling):.2f} times what autodiff takes (median)."
+    if limited := [r for r in ours if r.over_limit is not None]:
+        median = statistics.median(r.over_limit or 0 for r in limited)
+        above = sum((r.over_limit or 0) > LIMIT for r in limited)
+        yield f"{len(limited)} of products only take {median:.2f} of the limit (median), {above} more than {LIMIT}."
     short = [r for r in ours if r.ratio_low < SHORT]
-    yield f"{len(short)} of them with a lower end of the interval below {SHORT}" + (":" if short else ".")
+    yield f"{len(short)} cells with a lower end of the interval below {SHORT}" + (":" if short else ".")
     for r in sorted(short, key=lambda r: r.ratio_to_autodiff):
         yield f"  {r.name} ({r.kind}), {r.regime}, {r.dtype}, {r.quantity}: {shown_ratio(r)}"
-    autodiff = {_cell(r): r for r in results if r.contender == AUTODIFF}
     larger = [r for r in ours if (r.peak_bytes or 0) > (autodiff[_cell(r)].peak_bytes or 0)]
     if larger:
         names = ", ".join(dict.fromkeys(r.name for r in larger))

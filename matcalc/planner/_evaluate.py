@@ -45,7 +45,8 @@ class Values:
             array = self.read(what)
             return array, tuple(range(array.ndim))
         if kind in ("ones", "eye"):
-            constant = {"ones": jnp.ones, "eye": jnp.eye}[kind](what[0], dtype=what[1])
+            ones = jnp.ones(*what)
+            constant = jnp.diag(ones) if kind == "eye" else ones
             return constant, tuple(range(constant.ndim))
         option = self.plan.chosen[node]
         if option.name == "factor":
