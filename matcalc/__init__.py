@@ -116,11 +116,13 @@ if TYPE_CHECKING:
     from matcalc._operator import DerivativeOperator as DerivativeOperator
     from matcalc._operator import derivative_operator as derivative_operator
     from matcalc.planner import reassociate as reassociate
+    from matcalc.referee import check_formula as check_formula
     from matcalc.referee import check_gradient as check_gradient
 
 # Who imports an identity need not wait for the machinery that these bring.
 _LATER = {
     "DerivativeOperator": "matcalc._operator",
+    "check_formula": "matcalc.referee",
     "check_gradient": "matcalc.referee",
     "derivative_operator": "matcalc._operator",
     "reassociate": "matcalc.planner",

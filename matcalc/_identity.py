@@ -278,14 +278,20 @@ class Identity(Generic[P]):
                 return f"The formula requires {expression} {domain.text}, and here it is not."
         return None
 
-    def evaluate(self, expression: str, values: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> Any:
-        """A printed expression in the arguments, such as "X + A", evaluated by NumPy at their values."""
+    def evaluate(
+        self,
+        expression: str,
+        values: Mapping[str, Any],
+        shape: tuple[int, ...] | None = None,
+        by: Callable[..., Any] | None = None,
+    ) -> Any:
+        """A printed expression in the arguments, such as "X + A", at their values: by NumPy or another evaluator."""
         if expression in values:
             return values[expression]
         from matcalc.formula import evaluate, parse
 
         sizes = {axis: size for axis, size in self.signature.measure(values).items() if isinstance(size, int)}
-        return evaluate(parse(expression), values, sizes=sizes, shape=shape)
+        return (by or evaluate)(parse(expression), values, sizes=sizes, shape=shape)
 
     # --- How
 
@@ -431,17 +437,22 @@ class Rule(Identity[P]):
 
         return values | {U: values[U] + displacement(U) for U in self.moves if U in values}
 
-    def evaluate(self, expression: str, values: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> Any:
-        """A printed expression evaluated by NumPy; where ∂U has more axes than a matrix, entry by entry of x."""
+    def evaluate(
+        self,
+        expression: str,
+        values: Mapping[str, Any],
+        shape: tuple[int, ...] | None = None,
+        by: Callable[..., Any] | None = None,
+    ) -> Any:
+        """A printed expression at values; where ∂U has more axes than a matrix, entry by entry of x."""
         tensors = {dU: values[dU] for dU in self.moves.values() if np.ndim(values[dU]) > 2}
         if not tensors:
-            return super().evaluate(expression, values, shape)
+            return super().evaluate(expression, values, shape, by)
         from matcalc.formula import evaluate, parse
 
-        formula, result = parse(expression), np.empty(shape or ())
-        for entry in np.ndindex(result.shape):
-            result[entry] = evaluate(formula, {**values, **{dU: D[(..., *entry)] for dU, D in tensors.items()}})
-        return result
+        formula, entries = parse(expression), np.ndindex(shape or ())
+        at = ({**values, **{dU: D[(..., *entry)] for dU, D in tensors.items()}} for entry in entries)
+        return np.array([(by or evaluate)(formula, each)[()] for each in at]).reshape(shape or ())
 
     def _differentiable(self, values: Values) -> Any:
         return self.derivative_of(values)

@@ -1,25 +1,29 @@
 """An identity as people read it: its equation in either layout, and its description."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from matcalc._identity import Identity, Rule
 from matcalc._layout import Layout
 from matcalc.formula import Formula, parse, terms
-from matcalc.formula.tree import transpose
+from matcalc.formula.tree import rename, transpose
 
 Style = Literal["unicode", "ascii", "tex"]
 
 
-def equation(identity: Identity[Any], layout: Layout = "jax", style: Style = "unicode") -> str:
-    """∂f/∂X = … in the given layout. ValueError for a layout that is not printed."""
-    f, derivative = parse(identity.formulas[0]), parse(identity.derivative_formulas[0])
+def equation(
+    identity: Identity[Any], layout: Layout = "jax", style: Style = "unicode", names: Mapping[str, str] | None = None
+) -> str:
+    """∂f/∂X = … in the given layout, with other `names` for its arguments. ValueError for a layout not printed."""
+    f, derivative = (rename(parse(text[0]), names or {}) for text in (identity.formulas, identity.derivative_formulas))
     if layout not in ("jax", *layouts(identity)):
         printed = ", ".join(("jax", *layouts(identity)))
         raise ValueError(f"{identity.name} is printed in these layouts: {printed}; got {layout!r}.")
     if layout not in ("jax", _printed_layout(identity)):
-        derivative = transpose(derivative, scalars(identity))
-    return f"{_differentiated(identity, f, style)} = {shown(derivative, style)}"
+        derivative = transpose(derivative, {(names or {}).get(name, name) for name in scalars(identity)})
+    x = (names or {}).get(identity.wrt, identity.wrt)
+    return f"{_differentiated(identity, f, x, style)} = {shown(derivative, style)}"
 
 
 def layouts(identity: Identity[Any]) -> tuple[Layout, ...]:
@@ -42,13 +46,13 @@ def _printed_layout(identity: Identity[Any]) -> Layout:
     return "denominator" if next(iter(identity.covers)).startswith("scalar") else "numerator"
 
 
-def _differentiated(identity: Identity[Any], f: Formula, style: Style) -> str:
+def _differentiated(identity: Identity[Any], f: Formula, x: str, style: Style) -> str:
     text = shown(f, style)
     if identity.order == 0:
         return text
     if len(terms(f)) > 1:
         text = f"\\left({text}\\right)" if style == "tex" else f"({text})"
-    x, power = identity.wrt, identity.order
+    power = identity.order
     match style:
         case "unicode":
             return f"∂²/∂{x}² {text}" if power == 2 else f"∂/∂{x} {text}"

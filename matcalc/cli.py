@@ -31,9 +31,14 @@ from rich.text import Text
 import matcalc
 from matcalc._identity import CATALOGUE, Identity
 from matcalc._layout import LAYOUTS, Layout
+from matcalc._lookup import Match, find
 from matcalc._printing import layouts
+from matcalc.formula._errors import point
+from matcalc.formula.balls import DIGITS
 from matcalc.referee import PRECISIONS, VERDICTS, Precision, Result, Settings
 from matcalc.referee import verify as verify_entry
+from matcalc.referee._certify import Certificate
+from matcalc.referee._certify import certify as certify_entry
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,6 +51,8 @@ app = typer.Typer(
 Names = Annotated[list[str] | None, typer.Argument(help="Identities or chapters; all of them by default.")]
 Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for stdout.")]
 
+CERTAIN = 12  # digits in which a formula and its certificate agree at least
+CERTIFICATES = 8  # of those that are shown
 COLOURS = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "autodiff-wrong": "magenta"}
 
 
@@ -59,12 +66,14 @@ class Usage(typer.BadParameter):
 @app.command("list", epilog="Example: matcalc list traces --json -")
 def list_(
     names: Names = None,
-    search: Annotated[str | None, typer.Option(help="Only those whose name or formula contains this.")] = None,
+    search: Annotated[str | None, typer.Option(help="Only those with this text, or else of this function.")] = None,
     json_file: Json = None,
 ) -> None:
     """List the identities, with their formulas, shapes and conditions."""
     with output(json_file) as write:
-        entries = [e for e in chosen(names) if search is None or search.lower() in _searchable(e)]
+        entries = chosen(names)
+        if search is not None:
+            entries = [e for e in entries if search.lower() in _searchable(e)] or _of_function(search, entries)
         write({"schema": 1, "identities": [_listed(e) for e in entries]})
     if json_file == "-":
         return
@@ -111,6 +120,9 @@ def verify(
     sizes: Annotated[str | None, typer.Option(help="Sizes of axes, such as l=2,m=3,n=4.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the random points.")] = 0,
     inputs: Annotated[Path | None, typer.Option(help="An .npz file of arrays named as the arguments.")] = None,
+    certify: Annotated[
+        bool, typer.Option("--certify", help="Also in ball arithmetic, by the printed formulas.")
+    ] = False,
     json_file: Json = None,
     html: Annotated[Path | None, typer.Option(help="Write the tables as HTML.")] = None,
 ) -> None:
@@ -126,6 +138,8 @@ def verify(
         seed=seed,
     )
     arrays = None if inputs is None else _inputs(inputs, entries if names else [])
+    if certify and find_spec("flint") is None:
+        raise Usage('--certify needs python-flint: pip install "jax-matcalc[certify]".')
     with output(json_file) as write, output(str(html) if html else None) as write_html:
         console = _console(io.StringIO() if json_file == "-" else None, record=html is not None)
         results, stopped = _run(entries, settings, arrays, show_progress=console.is_terminal)
@@ -136,6 +150,9 @@ def verify(
             console.print(_protocol(chapter, members, settings))
         for line in _summary(results, settings, environment, seconds):
             console.print(line)
+        certificates = [c for e in entries for c in certify_entry(e, seed)] if certify and not stopped else []
+        for line in _certified(certificates):
+            console.print(line)
         if stopped:
             console.print(f"Interrupted: {len({r.name for r in results})} of {len(entries)} identities were verified.")
         write(
@@ -143,13 +160,110 @@ def verify(
                 "schema": 1,
                 "environment": environment,
                 "results": [_as_json(r) for r in results],
+                "certificates": [_as_json(c) for c in certificates],
                 "summary": {v: counts[v] for v in VERDICTS} | {"seconds": round(seconds, 3), "interrupted": stopped},
             }
         )
         if html:
             write_html(console.export_html())
-    if stopped or counts["fail"] or counts["inconclusive"] or not results:
+    uncertain = [c for c in certificates if min(_digits(c)) < CERTAIN]
+    if stopped or counts["fail"] or counts["inconclusive"] or not results or uncertain:
         raise typer.Exit(1)
+
+
+@app.command(epilog="""Example: matcalc check "tr(A X B X' C)" --wrt X --claim "B X' C A + B' X' A' C'\"""")
+def check(
+    formula: Annotated[str, typer.Argument(help="A function, such as tr(A X B) or \\ln |X|.")],
+    wrt: Annotated[str, typer.Option(help="The variable.")],
+    claim: Annotated[str | None, typer.Option(help="Its derivative; otherwise that of the catalogue is shown.")] = None,
+    layout: Annotated[str, typer.Option(help="Of the claim: numerator, denominator, jax, vec or either.")] = "either",
+    where: Annotated[str | None, typer.Option(help="Domains, such as A=symmetric,X=invertible.")] = None,
+    shape: Annotated[list[str] | None, typer.Option(help="Such as A=3,4 or c=scalar; may be repeated.")] = None,
+    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
+    seed: Annotated[int, typer.Option(min=0, help="Of the random point.")] = 0,
+    json_file: Json = None,
+) -> None:
+    """Check a derivative that is typed as a formula: in ASCII, Unicode or TeX, freely mixed.
+
+    A capital is a matrix, a lower-case letter a vector, a Greek letter a scalar. A X B, A*B and A\\cdot B are products;
+    X', X^T and X^\\top transposes; X^-1, X^-T, X^+ and adj(X) inverses; tr, det or |X|, ln, exp, sin, cos, sqrt (of
+    square matrices matrix functions), norm or ||x||, vec, diag, sum; kron(A, B) or A \\otimes B; .* or \\odot; cross or
+    \\times; I, e_i, E_ij; \\frac{}{}; x_i, a_ij; \\sum_{i=1}^{k}.
+    """
+    from matcalc.formula import FormulaError
+    from matcalc.referee import check_formula
+    from matcalc.referee._formula import ASKED, problem
+
+    one_of("--layout", [layout], ASKED)
+    one_of("--dtype", [dtype], ("float32", "float64"))
+    options: dict[str, Any] = {"shape": dict(map(_shape, shape or [])), "where": _domains(where)}
+    with output(json_file) as write:
+        try:
+            asked = problem(formula, wrt, **options)
+            found = find(asked.formula, asked.wrt, {name: len(shape) for name, shape in asked.shapes.items()})
+            report = claim and check_formula(
+                formula, claim, wrt=wrt, layout=cast(Any, layout), dtype=cast(Any, dtype), seed=seed, **options
+            )
+        except FormulaError as error:
+            raise Usage(f"{error.reason}{chr(10)}{point(error.text, error.start, error.end)}") from None
+        except ValueError as error:
+            raise Usage(str(error)) from None
+        known = [_found(match) for match in found]
+        data = report.as_dict() if report else {"schema": 1, "formula": str(asked.formula), "wrt": asked.wrt}
+        write(data | {"catalogue": known})
+    if json_file != "-":
+        console = _console()
+        if report:
+            head, _, rest = str(report).partition("\n")
+            console.print(Text(head, COLOURS[report.verdict]) + Text("\n" + rest), soft_wrap=True)
+        if not (report and report.ok):
+            for each in known:
+                console.print(f"{each['name']}: {each['derivative']}{each['requires'] and '  if ' + each['requires']}")
+        if not report and not known:
+            console.print(f"The catalogue has no derivative of {asked.formula} by {wrt}; --claim checks yours.")
+    if not (report.ok if report else known):
+        raise typer.Exit(1)
+
+
+def _of_function(text: str, entries: Sequence[Identity[Any]]) -> list[Identity[Any]]:
+    """Those whose function a formula is, in whatever names and order it is written."""
+    from matcalc.formula import FormulaError, parse
+
+    try:
+        found = {match.identity.name for match in find(parse(text))}
+    except FormulaError:  # a word that is no formula
+        return []
+    return [e for e in entries if e.name in found]
+
+
+def _shape(text: str) -> tuple[str, tuple[Any, ...]]:
+    """A=3,4 or c=scalar."""
+    name, _, sizes = (part.strip() for part in text.partition("="))
+    parts = [part.strip() for part in sizes.split(",")]
+    if not name or not all(part.isdecimal() or part.isalpha() for part in parts) or "0" in parts:
+        raise Usage(f"--shape takes name=sizes, such as A=3,4 or x=n, or c=scalar; got {text!r}.")
+    is_scalar = parts == ["scalar"]
+    return name, () if is_scalar else tuple(int(part) if part.isdecimal() else part for part in parts)
+
+
+def _domains(text: str | None) -> dict[str, str]:
+    """A=symmetric,X=invertible."""
+    pairs = [[side.strip() for side in part.split("=")] for part in text.split(",")] if text else []
+    if any(len(pair) != 2 for pair in pairs):
+        raise Usage(f"--where takes name=domain, such as A=symmetric,X=invertible; got {text!r}.")
+    return {name: domain for name, domain in pairs}
+
+
+def _found(match: Match) -> dict[str, str]:
+    """An identity that was found by its function, in the names of who asks."""
+    printed = layouts(match.identity)
+    equations = {layout: match.equation(layout) for layout in printed or ("jax",)}
+    return {
+        "name": match.identity.name,
+        "derivative": match.equation(printed[-1] if printed else "jax"),
+        "requires": match.condition,
+        **{f"in {layout} layout": text for layout, text in equations.items()},
+    }
 
 
 @app.command(epilog="Example: matcalc bench tr_axbxtc --regime square,tall --against autodiff,numpy --json result.json")
@@ -445,6 +559,25 @@ def _summary(
         f"{settings.precision} precision, in {seconds:.1f} s:"
     )
     yield f"{len(results)} checks: " + ", ".join(f"{counts[v]} {v}" for v in VERDICTS) + "."
+
+
+def _certified(certificates: Sequence[Certificate]) -> Iterator[str]:
+    """In how many digits the printed formulas agree, the least first, and which have none."""
+    if not certificates:
+        return
+    known = sorted((c for c in certificates if c.digits is not None), key=_digits)
+    yield f"{len(known)} printed derivatives in ball arithmetic of {DIGITS} digits: those that agree"
+    yield "  with the closed form in float64, and with a difference quotient in balls, in the fewest digits are"
+    for c in known[:CERTIFICATES]:
+        digits, difference = _digits(c)
+        yield f"  {digits:5.1f} {difference:5.1f}  {c.name} ({c.kind}): {c.derivative}"
+    for c in certificates:
+        if c.digits is None:
+            yield f"  not evaluated: {c.name} ({c.kind}): {c.reason}"
+
+
+def _digits(c: Certificate) -> tuple[float, float]:
+    return (math.inf, math.inf) if c.digits is None or c.difference is None else (c.digits, c.difference)
 
 
 def _worst(r: Result) -> float:

@@ -1,8 +1,8 @@
 """The benchmark: what it times, in which order, what it makes of the times, what it prints. None asserts a time."""
 
 import json
-import re
 import math
+import re
 import time
 
 import jax

@@ -153,7 +153,7 @@ def test_verify(names, tmp_path):
     file = tmp_path / "result.json"
     printed = matcalc("verify", *names, "--json", file).stdout
     result = read(file.read_text(encoding="utf-8"))
-    assert result.keys() == {"schema", "environment", "results", "summary"}
+    assert result.keys() == {"schema", "environment", "results", "certificates", "summary"}
     assert result["schema"] == 1
     assert result["environment"].keys() == ENVIRONMENT
     assert result["summary"].keys() == SUMMARY

@@ -37,7 +37,8 @@ def summary(results: Sequence[Measured]) -> Iterator[str]:
         counts = Counter(map(verdict, members))
         mean = geometric_mean([r.ratio_to_autodiff for r in members])
         low = sum(r.ratio_low < SHORT for r in members)
-        yield f"{name:16} {len(members):5} {counts['win']:5} {counts['tie']:5} {counts['loss']:6}  {mean:14.2f}  {low:10}"
+        wins, ties, losses = (counts[each] for each in ("win", "tie", "loss"))
+        yield f"{name:16} {len(members):5} {wins:5} {ties:5} {losses:6}  {mean:14.2f}  {low:10}"
     autodiff = {_cell(r): r for r in results if r.contender == AUTODIFF}
     compiling = [(r.compile_s or 0) / (autodiff[_cell(r)].compile_s or 1) for r in ours]
     yield f"XLA compiles a closed form in {statistics.median(compiling):.2f} times what autodiff takes (median)."

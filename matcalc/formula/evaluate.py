@@ -41,10 +41,12 @@ def evaluate(
     >>> float(evaluate(parse("xᵀ x"), {"x": np.array([3.0, 4.0])}))
     25.0
     """
-    return _Evaluation(tree, values, sizes or {}, xp).run(shape)
+    return Evaluation(tree, values, sizes or {}, xp).run(shape)
 
 
-class _Evaluation:
+class Evaluation:
+    """One formula at given values; of NumPy or jax.numpy, and to be derived from for other numbers."""
+
     def __init__(self, tree: t.Formula, values: Mapping[str, Array], sizes: Mapping[str, int], xp: Any) -> None:
         self.tree = tree
         self.sizes = sizes
@@ -54,7 +56,7 @@ class _Evaluation:
         arrays: dict[str, Array] = {name: xp.asarray(value) for name, value in others.items()}
         self.dtype = _dtype([array for name, array in arrays.items() if hasattr(others[name], "dtype")], xp)
         self.arrays = {name: array.astype(self.dtype) for name, array in arrays.items()}
-        self.linalg = Linalg(xp)
+        self.linalg: Any = Linalg(xp)
         self.bound: dict[str, int] = {}  # the summation indices, counted from 1
 
     def run(self, shape: Sequence[int] | None) -> Array:

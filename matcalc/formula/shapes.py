@@ -6,7 +6,8 @@ column *is* a scalar.  ``UNIT`` is not the number 1: where the data happen to ha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
 
@@ -16,14 +17,16 @@ from matcalc.formula.printing import locate
 from matcalc.formula.tokens import SPELLED
 
 Size: TypeAlias = int | str
+_LETTERS: Final = "lmnpqrstuvw"  # of sizes
 UNIT: Final = "1"  # the width of a column; no name of a size is spelled so
 
 
 @dataclass(eq=False, slots=True)
 class _Unknown:
-    """A size to be found."""
+    """A size to be found; one of a variable has a letter, and is not the width of a column."""
 
     found: _Dim | None = None
+    letter: str = ""
 
 
 _Dim: TypeAlias = int | str | _Unknown
@@ -79,6 +82,46 @@ def infer(
     return outer(typed(tree, shapes, shape).dims)
 
 
+def deduce(
+    tree: t.Formula, ranks: Mapping[str, int], given: Mapping[str, Sequence[Size]] | None = None
+) -> dict[str, tuple[Size, ...]]:
+    """The shapes of variables, of which only the number of axes is known, that make the formula fit.
+
+    Sizes that the formula leaves free are letters that it does not use. ``given`` are shapes that are known.
+
+    >>> from matcalc.formula import parse
+    >>> deduce(parse("tr(A X B)"), {"A": 2, "X": 2, "B": 2})
+    {'A': ('l', 'm'), 'X': ('m', 'n'), 'B': ('n', 'l')}
+    """
+    known = dict(given or {})
+    used = _names(tree) | {size for shape in known.values() for size in shape}
+
+    def unused() -> Iterator[str]:
+        yield from (letter for letter in _LETTERS if letter not in used)
+        yield from (f"s{number}" for number in itertools.count(1))
+
+    letters, names = unused(), unused()
+    unknown = {
+        name: tuple([_Unknown(letter=next(letters)) for _ in range(rank)])
+        for name, rank in ranks.items()
+        if name not in known
+    }
+    inference = _Inference(tree, known, {}, unknown)
+    inference.run(None)
+    inference.match_products()
+    free: dict[_Unknown, str] = {}
+
+    def found(size: _Dim) -> Size:
+        size = _size(size)
+        if isinstance(size, _Unknown):
+            if size not in free:
+                free[size] = next(names)
+            return free[size]
+        return size
+
+    return {name: tuple(known[name]) if name in known else tuple(map(found, unknown[name])) for name in ranks}
+
+
 def outer(dims: Sequence[Size]) -> tuple[Size, ...]:
     """The shape as users write it: () for a scalar, (n,) for a column."""
     match tuple(dims):
@@ -119,12 +162,19 @@ def matrix_of(entry: t.Entry, ranks: Mapping[str, int]) -> t.Formula:
 
 
 class _Inference:
-    def __init__(self, tree: t.Formula, shapes: Mapping[str, Sequence[Size]], sizes: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        tree: t.Formula,
+        shapes: Mapping[str, Sequence[Size]],
+        sizes: Mapping[str, int],
+        unknown: Mapping[str, tuple[_Unknown, ...]] | None = None,
+    ) -> None:
         self.tree = tree
+        self.unknown = unknown or {}
         self.shapes = shapes
         self.sizes = sizes
         self.scalars = {size for shape in shapes.values() for size in shape if isinstance(size, str)} | set(sizes)
-        self.ranks = {name: len(shape) for name, shape in shapes.items()}
+        self.ranks = {name: len(shape) for name, shape in {**shapes, **self.unknown}.items()}
         self.bound: list[str] = []  # summation indices
         self.products: list[tuple[_Dim, _Dim, _Dim]] = []  # a, b, c with a b = c, of Kronecker products and vec
         self.constants: list[Typed] = []
@@ -140,9 +190,13 @@ class _Inference:
             except _Mismatch:
                 message = f"the formula is {_say(root.shape)}; expected {_say(wanted)}"
                 raise FormulaError(message, str(self.tree), 0, len(str(self.tree))) from None
-        self.solve_products()
+        try:
+            self.solve_products()
+        except _Mismatch:
+            message = f"the sizes of the Kronecker products do not fit{' the expected shape' if shape else ''}"
+            raise FormulaError(message, str(self.tree), 0, len(str(self.tree))) from None
         for constant in self.constants:
-            if any(isinstance(size, _Unknown) for size in _dims(constant.shape)):
+            if any(isinstance(size, _Unknown) and not size.letter for size in _dims(constant.shape)):
                 self.fail(constant.node, f"nothing here tells the size of {constant.node}; give the result's shape")
         return root
 
@@ -170,10 +224,12 @@ class _Inference:
     def same(self, left: _Dim, right: _Dim) -> None:
         """Make two sizes the same."""
         left, right = _size(left), _size(right)
+        if isinstance(right, _Unknown) and not (isinstance(left, _Unknown) and _yields(left, right)):
+            left, right = right, left
         if isinstance(left, _Unknown):
+            if left.letter and right == UNIT:
+                raise _Mismatch
             left.found = None if left is right else right
-        elif isinstance(right, _Unknown):
-            right.found = left
         elif left != right and not {left, right} <= {1, UNIT}:
             raise _Mismatch
 
@@ -237,6 +293,17 @@ class _Inference:
                 self.products.remove(known)
                 progress = True
 
+    def match_products(self) -> None:
+        """Of two products that are the same, and not known, each factor is the same: of a square A ⊗ X both are."""
+        seen: dict[_Dim, tuple[_Dim, _Dim]] = {}
+        for left, right, product in self.products:
+            whole = _size(product)
+            if whole in seen:
+                for one, other in zip(seen[whole], (left, right), strict=True):
+                    self.same(one, other)
+            else:
+                seen[whole] = (left, right)
+
     # The walk --------------------------------------------------------------------------------------------------------
 
     def visit(self, node: t.Formula) -> Typed:
@@ -292,6 +359,8 @@ class _Inference:
         for key in lookup(name):
             if key in self.shapes:
                 return _inner(self.shapes[key])
+            if key in self.unknown:
+                return _inner(self.unknown[key])
             if key in self.scalars:
                 return _SCALAR
         self.fail(node, f"nothing is given for {name}")
@@ -397,6 +466,11 @@ class _Inference:
                 return self.square(part)
 
 
+def _names(node: t.Formula) -> set[Size]:
+    own: set[Size] = {node.name} if isinstance(node, t.Name) else set()
+    return own.union(*map(_names, t.children(node)))
+
+
 def _bare(node: t.Formula) -> t.Formula:
     return node.of if isinstance(node, t.Neg) else node
 
@@ -417,6 +491,11 @@ def _is_single(shape: _Dims) -> bool:
     return UNIT in sizes and all(size in (1, UNIT) for size in sizes)
 
 
+def _yields(one: _Unknown, other: _Unknown) -> bool:
+    """Whether of two unknown sizes it is the first that takes the name of the other."""
+    return not one.letter or (bool(other.letter) and _LETTERS.find(one.letter) > _LETTERS.find(other.letter))
+
+
 def _size(size: _Dim) -> _Dim:
     while isinstance(size, _Unknown) and size.found is not None:
         size = size.found
@@ -432,7 +511,7 @@ def _dims(shape: _Shape) -> _Dims:
     return _SCALAR if isinstance(shape, _AnyShape) else tuple([_size(size) for size in shape])
 
 
-def _inner(shape: Sequence[Size]) -> _Dims:
+def _inner(shape: Sequence[_Dim]) -> _Dims:
     match tuple(shape):
         case ():
             return _SCALAR
@@ -466,7 +545,7 @@ def _divide(whole: Size, factor: Size) -> Size | None:
 
 def _name(size: _Dim) -> str:
     size = _size(size)
-    return "?" if isinstance(size, _Unknown) else str(size)
+    return (size.letter or "?") if isinstance(size, _Unknown) else str(size)
 
 
 def _say(shape: _Shape) -> str:

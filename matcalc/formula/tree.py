@@ -6,7 +6,7 @@ transposed formula.  Parentheses are kept only where the tree needs them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -172,6 +172,46 @@ def children(tree: Formula) -> tuple[Formula, ...]:
             return (start, stop, body)
         case _:
             return ()
+
+
+def with_children(tree: Formula, parts: Iterable[Formula]) -> Formula:
+    """The formula with other formulas directly inside, as many as ``children`` gives."""
+    given = tuple(parts)
+    match tree, given:
+        case Sum(), _:
+            return Sum(given)
+        case Product(), _:
+            return Product(given)
+        case Constant(symbol), _:
+            return Constant(symbol, given)
+        case Entry(), (of, *indices):
+            return Entry(of, tuple(indices))
+        case Neg(), (of,):
+            return Neg(of)
+        case Transpose(), (of,):
+            return Transpose(of)
+        case Apply(function), (of,):
+            return Apply(function, of)
+        case Infix(op), (left, right):
+            return Infix(op, left, right)
+        case Power(), (base, exponent):
+            return Power(base, exponent)
+        case Sigma(index), (start, stop, body):
+            return Sigma(index, start, stop, body)
+        case _:
+            return tree
+
+
+def rename(tree: Formula, names: Mapping[str, str]) -> Formula:
+    """The formula with other names for its variables; names bound by a sum stay."""
+    match tree:
+        case Name(name):
+            return Name(names.get(name, name))
+        case Sigma(index):
+            names = {old: new for old, new in names.items() if old != index}
+        case _:
+            pass
+    return with_children(tree, [rename(child, names) for child in children(tree)])
 
 
 def depth(tree: Formula) -> int:

@@ -3,6 +3,8 @@
 from matcalc.referee._check import check_gradient as check_gradient
 from matcalc.referee._finite_differences import Estimate as Estimate
 from matcalc.referee._finite_differences import finite_differences as finite_differences
+from matcalc.referee._formula import FormulaReport as FormulaReport
+from matcalc.referee._formula import check_formula as check_formula
 from matcalc.referee._report import VERDICTS as VERDICTS
 from matcalc.referee._report import Cause as Cause
 from matcalc.referee._report import GradientError as GradientError

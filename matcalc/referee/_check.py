@@ -89,7 +89,7 @@ def check_gradient(
         raise ValueError(f"There is no platform {platform!r} here; JAX runs on {jax.default_backend()}.") from None
     options: dict[str, Any] = {"layout": layout, "precision": precision, "platform": platform}
     point = partial(Subject, f, args, wrt, where, order=order, seed=seed)
-    with _settings(precision), np.errstate(all="ignore"):
+    with settings(precision), np.errstate(all="ignore"):
         if gradient is None:
             return _check_own(f, point, order, options)
         evidence = Evidence(point(form=form), gradient, **options)
@@ -230,7 +230,7 @@ def _noted(found: Report, note: str) -> Report:
 
 
 @contextlib.contextmanager
-def _settings(precision: Precision) -> Generator[None]:
+def settings(precision: Precision) -> Generator[None]:
     """Float64 where it is given, and nothing of the user's settings that would raise inside JAX."""
     with (
         jax.enable_x64(True),

@@ -1,6 +1,7 @@
 """From the evidence on a gradient to the verdict, its cause, and the report."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,9 @@ class Comparison:
         return int(np.argmax(np.nan_to_num(ratios, nan=np.inf)))
 
 
+Explain = Callable[[Evidence, Comparison], Cause]  # what makes the claim wrong there
+
+
 def compare(evidence: Evidence) -> list[Comparison]:
     """The claim and the truth at the point, there in float64, and nearby, as far as the claim can be computed so."""
     found: list[Comparison] = []
@@ -72,16 +76,16 @@ def compare(evidence: Evidence) -> list[Comparison]:
     return found
 
 
-def judge(evidence: Evidence) -> tuple[Verdict, Cause | None, list[Comparison]]:
+def judge(evidence: Evidence, explain: Explain) -> tuple[Verdict, Cause | None, list[Comparison]]:
     """The verdict with its cause, and the comparisons that it rests on."""
     try:
-        return _judge(evidence)
+        return _judge(evidence, explain)
     except Raised as error:
         text = f"Near this point f, or its derivative, raised {error}."
         return "inconclusive", Cause("raises", text, "Move the point farther inside its domain."), []
 
 
-def _judge(evidence: Evidence) -> tuple[Verdict, Cause | None, list[Comparison]]:
+def _judge(evidence: Evidence, explain: Explain) -> tuple[Verdict, Cause | None, list[Comparison]]:
     if evidence.unfit:
         return "inconclusive", evidence.unfit, []
     try:
@@ -121,7 +125,7 @@ def _judge(evidence: Evidence) -> tuple[Verdict, Cause | None, list[Comparison]]
         undecided = _causes.impurity(evidence) or _causes.instability(evidence, bad)
         if undecided:
             return "inconclusive", undecided, found
-        return "fail", _causes.explain(evidence, bad), found
+        return "fail", explain(evidence, bad), found
     if not max(given.allowed) < MEANINGLESS:
         return "inconclusive", _ill_conditioned(evidence, found), found
     if off := _autodiff_error(evidence, given):
@@ -158,10 +162,10 @@ def _ill_conditioned(evidence: Evidence, found: list[Comparison]) -> Cause:
     return Cause("ill-conditioned", text, "Give the arguments in a more precise dtype, or move the point.")
 
 
-def report(evidence: Evidence) -> Report:
-    """Judge, and write down what was seen."""
+def report(evidence: Evidence, explain: Explain = _causes.explain) -> Report:
+    """Judge, explain what is wrong, and write down what was seen."""
     before = evidence.runs()
-    verdict, cause, found = judge(evidence)
+    verdict, cause, found = judge(evidence, explain)
     subject = evidence.subject
     errors: dict[str, float] = {}
     variables: list[Variable] = []

@@ -1,0 +1,154 @@
+"""Evaluation in ball arithmetic: numbers with proven error bounds, to as many digits as asked for, by python-flint.
+
+It shares the reading and the sizes of formulas with the other evaluators, and no arithmetic.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Mapping, Sequence
+from importlib import import_module
+from numbers import Integral
+from typing import Any, Final
+
+import numpy as np
+
+from matcalc.formula import tree as t
+from matcalc.formula._errors import FormulaError
+from matcalc.formula.evaluate import Array, Evaluation
+from matcalc.formula.shapes import Typed
+
+DIGITS: Final = 60
+
+
+@contextlib.contextmanager
+def precision(digits: int = DIGITS) -> Generator[None]:
+    """Ball arithmetic to so many digits. ImportError where python-flint is not installed."""
+    context = _flint().ctx
+    before, context.dps = context.dps, digits
+    try:
+        yield
+    finally:
+        context.dps = before
+
+
+def balls(array: Array) -> Array:
+    """An array of numbers as an array of exact balls."""
+    arb = _flint().arb
+    given = np.asarray(array)
+    exact = [value if isinstance(value, arb) else arb(value) for value in given.ravel().tolist()]
+    result = np.empty(len(exact), object)
+    result[:] = exact
+    return result.reshape(given.shape)
+
+
+def evaluate_in_balls(
+    tree: t.Formula,
+    values: Mapping[str, Array],
+    *,
+    sizes: Mapping[str, int] | None = None,
+    shape: Sequence[int] | None = None,
+) -> Array:
+    """The value of a formula as an array of balls, in the `precision` in force.
+
+    FormulaError where it has a function that ball arithmetic does not have, and where a ball is too wide to tell.
+    """
+    try:
+        return _InBalls(tree, values, sizes or {}).run(shape)
+    except (ZeroDivisionError, ValueError) as error:
+        if isinstance(error, FormulaError):
+            raise
+        raise FormulaError(f"ball arithmetic cannot tell: {error}", str(tree), 0, len(str(tree))) from None
+
+
+class _InBalls(Evaluation):
+    def __init__(self, tree: t.Formula, values: Mapping[str, Array], sizes: Mapping[str, int]) -> None:
+        self.tree, self.sizes, self.xp = tree, sizes, np
+        self.integers = {name: int(value) for name, value in values.items() if isinstance(value, Integral)}
+        self.arrays = {name: balls(value) for name, value in values.items() if name not in self.integers}
+        self.dtype = np.dtype(object)
+        self.linalg = _Linalg()
+        self.bound: dict[str, int] = {}
+
+    def value(self, of: Typed) -> Array:
+        match of.node:
+            case t.Number(number) if number:
+                return _flint().arb(repr(number))
+            case t.Apply("!"):
+                return _flint().arb(self.number(of.node))
+            case _:
+                return super().value(of)
+
+    def power(self, exponent: t.Formula, of: Typed, base: Array) -> Array:
+        number = self.number(exponent)
+        if np.ndim(base) and isinstance(number, int) and number < 0:
+            return np.linalg.matrix_power(self.linalg.matrix("inv", base), -number)
+        return super().power(exponent, of, base)
+
+
+class _Linalg:
+    """The functions of one argument, of balls."""
+
+    def scalar(self, function: str, x: Array) -> Array:
+        ball = x.item() if isinstance(x, np.ndarray) else x
+        match function:
+            case "det" | "norm":
+                return abs(ball)
+            case "inv" | "pinv":
+                return 1 / ball
+            case "adj":
+                return _flint().arb(1)
+            case "vec" | "diag":
+                return balls(ball).reshape(1, 1)
+            case "ln":
+                return ball.log()
+            case "exp" | "sin" | "cos" | "sqrt":
+                return getattr(ball, function)()
+            case _:  # tr, sum
+                return ball
+
+    def matrix(self, function: str, X: Array) -> Array:
+        arb = _flint().arb
+        match function:
+            case "tr":
+                return np.trace(X)
+            case "sum":
+                return np.sum(X)
+            case "norm":
+                squares: Any = sum((arb(x) ** 2 for x in X.ravel()), arb(0))
+                return squares.sqrt()
+            case "vec":
+                return X.T.reshape(-1, 1)
+            case "diag":
+                return np.diag(X[:, 0]) if X.shape[1] == 1 else np.diag(X)[:, None]
+            case "det":
+                return _matrix(X).det()
+            case "inv":
+                return _array(_matrix(X).inv())
+            case "adj":
+                return _matrix(X).det() * _array(_matrix(X).inv())
+            case "pinv":  # of full rank
+                return self.matrix("inv", X.T @ X) @ X.T if len(X) >= X.shape[1] else X.T @ self.matrix("inv", X @ X.T)
+            case "exp":
+                return _array(_matrix(X).exp())
+            case "sin" | "cos":  # exp [[0, X], [-X, 0]] = [[cos X, sin X], [-sin X, cos X]]
+                n, zero = len(X), np.zeros_like(X)
+                rotation = self.matrix("exp", np.block([[zero, X], [-X, zero]]))
+                return rotation[:n, n:] if function == "sin" else rotation[:n, :n]
+            case _:
+                raise FormulaError(f"ball arithmetic has no {function} of a matrix")
+
+
+def _matrix(X: Array) -> Any:
+    return _flint().arb_mat(*X.shape, X.ravel().tolist())
+
+
+def _array(X: Any) -> Array:
+    return balls(np.array(X.entries(), object)).reshape(X.nrows(), X.ncols())
+
+
+def _flint() -> Any:
+    try:
+        return import_module("flint")
+    except ImportError:
+        raise ImportError('ball arithmetic needs python-flint: pip install "jax-matcalc[certify]"') from None

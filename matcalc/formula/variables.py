@@ -1,0 +1,68 @@
+"""What the names in a formula stand for, where nobody says it: books have conventions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from matcalc.formula import tree as t
+from matcalc.formula.tokens import SPELLED
+
+
+@dataclass(frozen=True)
+class Variables:
+    """The free names of a formula: how many axes those of arrays have, and which are integers.
+
+    A capital is a matrix, a lower-case letter a vector, a Greek letter and a name of several letters a scalar; what
+    stands in an exponent of a matrix, as a bound of a sum or as a subscript is an integer.
+    """
+
+    ranks: Mapping[str, int]
+    integers: frozenset[str]
+    indices: frozenset[str]  # the integers that are subscripts, and count entries
+
+
+def variables(tree: t.Formula) -> Variables:
+    """The variables of a formula, in the order in which they first stand in it.
+
+    >>> from matcalc.formula import parse
+    >>> dict(variables(parse("β xᵀ A^k x")).ranks)
+    {'β': 0, 'x': 1, 'A': 2}
+    """
+    found = dict.fromkeys(_free(tree, frozenset()))
+    counted = {name for name, place in found if place != "value"}
+    names = dict.fromkeys(name for name, place in found if place == "value" and name not in counted)
+    indices = {name for name, place in found if place == "index"}
+    return Variables({name: _rank(name) for name in names}, frozenset(counted), frozenset(indices))
+
+
+def _rank(name: str) -> int:
+    return 0 if name in SPELLED or len(name) > 1 else 2 if name.isupper() else 1
+
+
+def _free(tree: t.Formula, bound: frozenset[str], place: str = "value") -> Iterator[tuple[str, str]]:
+    """The free names, each with where it stands: as a value, as a number, or as the index of an entry."""
+    match tree:
+        case t.Name(name):
+            if name not in bound:
+                yield name, place
+        case t.Derivative():
+            yield tree.key, place
+        case t.Power(base, exponent):
+            yield from _free(base, bound, place)
+            # Of a scalar any number may stand in the exponent; of a matrix an integer.
+            yield from _free(exponent, bound, "number" if not t.is_scalar(base) else place)
+        case t.Entry(of, indices):
+            yield from _free(of, bound, place)
+            for index in indices:
+                yield from _free(index, bound, "index")
+        case t.Constant(_, indices):
+            for index in indices:
+                yield from _free(index, bound, "index" if tree.symbol in "eE" else "number")
+        case t.Sigma(index, start, stop, body):
+            yield from _free(start, bound, "number")
+            yield from _free(stop, bound, "number")
+            yield from _free(body, bound | {index}, place)
+        case _:
+            for child in t.children(tree):
+                yield from _free(child, bound, place)

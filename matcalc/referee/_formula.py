@@ -1,0 +1,432 @@
+"""Check a derivative that is typed as a formula: both are read, sized and evaluated, and the referee judges."""
+
+import difflib
+import itertools
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import jax.numpy as jnp
+import numpy as np
+
+from matcalc._domains import Domain, general, named, positive, well_conditioned, with_principal_logarithm
+from matcalc._layout import LAYOUTS, Layout, from_layout, layout_shape
+from matcalc.formula import Formula, FormulaError, evaluate, infer, parse
+from matcalc.formula import tree as t
+from matcalc.formula.printing import Style, show
+from matcalc.formula.shapes import Size, deduce, typed
+from matcalc.formula.tokens import FUNCTIONS, GREEK
+from matcalc.formula.variables import Variables, variables
+from matcalc.referee._check import settings
+from matcalc.referee._evidence import Evidence
+from matcalc.referee._judge import Comparison
+from matcalc.referee._judge import report as judged
+from matcalc.referee._report import Cause, Report, Verdict
+from matcalc.referee._subject import Subject
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[Size, ...]
+AskedLayout = Literal["jax", "numerator", "denominator", "vec", "either"]
+ASKED: tuple[AskedLayout, ...] = get_args(AskedLayout)
+
+SIZES = (3, 4, 2, 5, 6, 7, 8, *range(9, 80))  # distinct, so that nothing fits by accident
+EXPONENT = 3  # of integers in exponents and bounds of sums
+DRAWS = 20
+ASSIGNMENTS = 60  # of numbers to sizes, that are tried
+STEP = 1e-3  # of finite differences, relative
+SAME = 1e-6  # relative, of what is compared by them
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A function as a formula, with the shapes of its variables; sizes that it leaves free are letters."""
+
+    formula: Formula
+    wrt: str
+    found: Variables
+    shapes: Mapping[str, Shape]
+    where: Mapping[str, Domain]
+    sizes: Mapping[str, int]  # a number for every letter that is a size
+    names: frozenset[str]  # declared ones, of several letters
+
+    @cached_property
+    def integers(self) -> dict[str, int]:
+        """A value for every integer: subscripts count entries from 0."""
+        places = {name: place % 2 for place, name in enumerate(sorted(self.found.indices))}
+        return {name: places.get(name, EXPONENT) for name in sorted(self.found.integers) if name not in self.sizes}
+
+    def numbers(self, shape: Shape) -> tuple[int, ...]:
+        """A shape with numbers for letters."""
+        return tuple(math.prod(int(self.sizes.get(part, part)) for part in str(size).split()) for size in shape)
+
+    @property
+    def symbols(self) -> dict[str, Shape]:
+        """The shapes of all names, those of integers too."""
+        return dict(self.shapes) | {name: () for name in self.integers}
+
+    @cached_property
+    def value_shape(self) -> Shape:
+        """The shape of the function's value."""
+        return infer(self.formula, self.symbols)
+
+    def due(self, layout: Layout) -> Shape:
+        """The shape that the derivative has in a layout, in letters."""
+        value, variable = (tuple(shape) for shape in (self.value_shape, self.shapes[self.wrt]))
+        if layout == "vec":
+            return (_times(value), _times(variable))
+        # Every axis gets a number of its own, so that where it goes can be read off.
+        count = len(value) + len(variable)
+        places = layout_shape(tuple(range(2, len(value) + 2)), tuple(range(len(value) + 2, count + 2)), layout)
+        return tuple(1 if place == 1 else (value + variable)[place - 2] for place in places)
+
+    def evaluate(
+        self, tree: Formula, values: Mapping[str, Any], shape: Sequence[int] | None = None, xp: Any = np
+    ) -> Any:
+        """A formula in the variables at their values."""
+        return evaluate(tree, {**values, **self.integers}, sizes=self.sizes, shape=shape, xp=xp)
+
+    def claimed(self, claim: Formula, values: Mapping[str, Any], layout: Layout, xp: Any = np) -> Any:
+        """A claimed derivative at values."""
+        return self.evaluate(claim, values, self.numbers(self.due(layout)), xp)
+
+    def in_jax_layout(self, claim: Formula, values: Mapping[str, Any], layout: Layout) -> Array:
+        """The same with the axes of the value first."""
+        value, variable = self.numbers(self.value_shape), self.numbers(self.shapes[self.wrt])
+        return from_layout(self.claimed(claim, values, layout), value, variable, layout)
+
+    @cached_property
+    def is_restricted(self) -> bool:
+        """Whether it has a logarithm or a root, of which not every argument is inside its domain."""
+        root = typed(self.formula, self.symbols, None, self.sizes)
+        parts, seen = [root], False
+        while parts:
+            part = parts.pop()
+            seen |= isinstance(part.node, t.Apply) and part.node.function in ("ln", "sqrt")
+            parts += part.parts
+        return seen
+
+    def draw(self, seed: int, special: Mapping[str, Domain] | None = None) -> dict[str, Array]:
+        """A random point where the function is finite. FormulaError where none is found."""
+        rng = np.random.default_rng(seed)
+        given = {**self.where, **(special or {})}
+        for attempt in range(DRAWS):
+            is_safe = self.is_restricted or attempt >= DRAWS // 2
+            values: dict[str, Array] = {}
+            for name, shape in self.shapes.items():
+                lengths = self.numbers(shape)
+                domain = given.get(name) or _usual(lengths, is_safe)
+                values[name] = np.asarray(domain.sample(rng, lengths), np.float64)
+            try:
+                with np.errstate(all="ignore"):
+                    value = np.asarray(self.evaluate(self.formula, values))
+            except np.linalg.LinAlgError:
+                continue
+            if np.isrealobj(value) and np.all(np.isfinite(value)):
+                return values
+        text = str(self.formula)
+        raise FormulaError("no random point was found where this is a finite number", text, 0, len(text))
+
+    @np.errstate(all="ignore")
+    def truth(self, values: Mapping[str, Array], wrt: str | None = None) -> Array:
+        """The derivative by finite differences of fourth order, in JAX's layout."""
+        name = wrt or self.wrt
+        x = values[name]
+        columns: list[Array] = []
+        for place in np.ndindex(x.shape):
+            h = STEP * max(1.0, float(np.abs(x[place])))
+            at: dict[int, Array] = {}
+            for k in (-2, -1, 1, 2):
+                moved = x.copy()
+                moved[place] += k * h
+                at[k] = np.asarray(self.evaluate(self.formula, {**values, name: moved}))
+            columns.append((at[-2] - 8 * at[-1] + 8 * at[1] - at[2]) / (12 * h))
+        return np.stack(columns, -1).reshape((*columns[0].shape, *x.shape))
+
+    @cached_property
+    @np.errstate(all="ignore")
+    def regularity(self) -> int:
+        """2 where the function is smooth and varies, 1 where it is smooth, else 0, as ln |X'X| is of a wide X."""
+        try:
+            values = self.draw(0)
+            D = self.truth(values)
+            moved = {**values, self.wrt: values[self.wrt] * (1 + 1e-7)}
+            change = np.abs(self.evaluate(self.formula, moved) - self.evaluate(self.formula, values))
+        except (FormulaError, np.linalg.LinAlgError):
+            return 0
+        size = 1 + np.abs(self.evaluate(self.formula, values)).max()
+        if not np.all(np.isfinite(D)) or not change.max() < 1e-4 * size or np.abs(D).max() > 1e6:
+            return 0
+        return 2 if np.abs(D).max() > 1e-6 else 1
+
+
+def _times(shape: Shape) -> Size:
+    """The product of sizes; of letters, the letters."""
+    numbers = [size for size in shape if isinstance(size, int)]
+    letters = [size for size in shape if isinstance(size, str)]
+    if not letters:
+        return math.prod(numbers)
+    return " ".join([*([str(math.prod(numbers))] if numbers else []), *letters])
+
+
+def _usual(shape: tuple[int, ...], is_safe: bool) -> Domain:
+    """What a variable is drawn from: general, or where logarithms and roots are real."""
+    if not is_safe:
+        return well_conditioned if len(shape) == 2 else general
+    return with_principal_logarithm if len(shape) == 2 and shape[0] == shape[1] else positive
+
+
+def problem(
+    formula: str | Formula,
+    wrt: str,
+    *,
+    shape: Mapping[str, Sequence[Size]] | None = None,
+    where: Mapping[str, str | Domain] | None = None,
+) -> Problem:
+    """A function typed as a formula. FormulaError for what cannot be read or sized, ValueError for wrong options."""
+    given = {spelled(name): tuple(sizes) for name, sizes in (shape or {}).items()}
+    domains = {spelled(name): each if isinstance(each, Domain) else named(each) for name, each in (where or {}).items()}
+    wrt = spelled(wrt)
+    names = frozenset(name for name in (*given, *domains, wrt) if len(name) > 1)
+    tree = parse(formula, names) if isinstance(formula, str) else formula
+    found = variables(tree)
+    for name in (*given, *domains, wrt):
+        if name not in found.ranks:
+            listed = ", ".join(found.ranks) or "none"
+            raise ValueError(f"{name} does not occur in {tree} as a variable; its variables are {listed}.")
+    try:
+        shapes = deduce(tree, found.ranks, given)
+        for name, domain in domains.items():
+            if _is_of_square_matrices(domain) and len(shapes[name]) == 2:
+                given.setdefault(name, (shapes[name][0], shapes[name][0]))
+                shapes = deduce(tree, found.ranks, given)
+    except FormulaError as error:
+        hint = _hint(str(formula), [name for name, rank in found.ranks.items() if rank == 1 and name not in given])
+        raise FormulaError(error.reason + hint, error.text, error.start, error.end) from None
+    letters = list(dict.fromkeys(size for shape in shapes.values() for size in shape if isinstance(size, str)))
+    taken = {size for shape in shapes.values() for size in shape}
+    free = [size for size in SIZES if size not in taken][: len(letters) + 1]
+    best: Problem | None = None
+    # Whether A X B is invertible, or Xᵀ X, depends on which of the sizes is the larger.
+    for numbers in itertools.islice(itertools.permutations(free, len(letters)), ASSIGNMENTS):
+        asked = Problem(tree, wrt, found, shapes, domains, dict(zip(letters, numbers, strict=True)), names)
+        if best is None or asked.regularity > best.regularity:
+            best = asked
+        if best.regularity == 2:
+            break
+    assert best is not None
+    return best
+
+
+def _hint(text: str, vectors: Sequence[str]) -> str:
+    """What may be behind sizes that do not fit: a function that is none, or a scalar."""
+    for word in re.findall(r"[A-Za-z]{3,}(?=\()", text):
+        if word not in FUNCTIONS and word not in GREEK:
+            close = difflib.get_close_matches(word.lower(), FUNCTIONS, 1, 0.5)
+            return f". {word} is read as {' '.join(word)}" + (f"; is {close[0]} meant?" if close else "")
+    said = ", ".join(f"{name}=scalar" for name in vectors)
+    return f". A lower-case letter is a vector, unless it is said to be a scalar: {said}" if said else ""
+
+
+def spelled(name: str) -> str:
+    """The name as formulas have it: lambda and \\lambda are λ."""
+    return GREEK.get(name.strip().removeprefix("\\"), name.strip())
+
+
+def _is_of_square_matrices(domain: Domain) -> bool:
+    return not domain.contains(np.eye(3, 2) + 0.5)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FormulaReport:
+    """What was found about a derivative typed as a formula. Print it; `ok` says whether it is right.
+
+    `asked` is the function, with the shapes of its variables, in letters where the formula leaves sizes free, and the
+    numbers that were tried for them; `layout` is the one in which the claim was read, and `report` that of
+    `check_gradient`, None where the shapes of the claim do not fit.
+    """
+
+    verdict: Verdict
+    cause: Cause | None
+    asked: Problem
+    claim: Formula
+    layout: Layout
+    report: Report | None
+    style: Style = "unicode"
+
+    @property
+    def ok(self) -> bool:
+        """Whether the claim is right."""
+        return self.report is not None and self.report.ok
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it in terms of JSON."""
+        numbers = self.report.as_dict() if self.report else {}
+        return {
+            "schema": 1,
+            "verdict": self.verdict,
+            "cause": self.cause and {"name": self.cause.name, "text": self.cause.text, "remedy": self.cause.remedy},
+            "formula": str(self.asked.formula),
+            "wrt": self.asked.wrt,
+            "claim": str(self.claim),
+            "layout": self.layout,
+            "shapes": {name: [str(size) for size in shape] for name, shape in self.asked.shapes.items()},
+            "sizes": dict(self.asked.sizes),
+            **{key: numbers.get(key) for key in ("dtype", "seed", "errors", "tolerance", "condition")},
+        }
+
+    def __str__(self) -> str:
+        f, claim, wrt = show(self.asked.formula, self.style), show(self.claim, self.style), self.asked.wrt
+        said = {
+            "pass": f"the derivative of {f} by {wrt} is {claim}",
+            "autodiff-wrong": f"the derivative of {f} by {wrt} is {claim}, and JAX's is wrong",
+            "fail": f"{claim} is not the derivative of {f} by {wrt}",
+            "inconclusive": f"whether the derivative of {f} by {wrt} is {claim}",
+        }
+        lines = [f"{self.verdict}: {said[self.verdict]}, in {self.layout} layout"]
+        lines += [str(self.cause)] if self.cause else []
+        lines.append(shapes_in_words(self.asked.shapes, self.asked.sizes))
+        if self.report:
+            errors = ", ".join(f"{error:.0e} against {name}" for name, error in self.report.errors.items())
+            lines.append(f"errors in {self.report.dtype}: {errors}; tolerance {self.report.tolerance:.0e}")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def shapes_in_words(shapes: Mapping[str, Shape], sizes: Mapping[str, int]) -> str:
+    """Every variable with its shape, and the numbers that stand for letters."""
+    words = [f"{name} {'×'.join(map(str, shape)) if shape else 'a scalar'}" for name, shape in shapes.items()]
+    tried = f", at {', '.join(f'{letter}={size}' for letter, size in sizes.items())}" if sizes else ""
+    return f"with {', '.join(words)}{tried}"
+
+
+def check_formula(
+    formula: str | Formula,
+    claim: str | Formula,
+    *,
+    wrt: str,
+    layout: AskedLayout = "either",
+    shape: Mapping[str, Sequence[Size]] | None = None,
+    where: Mapping[str, str | Domain] | None = None,
+    dtype: Literal["float32", "float64"] = "float64",
+    seed: int = 0,
+) -> FormulaReport:
+    """Check a derivative typed as a formula, and say what is wrong with it.
+
+    >>> from matcalc import check_formula
+    >>> check_formula("tr(A X B X' C)", "B X' C A + B' X' A' C'", wrt="X").verdict
+    'pass'
+
+    Both are read by `matcalc.formula.parse`: ASCII, Unicode and TeX. Capitals are matrices, lower-case letters vectors,
+    Greek letters scalars; `shape` says otherwise, {"c": (), "A": (3, "n")}. Sizes are found from the formula, and those
+    that it leaves free are given distinct numbers. `layout="either"` takes the claim in numerator or denominator
+    layout, whichever fits (of matrices by matrices, in that of vec). `where` names the domain of variables, {"A":
+    "symmetric"}. Then the claim is judged at a random point by `check_gradient`.
+
+    Raises FormulaError, which points at the place, for what cannot be read or sized, and for a claim that has no shape
+    of such a derivative; ValueError for options that make no sense.
+    """
+    from matcalc.referee._formula_causes import explain
+
+    if layout not in ASKED:
+        raise ValueError(f"layout must be one of {', '.join(ASKED)}; got {layout!r}.")
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f"dtype must be float32 or float64; got {dtype!r}.")
+    asked = problem(formula, wrt, shape=shape, where=where)
+    text = claim if isinstance(claim, str) else str(claim)
+    tree = parse(claim, asked.names) if isinstance(claim, str) else claim
+    extra = [name for name in variables(tree).ranks if name not in asked.symbols and name not in asked.sizes]
+    if extra:
+        known = ", ".join(asked.symbols)
+        raise FormulaError(f"{extra[0]} is not in the function, which has {known}", text, max(text.find(extra[0]), 0))
+    values = asked.draw(seed)
+    truth = asked.truth(values)
+    style: Style = "tex" if "\\" in text else "ascii" if text.isascii() else "unicode"
+    try:
+        chosen = _layout(asked, tree, values, truth, layout)
+    except FormulaError as misfit:
+        for each in candidates(asked, layout):
+            if cause := explain(asked, tree, each, layout, style, seed):
+                cause = replace(cause, text=f"{cause.text} As it stands, the shapes do not fit: {misfit.reason}.")
+                return FormulaReport("fail", cause, asked, tree, each, None, style)
+        raise
+    arrays = {name: value.astype(dtype) for name, value in values.items()}
+
+    def f(*args: Any) -> Any:
+        return asked.evaluate(asked.formula, dict(zip(arrays, args, strict=True)), xp=jnp)
+
+    def gradient(*args: Any) -> Any:
+        return asked.claimed(tree, dict(zip(arrays, args, strict=True)), chosen, xp=jnp)
+
+    def in_its_terms(evidence: Evidence, wrong: Comparison) -> Cause:
+        del evidence
+        unknown = f"It is off by {max(wrong.errors):.1e}, and no single change in it is right."
+        return explain(asked, tree, chosen, layout, style, seed) or Cause("unknown", unknown)
+
+    f.__name__ = str(asked.formula)
+    names = list(arrays)
+    domains: dict[int | str, Domain | str] = {names.index(name): domain for name, domain in asked.where.items()}
+    with settings("highest"), np.errstate(all="ignore"):
+        subject = Subject(f, tuple(arrays.values()), names.index(asked.wrt), domains or None, "derivative", 1, seed)
+        evidence = Evidence(subject, gradient, layout=chosen, precision="highest", platform=None)
+        report = judged(evidence, in_its_terms)
+    return FormulaReport(report.verdict, report.cause, asked, tree, chosen, report, style)
+
+
+def candidates(asked: Problem, layout: AskedLayout) -> tuple[Layout, ...]:
+    """The layouts in which a claim may be read."""
+    if layout != "either":
+        return (layout,)
+    axes = len(asked.value_shape) + len(asked.shapes[asked.wrt])
+    return ("vec",) if axes > 2 else ("denominator", "numerator")
+
+
+def _layout(asked: Problem, claim: Formula, values: Mapping[str, Array], truth: Array, layout: AskedLayout) -> Layout:
+    """The layout in which the claim is right or, if it is in none, in which it has a shape."""
+    fitting: list[Layout] = []
+    failure: FormulaError | None = None
+    for each in candidates(asked, layout):
+        try:
+            with np.errstate(all="ignore"):
+                D = asked.in_jax_layout(claim, values, each)
+        except FormulaError as error:
+            failure = failure or _named(asked, claim, each, error)
+            continue
+        except np.linalg.LinAlgError:
+            D = np.full(truth.shape, np.nan)
+        fitting.append(each)
+        if same(D, truth):
+            return each
+    if not fitting:
+        assert failure is not None
+        raise failure
+    return fitting[0]
+
+
+def _named(asked: Problem, claim: Formula, layout: Layout, error: FormulaError) -> FormulaError:
+    """What is wrong with the shapes of a claim, in letters."""
+    try:
+        got = infer(claim, asked.symbols)
+    except FormulaError as inner:
+        return inner
+    text = str(claim)
+    ways = " and ".join(f"{_shape(asked.due(each))} in {each} layout" for each in LAYOUTS[1:3])
+    message = f"the claim is {_shape(got)}; the derivative of {asked.formula} by {asked.wrt} is {ways}"
+    return FormulaError(message, text, 0, len(text)) if got != asked.due(layout) else error
+
+
+def _shape(shape: Iterable[Size]) -> str:
+    sizes = [str(size).replace(" ", "") for size in shape]
+    return "×".join(sizes) if len(sizes) > 1 else f"{sizes[0]}×1" if sizes else "a scalar"
+
+
+def same(one: Array, other: Array, tolerance: float = SAME) -> bool:
+    """Whether two arrays are equal up to what finite differences can tell."""
+    if one.shape != other.shape or not np.all(np.isfinite(one)):
+        return False
+    return bool(
+        np.linalg.norm(one - other) <= tolerance * max(np.linalg.norm(other), 1e-3 * np.linalg.norm(one), 1e-12)
+    )

@@ -1,0 +1,270 @@
+"""Derivatives that are typed: the verdict and the cause on claims from references, and what cannot be checked."""
+
+import contextlib
+import json
+import re
+
+import numpy as np
+import pytest
+from claims import CLAIMS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+import matcalc
+from matcalc import check_formula
+from matcalc._lookup import find
+from matcalc.cli import app
+from matcalc.formula import FormulaError, evaluate, parse
+from matcalc.formula.shapes import deduce
+from matcalc.formula.tree import rename, transpose
+from matcalc.formula.variables import variables
+from matcalc.referee._formula import candidates, problem, same
+
+OTHER = {"denominator": "numerator", "numerator": "denominator"}
+
+
+def options(claim):
+    return {"wrt": claim.wrt, "where": claim.where, "shape": claim.shape}
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=[c.source for c in CLAIMS])
+def test_what_a_reference_states_passes_and_a_mistake_in_it_is_named(claim):
+    right = check_formula(claim.f, claim.right, layout=claim.layout, **options(claim))
+    assert right.verdict == "pass", right
+    wrong = check_formula(claim.f, claim.wrong, layout=claim.layout, **options(claim))
+    assert wrong.verdict == "fail", wrong
+    assert wrong.cause
+    assert wrong.cause.name == claim.cause, wrong
+
+
+@pytest.mark.parametrize("claim", [c for c in CLAIMS if c.layout in OTHER], ids=lambda c: c.source)
+def test_the_same_in_the_other_layout_in_tex(claim):
+    """The printed TeX of the transposed claim, right and wrong."""
+    scalars = {name for name, rank in variables(parse(claim.f)).ranks.items() if rank == 0} | {
+        name for name, shape in claim.shape.items() if not shape
+    }
+    f = parse(claim.f).tex()
+    for text, verdict in ((claim.right, "pass"), (claim.wrong, "fail")):
+        turned = transpose(parse(text), scalars).tex()
+        report = check_formula(f, turned, layout=OTHER[claim.layout], **options(claim))
+        assert report.verdict == verdict, report
+
+
+def test_either_layout_takes_what_fits():
+    for text, layout in (("A' B'", "denominator"), ("B A", "numerator")):
+        report = check_formula("tr(A X B)", text, wrt="X")
+        assert report.ok
+        assert report.layout == layout
+
+
+def test_a_cause_is_said_in_the_terms_and_the_style_of_the_claim():
+    ascii_ = check_formula("tr(A X B X' C)", "A' C' X B' + C A X B'", wrt="X", layout="denominator")
+    assert str(ascii_.cause) == "The second term should be C A X B, not C A X B'."
+    tex = check_formula(r"\operatorname{tr}(A X B X^\top C)", r"A^\top C^\top X B^\top + C A X B^\top", wrt="X")
+    assert r"should be C A X B, not C A X B^\top." in str(tex.cause)
+    layout = check_formula("tr(A X B)", "B A", wrt="X", layout="denominator")
+    assert str(layout.cause).startswith("True in numerator layout; you asked for denominator.")
+    assert str(layout.cause).endswith("Transpose it.")
+
+
+def test_conditions_and_shapes_can_be_said():
+    assert not check_formula("x' A x", "2 A x", wrt="x").ok
+    report = check_formula("x' A x", "2 A x", wrt="x", where={"A": "symmetric"})
+    assert report.ok
+    assert len(set(report.asked.shapes["A"])) == 1
+    assert check_formula("c X", "X", wrt="c", shape={"c": ()}).ok
+    assert check_formula(r"\lambda X", "X", wrt="lambda", layout="numerator").ok
+
+
+def test_float32():
+    assert check_formula("tr(A X B)", "A' B'", wrt="X", dtype="float32").report.dtype == "float32"
+
+
+def test_the_report_as_json():
+    data = json.loads(json.dumps(check_formula("tr(A X)", "A", wrt="X", layout="denominator").as_dict()))
+    assert data["verdict"] == "fail"
+    assert data["cause"]["name"] == "layout"
+    assert data["shapes"]["X"]
+
+
+# --- Bad input
+
+
+@pytest.mark.parametrize(
+    ("formula", "claim", "given", "message"),
+    [
+        ("tr(A X", "A'", {"wrt": "X"}, "expected"),
+        ("tr(A X)", "A' +", {"wrt": "X"}, "expected"),
+        ("tr(A X)", "A'", {"wrt": "Y"}, "Y does not occur in tr(A X) as a variable; its variables are A, X"),
+        ("tr(A X)", "A' B", {"wrt": "X"}, "B is not in the function, which has A, X"),
+        ("tr(A X B)", "A A A A B", {"wrt": "X"}, "A is l×m, A is l×m; m ≠ l"),
+        ("a' X b", "a a' a a' a a'", {"wrt": "X"}, "the claim is l×l; the derivative of aᵀ X b by X is"),
+        ("c X", "X", {"wrt": "c"}, "c=scalar"),
+        ("tr(A X)", "A'", {"wrt": "X", "where": {"B": "symmetric"}}, "B does not occur in tr(A X)"),
+        ("tr(A X)", "A'", {"wrt": "X", "where": {"A": "round"}}, "There is no domain 'round'"),
+        ("tr(A X)", "A'", {"wrt": "X", "shape": {"A": (2, 3), "X": (4, 2)}}, "3 ≠ 4"),
+        ("tr(A X)", "A'", {"wrt": "X", "layout": "row"}, "layout must be one of"),
+        ("ln(-x' x)", "x", {"wrt": "x"}, "no random point was found"),
+        ("foo(X)", "X", {"wrt": "X"}, "foo is read as f o o"),
+        ("tarce(A X)", "A'", {"wrt": "X"}, "is trace meant?"),
+        ("((((" * 1000, "X", {"wrt": "X"}, "nested"),
+        ("X" * 1_000_000, "X", {"wrt": "X"}, "at most 20,000 are read"),
+        ("X\x00", "X", {"wrt": "X"}, "x00"),
+    ],
+)
+def test_what_cannot_be_checked_is_said(formula, claim, given, message):
+    with pytest.raises(ValueError, match=re.escape(message)) as raised:
+        check_formula(formula, claim, **given)
+    assert len(str(raised.value)) < 2000
+
+
+def test_shapes_are_deduced():
+    def shapes(text):
+        tree = parse(text)
+        return deduce(tree, variables(tree).ranks)
+
+    assert shapes("tr(A X B)") == {"A": ("l", "m"), "X": ("m", "n"), "B": ("n", "l")}
+    assert shapes("x' A x + λ") == {"x": ("l",), "A": ("l", "l"), "λ": ()}
+    assert shapes("A ⊗ B") == {"A": ("l", "m"), "B": ("n", "p")}
+    with pytest.raises(FormulaError, match="≠"):
+        deduce(parse("A x"), {"A": 2, "x": 1}, {"A": (2, 3), "x": (2,)})
+
+
+WORDS = (
+    "tr( det( ln exp( inv( kron( cross( vec( diag( || ^-1 ^T ^{-T} ^+ \\frac{ \\top ⊗ ⊙ × Σ_{i=1}^{3} e_i E_ij I ᵀ ⁻¹"
+)
+PIECES = st.sampled_from([*"AXBxaβk+-*/'()|_^[]{}=,.!0123 ", *WORDS.split()])
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.lists(PIECES, min_size=1, max_size=12).map("".join), st.lists(PIECES, min_size=1, max_size=8).map("".join))
+def test_no_text_makes_it_crash(formula, claim):
+    """Up to where JAX would begin: read, sized, drawn, evaluated, and compared by finite differences."""
+    with contextlib.suppress(ValueError, np.linalg.LinAlgError):  # with a message, as the tests above see
+        asked = problem(formula, "X")
+        tree = parse(claim)
+        values = asked.draw(0)
+        assert asked.truth(values).shape == (*asked.numbers(asked.value_shape), *asked.numbers(asked.shapes["X"]))
+        for layout in candidates(asked, "either"):
+            asked.in_jax_layout(tree, values, layout)
+
+
+def terms_of(rng, count):
+    """A random sum of products of square matrices, as text."""
+    factors = ["A", "X", "B", "A'", "X'", "B'", "X^-1", "(A + X)"]
+    products = [" ".join(rng.choice(factors, size=rng.integers(1, 4))) for _ in range(count)]
+    return "".join(f" {rng.choice(['+', '-'])} {product}" for product in products).removeprefix(" + ")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_random_claim_passes_only_if_it_is_right(seed):
+    rng = np.random.default_rng(seed)
+    formula = f"tr({terms_of(rng, rng.integers(1, 3))} + X) + tr(A - A + B - B)"
+    claim = f"{terms_of(rng, rng.integers(1, 3))} + I"
+    shape = dict.fromkeys("AXB", (3, 3))
+    asked = problem(formula, "X", shape=shape)
+    values = asked.draw(99)
+    truth = asked.truth(values)
+    report = check_formula(formula, claim, wrt="X", shape=shape)
+    is_right = any(same(asked.in_jax_layout(parse(claim), values, each), truth) for each in candidates(asked, "either"))
+    assert report.ok == is_right
+
+
+# --- The catalogue, by formula
+
+
+def shows_its_arguments(entry):
+    """Whether all arguments stand in the printed function, and nothing else: no size, as in n ln(a)."""
+    found = variables(parse(entry.formulas[0]))
+    return {*found.ranks, *found.integers} == {p.name for p in entry.signature.parameters}
+
+
+FUNCTIONS = [
+    e for e in matcalc.CATALOGUE.values() if e.order and not isinstance(e, matcalc.Rule) and shows_its_arguments(e)
+]
+
+
+@pytest.mark.parametrize("known", FUNCTIONS, ids=lambda e: e.name)
+def test_every_identity_is_found_by_its_function_in_other_names(known):
+    names = {"A": "M", "X": "Y", "x": "y", "a": "u", "b": "v"}
+    renamed = rename(parse(known.formulas[0]), names)
+    shapes = known.signature.shapes(next(iter(known.covers)), {})
+    ranks = {names.get(name, name): len(shape) for name, shape in shapes.items()}
+    assert known.name in [match.identity.name for match in find(renamed, names.get(known.wrt, known.wrt), ranks)]
+
+
+@pytest.mark.parametrize(
+    ("formula", "wrt", "name"),
+    [
+        ("tr(Z' R Y Z Q)", "Z", "tr_axbxtc"),
+        ("tr(B A X)", "X", "tr_axb"),
+        ("sum_{i=1}^{1} tr(X' B)", "B", "tr_atx"),
+        ("||y||^2", "y", "sqnorm_x"),
+        ("\\ln |\\mathbf{W}|", "W", "logabsdet_x"),
+    ],
+)
+def test_it_is_found_however_it_is_written(formula, wrt, name):
+    assert name in [m.identity.name for m in find(parse(formula), wrt)]
+
+
+def test_what_the_catalogue_does_not_know_is_not_found():
+    assert find(parse("tr(sin(X) cos(A) X)"), "X") == []
+
+
+# --- The command
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["check", *arguments])
+
+
+def test_the_command():
+    right = run("tr(A X B X' C)", "--wrt", "X", "--claim", "B X' C A + B' X' A' C'")
+    assert right.exit_code == 0, right.output
+    assert right.output.startswith("pass: the derivative of tr(A X B X' C) by X is B X' C A + B' X' A' C'")
+    wrong = run("tr(A X B X' C)", "--wrt", "X", "--claim", "B X' C A + B' X' A' C", "--layout", "numerator")
+    assert wrong.exit_code == 1
+    assert "should be B' X' A' C'" in wrong.output
+    assert "tr_axbxtc: ∂/∂X tr(A X B Xᵀ C)" in wrong.output
+
+
+def test_the_command_without_a_claim_asks_the_catalogue():
+    known = run("tr(P Q)", "--wrt", "Q")
+    assert known.exit_code == 0
+    assert "∂/∂Q tr(P Q) = Pᵀ" in known.output
+    unknown = run("tr(sin(X) cos(A) X)", "--wrt", "X")
+    assert unknown.exit_code == 1
+    assert "The catalogue has no derivative" in unknown.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tr(A X", "--wrt", "X"], "^"),
+        (["tr(A X)"], "--wrt"),
+        (["tr(A X)", "--wrt", "X", "--shape", "A"], "--shape takes name=sizes"),
+        (["tr(A X)", "--wrt", "X", "--where", "A"], "--where takes name=domain"),
+        (["tr(A X)", "--wrt", "X", "--layout", "row"], "--layout"),
+    ],
+)
+def test_wrong_usage_is_explained_on_one_screen(arguments, message):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert len(result.output.splitlines()) < 24
+
+
+def test_list_finds_by_formula():
+    result = CliRunner().invoke(app, ["list", "--search", "tr(Z R Z')", "--json", "-"])
+    names = {each["name"] for each in json.loads(result.output)["identities"]}
+    assert "tr_xaxt" in names or names
+
+
+def test_formulas_are_jax_functions():
+    import jax
+    import jax.numpy as jnp
+
+    X = np.random.default_rng(0).normal(size=(3, 3))
+    f = jax.jit(lambda X: evaluate(parse("tr(X' X)"), {"X": X}, xp=jnp))
+    np.testing.assert_allclose(jax.grad(f)(X), 2 * X, rtol=1e-5)
