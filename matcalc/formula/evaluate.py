@@ -9,7 +9,7 @@ import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -20,6 +20,10 @@ from matcalc.formula.printing import locate
 from matcalc.formula.shapes import Typed, lookup, outer, typed
 
 Array: TypeAlias = Any  # of NumPy or JAX, or a Python number
+
+ENTRIES: Final = 2**26  # of anything that is computed
+TERMS: Final = 10_000  # of a sum
+BITS: Final = 1000  # of a number in an exponent or a bound
 
 
 def evaluate(
@@ -63,11 +67,21 @@ class Evaluation:
         shapes: dict[str, Sequence[int]] = {name: array.shape for name, array in self.arrays.items()}
         shapes |= dict.fromkeys(self.integers, ())
         root = typed(self.tree, shapes, shape, {**self.integers, **self.sizes})
+        self.bound_memory(root)
         value = self.xp.asarray(self.value(root))
         if not self.xp.issubdtype(value.dtype, self.xp.complexfloating):
             value = value.astype(self.dtype)
         dims = [int(size) for size in (outer(root.dims) if shape is None else shape)]
         return value.reshape(dims)
+
+    def bound_memory(self, root: Typed) -> None:
+        """Nothing in it is larger than `ENTRIES`; what is given may be."""
+        parts = [root]
+        while parts:
+            part = parts.pop()
+            if part.parts and math.prod(size for size in part.dims if isinstance(size, int)) > ENTRIES:
+                self.fail(part.node, f"{part.node} would have more than {ENTRIES:,} entries")
+            parts += part.parts
 
     def fail(self, node: t.Formula, message: str) -> NoReturn:
         raise FormulaError(message, *locate(self.tree, node)) from None
@@ -194,7 +208,10 @@ class Evaluation:
                 exact = isinstance(one, int) and isinstance(other, int) and other != 0 and one % other == 0
                 return one // other if exact else one / other
             case t.Power(base, exponent):
-                return self.number(base) ** self.number(exponent)
+                one, other = self.number(base), self.number(exponent)
+                if abs(other) * math.log2(abs(one) + 2) > BITS:
+                    self.fail(node, f"{node} is too large a number")
+                return one**other
             case t.Apply("!", of):
                 number = self.number(of)
                 if not isinstance(number, int) or not 0 <= number <= 170:
@@ -255,6 +272,8 @@ class Evaluation:
         start, stop = self.number(node.start), self.number(node.stop)
         if not (isinstance(start, int) and isinstance(stop, int)):
             self.fail(node, "the bounds of a sum must be integers")
+        if stop - start > TERMS:
+            self.fail(node, f"a sum of {stop - start + 1:,} terms; at most {TERMS:,} are computed")
         outside = self.bound.get(node.index)
         total: Array = 0 if of.is_scalar else self.xp.zeros(self.size(of), self.dtype)
         for index in range(start, stop + 1):

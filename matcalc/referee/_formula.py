@@ -36,6 +36,7 @@ SIZES = (3, 4, 2, 5, 6, 7, 8, *range(9, 80))  # distinct, so that nothing fits b
 EXPONENT = 3  # of integers in exponents and bounds of sums
 DRAWS = 20
 ASSIGNMENTS = 60  # of numbers to sizes, that are tried
+MOST = 4096  # entries of a variable
 STEP = 1e-3  # of finite differences, relative
 SAME = 1e-6  # relative, of what is compared by them
 
@@ -208,6 +209,9 @@ def problem(
     letters = list(dict.fromkeys(size for shape in shapes.values() for size in shape if isinstance(size, str)))
     taken = {size for shape in shapes.values() for size in shape}
     free = [size for size in SIZES if size not in taken][: len(letters) + 1]
+    most = max((math.prod(size for size in shape if isinstance(size, int)) for shape in shapes.values()), default=1)
+    if most > MOST:
+        raise ValueError(f"A variable of {most:,} entries; at most {MOST:,} are tried. Smaller sizes tell as much.")
     best: Problem | None = None
     # Whether A X B is invertible, or Xᵀ X, depends on which of the sizes is the larger.
     for numbers in itertools.islice(itertools.permutations(free, len(letters)), ASSIGNMENTS):
