@@ -21,7 +21,7 @@ from matcalc.formula.shapes import Typed, lookup, outer, typed
 
 Array: TypeAlias = Any  # of NumPy or JAX, or a Python number
 
-ENTRIES: Final = 2**26  # of anything that is computed
+ENTRIES: Final = 2**28  # of anything that is computed
 TERMS: Final = 10_000  # of a sum
 BITS: Final = 1000  # of a number in an exponent or a bound
 
