@@ -199,11 +199,11 @@ def check(
     options: dict[str, Any] = {"shape": dict(map(_shape, shape or [])), "where": _domains(where)}
     with output(json_file) as write:
         try:
-            asked = problem(formula, wrt, **options)
-            found = find(asked.formula, asked.wrt, {name: len(shape) for name, shape in asked.shapes.items()})
             report = claim and check_formula(
                 formula, claim, wrt=wrt, layout=cast(Any, layout), dtype=cast(Any, dtype), seed=seed, **options
             )
+            asked = report.asked if report else problem(formula, wrt, **options)
+            found = find(asked.formula, asked.wrt, {name: len(shape) for name, shape in asked.shapes.items()})
         except FormulaError as error:
             raise Usage(f"{error.reason}{chr(10)}{point(error.text, error.start, error.end)}") from None
         except ValueError as error:

@@ -76,12 +76,9 @@ class Evaluation:
 
     def bound_memory(self, root: Typed) -> None:
         """Nothing in it is larger than `ENTRIES`; what is given may be."""
-        parts = [root]
-        while parts:
-            part = parts.pop()
+        for part in root.nodes:
             if part.parts and math.prod(size for size in part.dims if isinstance(size, int)) > ENTRIES:
                 self.fail(part.node, f"{part.node} would have more than {ENTRIES:,} entries")
-            parts += part.parts
 
     def fail(self, node: t.Formula, message: str) -> NoReturn:
         raise FormulaError(message, *locate(self.tree, node)) from None
@@ -173,7 +170,7 @@ class Evaluation:
 
     def position(self, index: t.Formula, size: int, node: t.Formula) -> int:
         """The place, from 0, that a subscript says: given integers say it from 0, all else from 1 as in books."""
-        names = {part.name for part in _nodes(index) if isinstance(part, t.Name)}
+        names = {part.name for part in t.nodes(index) if isinstance(part, t.Name)}
         counted = names & self.bound.keys()
         if counted and counted != names:
             self.fail(node, f"the subscript {index} mixes an index of Σ (from 1) and a given position (from 0)")
@@ -290,8 +287,3 @@ def _dtype(arrays: Iterable[Array], xp: Any) -> Any:
     types: set[Any] = {array.dtype for array in arrays}
     floating = [dtype for dtype in types if xp.issubdtype(dtype, xp.inexact)]
     return np.result_type(*floating) if floating else xp.asarray(0.0).dtype
-
-
-def _nodes(tree: t.Formula) -> list[t.Formula]:
-    """All nodes of a small formula."""
-    return [tree, *[node for child in t.children(tree) for node in _nodes(child)]]

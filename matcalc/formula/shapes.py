@@ -53,6 +53,14 @@ class Typed:
     parts: tuple[Typed, ...] = ()
 
     @property
+    def nodes(self) -> Iterator[Typed]:
+        """This node and all below it, by an iteration, as a product is a deep chain."""
+        left: list[Typed] = [self]
+        while left:
+            yield (node := left.pop())
+            left += node.parts
+
+    @property
     def dims(self) -> tuple[Size, ...]:
         """The shape when everything is found (a size never found is 0)."""
         return tuple(0 if isinstance(size, _Unknown) else size for size in _dims(self.shape))
@@ -94,7 +102,9 @@ def deduce(
     {'A': ('l', 'm'), 'X': ('m', 'n'), 'B': ('n', 'l')}
     """
     known = dict(given or {})
-    used = _names(tree) | {size for shape in known.values() for size in shape}
+    used: set[Size] = {node.name for node in t.nodes(tree) if isinstance(node, t.Name)} | {
+        size for shape in known.values() for size in shape
+    }
 
     def unused() -> Iterator[str]:
         yield from (letter for letter in _LETTERS if letter not in used)
@@ -268,7 +278,7 @@ class _Inference:
             product = _Unknown()
             self.products.append((left, right, product))
             return product
-        return _multiply(left, right)
+        return multiply(left, right)
 
     def solve_products(self) -> None:
         """Find the third size of a b = c where two are found."""
@@ -287,7 +297,7 @@ class _Inference:
                         if unknown.found is None:
                             self.fail(self.tree, f"{factor} does not divide {whole}")
                     case (int() | str(), int() | str(), _):
-                        self.same(_multiply(left, right), product)
+                        self.same(multiply(left, right), product)
                     case _:
                         continue
                 self.products.remove(known)
@@ -466,11 +476,6 @@ class _Inference:
                 return self.square(part)
 
 
-def _names(node: t.Formula) -> set[Size]:
-    own: set[Size] = {node.name} if isinstance(node, t.Name) else set()
-    return own.union(*map(_names, t.children(node)))
-
-
 def _bare(node: t.Formula) -> t.Formula:
     return node.of if isinstance(node, t.Neg) else node
 
@@ -521,7 +526,7 @@ def _inner(shape: Sequence[_Dim]) -> _Dims:
             return sizes
 
 
-def _multiply(left: Size, right: Size) -> Size:
+def multiply(left: Size, right: Size) -> Size:
     """2 and 3 make 6, m and n make "m n"."""
     numbers = [size for size in (left, right) if isinstance(size, int)]
     names = sorted(name for size in (left, right) if isinstance(size, str) for name in size.split())

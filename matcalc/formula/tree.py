@@ -6,7 +6,7 @@ transposed formula.  Parentheses are kept only where the tree needs them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -172,6 +172,14 @@ def children(tree: Formula) -> tuple[Formula, ...]:
             return (start, stop, body)
         case _:
             return ()
+
+
+def nodes(tree: Formula) -> Iterator[Formula]:
+    """The formula and all formulas inside it, by an iteration, as a tree may be deep."""
+    left = [tree]
+    while left:
+        yield (node := left.pop())
+        left += children(node)
 
 
 def with_children(tree: Formula, parts: Iterable[Formula]) -> Formula:

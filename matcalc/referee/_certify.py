@@ -10,6 +10,7 @@ import numpy as np
 from matcalc._identity import Identity
 from matcalc.formula import FormulaError
 from matcalc.formula.balls import balls, evaluate_in_balls, precision
+from matcalc.referee._verify import Case
 
 STEPS = {1: 1e-20, 2: 1e-13}  # of the differences of first and second order, along a random direction
 MOST = 99.0  # digits, of what agrees exactly
@@ -38,10 +39,10 @@ def certify(entry: Identity[Any], seed: int = 0) -> list[Certificate]:
     certificates: list[Certificate] = []
     for kind in entry.covers:
         about = (entry.name, kind, entry.formulas[0], entry.derivative_formulas[0])
-        with jax.enable_x64(True), precision():
-            values = entry.signature.bind(entry.sample(seed, dtype=np.float64, kind=kind), {})
-            values = {name: v if isinstance(v, int) else np.asarray(v) for name, v in values.items()}
-            f, closed = (np.asarray(a) for a in entry.jit(entry.both_of)(*values.values()))
+        # As `verify` runs it, so that its programs are compiled once for both.
+        with jax.enable_x64(True), jax.default_matmul_precision("highest"), precision():
+            case = Case(entry, entry.sample(seed, dtype=np.float64, kind=kind), seed)
+            values, f, closed = case.values, case.reference.value, case.reference.closed
             try:
                 exact = entry.evaluate(about[3], values, closed.shape, by=evaluate_in_balls)
                 difference = _difference(entry, values, f.shape, exact, seed)

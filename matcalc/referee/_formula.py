@@ -5,8 +5,8 @@ import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, reduce
 from typing import Any, Literal, get_args
 
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from matcalc._layout import LAYOUTS, Layout, from_layout, layout_shape
 from matcalc.formula import Formula, FormulaError, evaluate, infer, parse
 from matcalc.formula import tree as t
 from matcalc.formula.printing import Style, show
-from matcalc.formula.shapes import Size, deduce, typed
+from matcalc.formula.shapes import Size, deduce, multiply, typed
 from matcalc.formula.tokens import FUNCTIONS, GREEK
 from matcalc.formula.variables import Variables, variables
 from matcalc.referee._check import settings
@@ -102,23 +102,17 @@ class Problem:
     def is_restricted(self) -> bool:
         """Whether it has a logarithm or a root, of which not every argument is inside its domain."""
         root = typed(self.formula, self.symbols, None, self.sizes)
-        parts, seen = [root], False
-        while parts:
-            part = parts.pop()
-            seen |= isinstance(part.node, t.Apply) and part.node.function in ("ln", "sqrt")
-            parts += part.parts
-        return seen
+        return any(isinstance(part.node, t.Apply) and part.node.function in ("ln", "sqrt") for part in root.nodes)
 
-    def draw(self, seed: int, special: Mapping[str, Domain] | None = None) -> dict[str, Array]:
+    def draw(self, seed: int) -> dict[str, Array]:
         """A random point where the function is finite. FormulaError where none is found."""
         rng = np.random.default_rng(seed)
-        given = {**self.where, **(special or {})}
         for attempt in range(DRAWS):
             is_safe = self.is_restricted or attempt >= DRAWS // 2
             values: dict[str, Array] = {}
             for name, shape in self.shapes.items():
                 lengths = self.numbers(shape)
-                domain = given.get(name) or _usual(lengths, is_safe)
+                domain = self.where.get(name) or _usual(lengths, is_safe)
                 values[name] = np.asarray(domain.sample(rng, lengths), np.float64)
             try:
                 with np.errstate(all="ignore"):
@@ -131,10 +125,9 @@ class Problem:
         raise FormulaError("no random point was found where this is a finite number", text, 0, len(text))
 
     @np.errstate(all="ignore")
-    def truth(self, values: Mapping[str, Array], wrt: str | None = None) -> Array:
+    def truth(self, values: Mapping[str, Array]) -> Array:
         """The derivative by finite differences of fourth order, in JAX's layout."""
-        name = wrt or self.wrt
-        x = values[name]
+        x = values[self.wrt]
         columns: list[Array] = []
         for place in np.ndindex(x.shape):
             h = STEP * max(1.0, float(np.abs(x[place])))
@@ -142,7 +135,7 @@ class Problem:
             for k in (-2, -1, 1, 2):
                 moved = x.copy()
                 moved[place] += k * h
-                at[k] = np.asarray(self.evaluate(self.formula, {**values, name: moved}))
+                at[k] = np.asarray(self.evaluate(self.formula, {**values, self.wrt: moved}))
             columns.append((at[-2] - 8 * at[-1] + 8 * at[1] - at[2]) / (12 * h))
         return np.stack(columns, -1).reshape((*columns[0].shape, *x.shape))
 
@@ -164,12 +157,8 @@ class Problem:
 
 
 def _times(shape: Shape) -> Size:
-    """The product of sizes; of letters, the letters."""
-    numbers = [size for size in shape if isinstance(size, int)]
-    letters = [size for size in shape if isinstance(size, str)]
-    if not letters:
-        return math.prod(numbers)
-    return " ".join([*([str(math.prod(numbers))] if numbers else []), *letters])
+    """The number of entries, in letters."""
+    return reduce(multiply, shape) if shape else 1
 
 
 def _usual(shape: tuple[int, ...], is_safe: bool) -> Domain:
@@ -271,7 +260,7 @@ class FormulaReport:
         return {
             "schema": 1,
             "verdict": self.verdict,
-            "cause": self.cause and {"name": self.cause.name, "text": self.cause.text, "remedy": self.cause.remedy},
+            "cause": self.cause and asdict(self.cause),
             "formula": str(self.asked.formula),
             "wrt": self.asked.wrt,
             "claim": str(self.claim),

@@ -2,12 +2,13 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
 from matcalc._domains import named
-from matcalc._layout import LAYOUTS, Layout, from_layout
+from matcalc._layout import LAYOUTS, Layout, from_layout, layout_shape
 from matcalc.formula import Formula, FormulaError, terms
 from matcalc.formula import tree as t
 from matcalc.formula.printing import Style, show
@@ -45,8 +46,7 @@ class _Search:
         self.layout: Layout = layout
         self.style: Style = style
         self.points = [asked.draw(seed + 1 + k) for k in range(POINTS)]
-        self.truths = [asked.truth(values) for values in self.points]
-        self.truth = _joined(self.truths)
+        self.truth = _joined([asked.truth(values) for values in self.points])
         self.terms = terms(claim)
         self.values = [self.value(term) for term in self.terms]
 
@@ -196,38 +196,40 @@ class _Search:
             for name, shape in self.asked.shapes.items():
                 if len(shape) != 2 or shape[0] != shape[1] or name in self.asked.where:
                     continue
+                asked = replace(self.asked, where={**self.asked.where, name: named(kind)})
                 try:
-                    points = [self.asked.draw(k, {name: named(kind)}) for k in range(1, POINTS + 1)]
-                    truths = [self.asked.truth(values) for values in points]
+                    points = [asked.draw(k) for k in range(1, POINTS + 1)]
+                    truths = [asked.truth(values) for values in points]
                     with np.errstate(all="ignore"):
-                        claims = [self.asked.in_jax_layout(self.claim, values, self.layout) for values in points]
+                        claims = [asked.in_jax_layout(self.claim, values, self.layout) for values in points]
                 except (FormulaError, np.linalg.LinAlgError, ValueError):
                     continue
                 if all(np.abs(D).max() > SAME and same(C, D) for C, D in zip(claims, truths, strict=True)):
                     yield Cause("condition", f"True only for {kind} {name}.", f'Say so, {name}="{kind}", or mend it.')
 
     def other_variable(self) -> Iterator[Cause]:
-        """It is the derivative by another variable."""
+        """It is the derivative by another variable, with the shape that it has by itself."""
+        try:
+            with np.errstate(all="ignore"):
+                claims = [np.asarray(self.asked.evaluate(self.claim, values)) for values in self.points]
+        except (FormulaError, np.linalg.LinAlgError):
+            return
         value_shape = self.asked.numbers(self.asked.value_shape)
         for name in self.asked.shapes:
             if name == self.asked.wrt:
                 continue
-            variable = self.asked.numbers(self.asked.shapes[name])
-            for layout in LAYOUTS:
-                try:
-                    with np.errstate(all="ignore"):
-                        held = all(
-                            same(
-                                from_layout(
-                                    np.asarray(self.asked.evaluate(self.claim, values)), value_shape, variable, layout
-                                ),
-                                self.asked.truth(values, name),
-                            )
-                            for values in self.points
-                        )
-                except (FormulaError, np.linalg.LinAlgError, ValueError):
-                    continue
-                if held:
+            asked = replace(self.asked, wrt=name)
+            variable = asked.numbers(asked.shapes[name])
+            layouts: list[Layout] = [
+                each for each in LAYOUTS if layout_shape(value_shape, variable, each) == claims[0].shape
+            ]
+            try:
+                truths = [asked.truth(values) for values in self.points] if layouts else []
+            except np.linalg.LinAlgError:
+                continue
+            for layout in layouts:
+                read = (from_layout(C, value_shape, variable, layout) for C in claims)
+                if all(same(C, D) for C, D in zip(read, truths, strict=True)):
                     yield Cause("variable", f"That is the derivative by {name}, in {layout} layout.")
 
 
@@ -281,13 +283,6 @@ def _number(c: float) -> str:
     return str(fraction) if abs(fraction - c) < 1e-5 * abs(c) else f"{c:.4g}"
 
 
-def _leaves(tree: Formula) -> Iterator[t.Name]:
-    if isinstance(tree, t.Name):
-        yield tree
-    for child in t.children(tree):
-        yield from _leaves(child)
-
-
 def _simple(tree: Formula) -> Formula:
     """The formula with transposes pushed inwards and signs in front."""
     match tree:
@@ -338,7 +333,9 @@ def _one_edit(tree: Formula, names: list[str]) -> Iterator[Formula]:
                 swapped[i], swapped[j] = swapped[j], swapped[i]
                 yield t.Product(tuple(swapped))
             yield t.Product(factors[::-1])
-            for one, other in itertools.combinations(sorted({n.name for n in _leaves(tree)}), 2):
+            for one, other in itertools.combinations(
+                sorted({n.name for n in t.nodes(tree) if isinstance(n, t.Name)}), 2
+            ):
                 yield t.rename(tree, {one: other, other: one})
             yield t.Transpose(tree)
             for factor in dict.fromkeys(factors):  # one that stands there is meant once more
