@@ -49,6 +49,7 @@ app = typer.Typer(
 )
 
 Names = Annotated[list[str] | None, typer.Argument(help="Identities or chapters; all of them by default.")]
+Certify = Annotated[bool, typer.Option("--certify", help="Also in ball arithmetic, by the printed formulas.")]
 Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for stdout.")]
 
 CERTAIN = 12  # digits in which a formula and its certificate agree at least
@@ -120,9 +121,7 @@ def verify(
     sizes: Annotated[str | None, typer.Option(help="Sizes of axes, such as l=2,m=3,n=4.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the random points.")] = 0,
     inputs: Annotated[Path | None, typer.Option(help="An .npz file of arrays named as the arguments.")] = None,
-    certify: Annotated[
-        bool, typer.Option("--certify", help="Also in ball arithmetic, by the printed formulas.")
-    ] = False,
+    certify: Certify = False,
     json_file: Json = None,
     html: Annotated[Path | None, typer.Option(help="Write the tables as HTML.")] = None,
 ) -> None:
@@ -138,8 +137,7 @@ def verify(
         seed=seed,
     )
     arrays = None if inputs is None else _inputs(inputs, entries if names else [])
-    if certify and find_spec("flint") is None:
-        raise Usage('--certify needs python-flint: pip install "jax-matcalc[certify]".')
+    _certifiable(certify)
     with output(json_file) as write, output(str(html) if html else None) as write_html:
         console = _console(io.StringIO() if json_file == "-" else None, record=html is not None)
         results, stopped = _run(entries, settings, arrays, show_progress=console.is_terminal)
@@ -181,14 +179,31 @@ def check(
     shape: Annotated[list[str] | None, typer.Option(help="Such as A=3,4 or c=scalar; may be repeated.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
     seed: Annotated[int, typer.Option(min=0, help="Of the random point.")] = 0,
+    certify: Certify = False,
     json_file: Json = None,
 ) -> None:
     """Check a derivative that is typed as a formula: in ASCII, Unicode or TeX, freely mixed.
 
-    A capital is a matrix, a lower-case letter a vector, a Greek letter a scalar. A X B, A*B and A\\cdot B are products;
-    X', X^T and X^\\top transposes; X^-1, X^-T, X^+ and adj(X) inverses; tr, det or |X|, ln, exp, sin, cos, sqrt (of
-    square matrices matrix functions), norm or ||x||, vec, diag, sum; kron(A, B) or A \\otimes B; .* or \\odot; cross or
-    \\times; I, e_i, E_ij; \\frac{}{}; x_i, a_ij; \\sum_{i=1}^{k}.
+    A capital is a matrix, a lower-case letter a vector, a Greek letter a scalar, and any letter an integer in the
+    exponent of a matrix, as a bound or a subscript. --shape and --where say otherwise.
+
+    \b
+    A X B   A*B   A@B   A \\cdot B         products
+    X'   X^T   X.T   X^\\top   Xᵀ          transpose
+    X^-1   X^{-T}   X^+   X^*   inv(X)    inverses, pseudoinverse, adjugate: adj(X)
+    X^2   X^{k-1}   2x   a/b   \\frac{a}{b}
+    tr(X)   \\det X   |X|   logdet(X)      ln |X|
+    ||x||   ||x||_2   ||X||_F   norm(x)
+    exp ln log sin cos sqrt               of a square matrix that of the matrix; of a
+                                          vector, and with a dot, exp.(X), entry by entry
+    tanh sigmoid softplus                 entry by entry
+    A .* B   A \\odot B   A ./ B           products and quotients entry by entry
+    kron(A, B)   A \\otimes B   u \\times v
+    vec(X)   diag(x)   diag(X)   sum(X)
+    x_i   a_ij   [A X]_{ij}               entries
+    I   I_n   0   e_i   E_ij
+    1'x   X 1   ones   1_n                the vector of ones
+    sum_{i=1}^{k} X^i   \\sum_{i=1}^{k}
     """
     from matcalc.formula import FormulaError
     from matcalc.referee import check_formula
@@ -196,11 +211,19 @@ def check(
 
     one_of("--layout", [layout], ASKED)
     one_of("--dtype", [dtype], ("float32", "float64"))
+    _certifiable(certify)
     options: dict[str, Any] = {"shape": dict(map(_shape, shape or [])), "where": _domains(where)}
     with output(json_file) as write:
         try:
             report = claim and check_formula(
-                formula, claim, wrt=wrt, layout=cast(Any, layout), dtype=cast(Any, dtype), seed=seed, **options
+                formula,
+                claim,
+                wrt=wrt,
+                layout=cast(Any, layout),
+                dtype=cast(Any, dtype),
+                seed=seed,
+                certify=certify,
+                **options,
             )
             asked = report.asked if report else problem(formula, wrt, **options)
             found = find(asked.formula, asked.wrt, {name: len(shape) for name, shape in asked.shapes.items()})
@@ -223,6 +246,11 @@ def check(
             console.print(f"The catalogue has no derivative of {asked.formula} by {wrt}; --claim checks yours.")
     if not (report.ok if report else known):
         raise typer.Exit(1)
+
+
+def _certifiable(certify: bool) -> None:
+    if certify and find_spec("flint") is None:
+        raise Usage('--certify needs python-flint: pip install "jax-matcalc[certify]".')
 
 
 def _of_function(text: str, entries: Sequence[Identity[Any]]) -> list[Identity[Any]]:

@@ -216,6 +216,48 @@ def test_what_the_catalogue_does_not_know_is_not_found():
     assert find(parse("tr(sin(X) cos(A) X)"), "X") == []
 
 
+# --- Entry by entry
+
+
+@pytest.mark.parametrize(
+    ("formula", "wrt", "claim"),
+    [
+        ("sum(exp(x))", "x", "exp(x)"),
+        ("ln(sum(exp(x)))", "x", "exp(x)/sum(exp(x))"),
+        ("1'tanh(X)1", "X", "1 1' - tanh(X) .* tanh(X)"),
+        ("a'sigmoid(X b)", "X", "(a .* sigmoid(X b) .* (ones - sigmoid(X b))) b'"),
+        ("sum(softplus(X w)) - y'X w", "w", "X' (sigmoid(X w) - y)"),
+        ("sum(ln.(X A))", "X", "(1 1' ./ (X A)) A'"),
+        ("sum(A .* sqrt.(X))", "X", "(A ./ sqrt.(X))/2"),
+        (r"\operatorname{tr}(\operatorname{exp.}(X))", "X", r"\operatorname{exp.}(X) \odot I"),
+        ("exp(x)", "x", "diag(exp(x))"),
+        ("A tanh(x)", "x", "A diag(ones - tanh(x) .* tanh(x))"),
+    ],
+)
+def test_functions_of_entries(formula, wrt, claim):
+    assert check_formula(formula, claim, wrt=wrt).verdict == "pass"
+    assert check_formula(formula, f"1.0001 ({claim})", wrt=wrt).verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    ("formula", "claim", "cause"),
+    [
+        ("tr(exp(X))", "exp.(X)'", "exp(X)"),
+        ("sum(A .* exp.(X))", "A .* exp(X)", "A .* exp.(X)"),
+        ("tr(A (B .* X))", "A' B", "A' .* B"),
+    ],
+)
+def test_a_missing_dot_is_named(formula, claim, cause):
+    report = check_formula(formula, claim, wrt="X")
+    assert report.verdict == "fail"
+    assert cause in report.cause.text
+
+
+def test_a_number_where_ones_are_meant_is_explained():
+    with pytest.raises(FormulaError, match="ones"):
+        check_formula("sum(tanh(x))", "1 - tanh(x) .* tanh(x)", wrt="x")
+
+
 # --- The command
 
 

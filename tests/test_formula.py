@@ -10,12 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.special
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import matcalc.formula
 from matcalc.formula import Formula, FormulaError, evaluate, infer, parse, parse_equation, terms
 from matcalc.formula import tree as t
+from matcalc.formula.tokens import ENTRYWISE, MATRIX_FUNCTIONS
 
 # Random trees ---------------------------------------------------------------------------------------------------------
 
@@ -34,10 +36,16 @@ constant = (
     | st.tuples(index).map(lambda i: t.Constant("e", i))
     | st.tuples(index, index).map(lambda i: t.Constant("E", i))
     | indices.map(lambda i: t.Constant("0", i))
+    | indices.map(lambda i: t.Constant("1", i))
+    | st.just(t.Constant("1"))
 )
 derivative = st.builds(t.Derivative, st.sampled_from("UVxβμ"), st.sampled_from(["", "²", "x", "y"]))
 leaf = name | number | constant | derivative
-FUNCTIONS = [*("tr", "det", "adj", "inv", "pinv", "exp", "ln", "sin", "cos", "sqrt", "sum", "vec", "diag", "norm"), "!"]
+FUNCTIONS = [
+    *("tr", "det", "adj", "inv", "pinv", "sum", "vec", "diag", "norm", "norm2", "!"),
+    *MATRIX_FUNCTIONS,
+    *ENTRYWISE,
+]
 
 
 def _canonical(tree: Formula) -> bool:
@@ -52,7 +60,7 @@ def _larger(inner: st.SearchStrategy[Formula]) -> st.SearchStrategy[Formula]:
         | several.map(t.Product)
         | inner.map(t.Neg)
         | inner.map(t.Transpose)
-        | st.builds(t.Infix, st.sampled_from("⊗⊙×/"), inner, inner)
+        | st.builds(t.Infix, st.sampled_from("⊗⊙⊘×/"), inner, inner)
         | st.builds(t.Power, inner, inner).filter(_canonical)
         | st.builds(t.Apply, st.sampled_from(FUNCTIONS), inner)
         | st.builds(t.Entry, inner, indices)
@@ -154,6 +162,17 @@ def test_transposes_and_terms_have_the_right_values(tree: Formula) -> None:
         ("a - (b - c)", "a - (b - c)", "a - (b - c)"),
         ("-(a + b) c", "-(a + b) c", "-(a + b) c"),
         ("(aᵀ x) b", "(aᵀ x) b", r"(a^\top x) b"),
+        ("1'X 1 - 2 1", "𝟏ᵀ X 𝟏 - 2 𝟏", r"\mathbf{1}^\top X \mathbf{1} - 2 \mathbf{1}"),
+        ("2*1 + 1 X + ones 1_mn", "2 (1) + (1) X + 𝟏 𝟏_mn", None),
+        ("1 1' + X^1 1", "𝟏 𝟏ᵀ + X¹ 𝟏", None),
+        ("x.T @ A @ x + X**-1 + X**2", "xᵀ A x + X⁻¹ + X²", None),
+        ("exp.(X) + sqrt.(A) ./ B", "exp.(X) + sqrt.(A) ⊘ B", None),
+        ("tr X + 2 det A", "tr(X) + 2 |A|", None),
+        ("tr X A", None, None),
+        ("det X^2", None, None),
+        ("tr.(X)", None, None),
+        ("||x||_1", None, None),
+        ("dU V + adU", "∂U V + a d U", None),
     ],
 )
 def test_spelling(text: str, unicode: str | None, tex: str | None) -> None:
@@ -182,6 +201,16 @@ def test_spelling(text: str, unicode: str | None, tex: str | None) -> None:
         (r"\bm x^\top \mathbf A", "xᵀ A"),
         (r"\sqrt{x} \exp(X) \det(X) \lVert x \rVert", "sqrt(x) exp(X) |X| ‖x‖"),
         (r"e^{-x A} + e^2 + e^k", "exp(-x A) + e² + e^k"),
+        (r"e^X + e^T", "exp(X) + eᵀ"),
+        (r"\log\det X + \ln \det(A X) + \operatorname{logdet}(B)", "ln |X| + ln |A X| + ln |B|"),
+        (r"\lambda \operatorname{Tr} X + \mathrm{Tr}\{A X\}", "λ tr(X) + tr(A X)"),
+        (r"\|x\|_2^2 + \lVert X \rVert_F^2", "‖x‖₂² + ‖X‖²"),
+        (r"A \circ B \oslash C", "(A ⊙ B) ⊘ C"),
+        (r"X^* + X^{\ast}", "adj(X) + adj(X)"),
+        (r"\frac12 {\bf x}^{\rm T} {\bf x}", "(1/2) xᵀ x"),
+        (r"\mathbf{1}^\top X \mathbf{1} + \mathbb{1}_n^\top a", "𝟏ᵀ X 𝟏 + 𝟏_nᵀ a"),
+        (r"\tanh(x) + \operatorname{sigmoid}(x) + \operatorname{exp.}(X)", "tanh(x) + sigmoid(x) + exp.(X)"),
+        (r"\left(A X\right)_{ij}", "[A X]_ij"),
     ],
 )
 def test_tex(tex: str, unicode: str | None) -> None:
@@ -243,7 +272,7 @@ def test_terms() -> None:
         ("A X B +", "expected a variable, a number, a function or a parenthesis", 7),
         ("A (X + B", r"expected '\)'", 8),
         ("A ) B", "expected the end", 2),
-        ("tr X", r"expected '\{' or '\('", 3),
+        ("tr X A", "expected an operator or the end; found 'A'", 5),
         ("a/b c", "expected an operator or the end", 4),
         ("A & é", "unexpected character 'é'", 4),
         (r"A \foo", r"unknown command \\foo", 2),
@@ -256,7 +285,7 @@ def test_terms() -> None:
         ("tr(A, B)", "tr takes one formula", 0),
         ("x_{i,j,k}", "more than two subscripts", 9),
         ("A E_i", "E with 1 subscripts", 2),
-        ("3_n", "of the numbers only 0 takes a size", 0),
+        ("3_n", "of the numbers only 0 and 1 take a size", 0),
     ],
 )
 def test_the_place_of_an_error(text: str, message: str, column: int) -> None:
@@ -422,6 +451,16 @@ def test_functions() -> None:
         "X ⊗ v": np.kron(X, X[0][:, None]),
         "v × X v": np.cross(X[0], X @ X[0]),
         "(1/2) v": X[0] / 2,
+        "1_3": np.ones(3),
+        "1' X 1": X.sum(),
+        "‖v‖_2": np.linalg.norm(X[0]),
+        "ln(1 + exp(-x))": np.log1p(np.exp(-0.7)),
+        "exp(v) + sin(v)": np.exp(X[0]) + np.sin(X[0]),
+        "exp(v') X": np.exp(X[:1]) @ X,
+        "exp.(X) ./ cos.(X)": np.exp(X) / np.cos(X),
+        "sigmoid(X) - 1 1'/2": scipy.special.expit(X) - 0.5,
+        "tanh(x) + sum(tanh(v))": np.tanh(0.7) + np.tanh(X[0]).sum(),
+        "softplus(-X)": np.log1p(np.exp(-X)),
     }
     for text, expected in cases.items():
         for xp in (np, jnp):
@@ -431,6 +470,10 @@ def test_functions() -> None:
             np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-10, err_msg=text)
     with pytest.raises(FormulaError, match="must be an integer"):
         evaluate(parse("X^(1/2)"), values)
+    with pytest.raises(FormulaError, match="‖ ‖_2 is of vectors, of matrices write ‖ ‖_F"):
+        evaluate(parse("‖X‖_2"), values)
+    far = evaluate(parse("sigmoid(v) + softplus(v)"), {"v": np.array([-800.0, 800.0])})
+    np.testing.assert_array_equal(far, [0.0, 801.0])
 
 
 @pytest.mark.parametrize("xp", [np, jnp])

@@ -10,8 +10,14 @@ from lark import Token, Transformer
 from lark import v_args as _v_args
 
 from matcalc.formula import tree as t
+from matcalc.formula.tokens import ENTRYWISE
 
-_OPS: Final[dict[str, Literal["⊗", "⊙", "×"]]] = {"KRON": "⊗", "HADAMARD": "⊙", "CROSS": "×"}
+_OPS: Final[dict[str, Literal["⊗", "⊙", "⊘", "×"]]] = {
+    "KRON": "⊗",
+    "HADAMARD": "⊙",
+    "HADAMARD_QUOTIENT": "⊘",
+    "CROSS": "×",
+}
 _MAX_DIGITS: Final = 300
 
 
@@ -81,6 +87,8 @@ class Builder(Transformer[Token, Any]):
                 return t.Transpose(t.Apply("inv", base))
             case "PINV":
                 return t.Apply("pinv", base)
+            case "ADJUGATE":
+                return t.Apply("adj", base)
             case _:
                 return t.Apply("!", base)
 
@@ -95,6 +103,9 @@ class Builder(Transformer[Token, Any]):
 
     def exponential(self, exponent: t.Formula) -> t.Formula:
         return t.Apply("exp", exponent)
+
+    def exponential_of(self, exponent: Token) -> t.Formula:
+        return t.Apply("exp", _variable(exponent.value))
 
     def name(self, name: Token) -> t.Formula:
         return _variable(name.value)
@@ -117,10 +128,15 @@ class Builder(Transformer[Token, Any]):
             case _:
                 return t.Entry(t.Name(name.value), indices)
 
-    def sized_zero(self, zero: Token, indices: tuple[t.Formula, ...]) -> t.Formula:
-        if zero.value != "0":
-            raise Misread("of the numbers only 0 takes a size", zero)
-        return t.Constant("0", indices)
+    def ones(self, _: Token) -> t.Formula:
+        return t.Constant("1")
+
+    def sized(self, number: Token, sizes: tuple[t.Formula, ...]) -> t.Formula:
+        if number.type == "ONES" or number.value == "1":
+            return t.Constant("1", sizes)
+        if number.value != "0":
+            raise Misread("of the numbers only 0 and 1 take a size", number)
+        return t.Constant("0", sizes)
 
     def entry(self, of: t.Formula, indices: tuple[t.Formula, ...]) -> t.Formula:
         return t.Entry(of, indices)
@@ -134,8 +150,15 @@ class Builder(Transformer[Token, Any]):
                 return tree
             case "cross", (left, right):
                 return t.Infix("×", left, right)
+            case "logdet", (argument,):
+                return t.Apply("ln", t.Apply("det", argument))
             case "kron" | "cross", _:
                 raise Misread(f"{function.value} takes two formulas", function)
+            case name, (argument,) if name.endswith(".") and name not in ENTRYWISE:
+                bare = name.removesuffix(".")
+                if bare in ENTRYWISE:
+                    return t.Apply(bare, argument)
+                raise Misread(f"{bare} is of a whole matrix; with a dot are read {', '.join(ENTRYWISE)}", function)
             case name, (argument,):
                 return t.Apply(name, argument)
             case name, _:
@@ -144,8 +167,14 @@ class Builder(Transformer[Token, Any]):
     def determinant(self, of: t.Formula) -> t.Formula:
         return t.Apply("det", of)
 
-    def norm(self, of: t.Formula) -> t.Formula:
-        return t.Apply("norm", of)
+    def norm(self, of: t.Formula, kind: tuple[t.Formula, ...] = ()) -> t.Formula:
+        match kind:
+            case () | (t.Name("F"),):
+                return t.Apply("norm", of)
+            case (t.Number(2),):
+                return t.Apply("norm2", of)
+            case _:
+                raise Misread("of norms ‖X‖, ‖X‖_F and, of vectors, ‖x‖_2 are read")
 
     def letters(self, letters: Token) -> tuple[t.Formula, ...]:
         if letters.value.isdigit():

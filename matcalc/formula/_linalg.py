@@ -18,10 +18,10 @@ class Linalg:
     xp: Any
 
     def scalar(self, function: str, x: Array) -> Array:
-        """The function of a number."""
+        """The function of a number, or of every entry."""
         xp = self.xp
         match function:
-            case "det" | "norm":
+            case "det" | "norm" | "norm2":
                 return xp.abs(x)
             case "inv":
                 return 1 / x
@@ -33,8 +33,12 @@ class Linalg:
                 return x.reshape(1, 1)
             case "ln":
                 return xp.log(x)
-            case "exp" | "sin" | "cos" | "sqrt":
+            case "exp" | "sin" | "cos" | "sqrt" | "tanh":
                 return getattr(xp, function)(x)
+            case "softplus":  # ln(1 + eˣ)
+                return xp.logaddexp(x, xp.zeros_like(x))
+            case "sigmoid":  # 1/(1 + e⁻ˣ), which would overflow
+                return xp.exp(-xp.logaddexp(-x, xp.zeros_like(x)))
             case _:  # tr, sum
                 return x
 
@@ -50,7 +54,7 @@ class Linalg:
                 return xp.linalg.inv(X)
             case "pinv":
                 return xp.linalg.pinv(X)
-            case "norm":
+            case "norm" | "norm2":
                 return xp.linalg.norm(X)
             case "sum":
                 return xp.sum(X)

@@ -90,9 +90,11 @@ class _Linalg:
     """The functions of one argument, of balls."""
 
     def scalar(self, function: str, x: Array) -> Array:
+        if np.ndim(x):
+            return balls([self.scalar(function, entry) for entry in x.ravel()]).reshape(x.shape)
         ball = x.item() if isinstance(x, np.ndarray) else x
         match function:
-            case "det" | "norm":
+            case "det" | "norm" | "norm2":
                 return abs(ball)
             case "inv" | "pinv":
                 return 1 / ball
@@ -102,8 +104,12 @@ class _Linalg:
                 return balls(ball).reshape(1, 1)
             case "ln":
                 return ball.log()
-            case "exp" | "sin" | "cos" | "sqrt":
+            case "exp" | "sin" | "cos" | "sqrt" | "tanh":
                 return getattr(ball, function)()
+            case "softplus":
+                return (1 + ball.exp()).log()
+            case "sigmoid":
+                return 1 / (1 + (-ball).exp())
             case _:  # tr, sum
                 return ball
 
@@ -114,7 +120,7 @@ class _Linalg:
                 return np.trace(X)
             case "sum":
                 return np.sum(X)
-            case "norm":
+            case "norm" | "norm2":
                 squares: Any = sum((arb(x) ** 2 for x in X.ravel()), arb(0))
                 return squares.sqrt()
             case "vec":

@@ -17,7 +17,7 @@ from matcalc.formula import tree as t
 from matcalc.formula._errors import FormulaError
 from matcalc.formula._linalg import Linalg
 from matcalc.formula.printing import locate
-from matcalc.formula.shapes import Typed, lookup, outer, typed
+from matcalc.formula.shapes import Typed, is_entrywise, lookup, outer, typed
 
 Array: TypeAlias = Any  # of NumPy or JAX, or a Python number
 
@@ -148,6 +148,8 @@ class Evaluation:
                 return self.xp.eye(shape[0], dtype=self.dtype)
             case "0":
                 return self.xp.zeros(shape, self.dtype)
+            case "1":
+                return self.xp.ones(shape, self.dtype)
             case _:
                 unit = np.zeros(shape, self.dtype)
                 place = tuple(
@@ -246,6 +248,8 @@ class Evaluation:
                 return left * right if np.ndim(left) == 0 or np.ndim(right) == 0 else xp.kron(left, right)
             case "⊙":
                 return left * right
+            case "⊘":
+                return left / right
             case _:
                 return xp.cross(left.reshape(3), right.reshape(3)).reshape(3, 1)
 
@@ -259,10 +263,10 @@ class Evaluation:
             self.fail(exponent, f"the exponent of a matrix must be an integer; it is {number}")
 
     def apply(self, function: str, part: Typed, value: Array) -> Array:
-        """A function of one argument; scalars take the ordinary one."""
-        if np.ndim(value) == 0:
+        """A function of one argument; scalars take the ordinary one, as each entry does."""
+        if np.ndim(value) == 0 or is_entrywise(function, part):
             number = value if hasattr(value, "dtype") else self.xp.asarray(value, self.dtype)
-            return self.linalg.scalar(function, number)
+            return self.linalg.scalar(function.removesuffix("."), number)
         return self.linalg.matrix(function, value)
 
     def sigma(self, node: t.Sigma, of: Typed) -> Array:

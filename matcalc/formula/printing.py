@@ -6,6 +6,7 @@ the two binds tighter.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Final, Literal
 
@@ -24,17 +25,22 @@ _MARKS: Final = {
     "tex": {"T": r"^\top", "inv": "^{-1}", "pinv": "^{+}", "-T": r"^{-\top}"},
 }
 _OPS: Final = {
-    "unicode": {"⊗": " ⊗ ", "⊙": " ⊙ ", "×": " × "},
-    "ascii": {"⊙": " .* "},  # kron(A, B) and cross(u, v) are words
-    "tex": {"⊗": r" \otimes ", "⊙": r" \odot ", "×": r" \times "},
+    "unicode": {"⊗": " ⊗ ", "⊙": " ⊙ ", "⊘": " ⊘ ", "×": " × "},
+    "ascii": {"⊙": " .* ", "⊘": " ./ "},  # kron(A, B) and cross(u, v) are words
+    "tex": {"⊗": r" \otimes ", "⊙": r" \odot ", "⊘": r" \oslash ", "×": r" \times "},
 }
 _WORDS: Final = {"⊗": "kron", "×": "cross"}
 _MARK_TEXTS: Final = {"T", "-T", "-1"}
 _CONSTANTS: Final = {("e", 1), ("E", 1), ("E", 2)}  # e_i and E_ij are no entries
+_ONES: Final = {"unicode": "𝟏", "ascii": "ones", "tex": r"\mathbf{1}"}
 _BARS: Final = {
-    "unicode": {"det": ("|", "|"), "norm": ("‖", "‖")},
-    "ascii": {"det": ("|", "|"), "norm": ("||", "||")},
-    "tex": {"det": (r"\lvert ", r" \rvert"), "norm": (r"\lVert ", r" \rVert")},
+    "unicode": {"det": ("|", "|"), "norm": ("‖", "‖"), "norm2": ("‖", "‖₂")},
+    "ascii": {"det": ("|", "|"), "norm": ("||", "||"), "norm2": ("||", "||_2")},
+    "tex": {
+        "det": (r"\lvert ", r" \rvert"),
+        "norm": (r"\lVert ", r" \rVert"),
+        "norm2": (r"\lVert ", r" \rVert_2"),
+    },
 }
 _TEX_WORDS: Final = {"det", "ln", "sin", "cos", "exp"}
 _OPERATOR: Final = r"\operatorname{%s}"
@@ -52,6 +58,11 @@ def locate(tree: t.Formula, part: t.Formula) -> tuple[str, int, int]:
     start, end = text.find(_BEGIN), text.find(_END)
     text = text.replace(_BEGIN, "").replace(_END, "")
     return (text, start, end - 1) if start >= 0 else (text, 0, len(text))
+
+
+def _not_ones(text: str) -> str:
+    """In parentheses where a number 1 in front would be read as the vector of ones."""
+    return f"({text})" if re.match(r"1(?![0-9.])", text.lstrip(_BEGIN)) else text
 
 
 class _Printer:
@@ -98,7 +109,7 @@ class _Printer:
             case t.Derivative():
                 return self._derivative(tree)
             case t.Constant(symbol, indices):
-                return symbol + self._subscript(indices)
+                return (_ONES[self.style] if symbol == "1" else symbol) + self._subscript(indices)
             case t.Entry(t.Name(name), indices) if (name, len(indices)) not in _CONSTANTS:
                 return self._name(name) + self._subscript(indices)
             case t.Entry(of, indices):
@@ -111,7 +122,7 @@ class _Printer:
                 return "-" + self.text(of, _SIGMA)
             case t.Product((*first, last)):
                 tail = self.text(last, _SIGMA if isinstance(last, t.Sigma) else _FACTOR)
-                return " ".join([*[self.text(factor, _FACTOR) for factor in first], tail])
+                return " ".join([_not_ones(text) for text in [*[self.text(factor, _FACTOR) for factor in first], tail]])
             case t.Infix():
                 return self._infix(tree)
             case t.Power(base, exponent):
@@ -119,13 +130,13 @@ class _Printer:
             case t.Transpose(t.Apply("inv", of)):
                 return self.text(of, _PRIMARY) + _MARKS[self.style]["-T"]
             case t.Transpose(of):
-                return self.text(of, _PRIMARY) + _MARKS[self.style]["T"]
+                return _not_ones(self.text(of, _PRIMARY)) + _MARKS[self.style]["T"]
             case t.Apply(function, of):
                 return self._apply(tree, function, of)
             case t.Sigma(index, start, stop, body):
                 sign = {"unicode": "Σ", "ascii": "sum", "tex": r"\sum"}[self.style]
                 lower, upper = f"{self._name(index)}={self._compact(start)}", self._braced(stop)
-                return f"{sign}_{{{lower}}}^{{{upper}}} {self.text(body, _SIGMA)}"
+                return f"{sign}_{{{lower}}}^{{{upper}}} {_not_ones(self.text(body, _SIGMA))}"
             case _:
                 raise TypeError(f"not a formula: {type(tree).__name__}")
 
@@ -183,20 +194,21 @@ class _Printer:
     def _power(self, base: t.Formula, exponent: t.Formula) -> str:
         text = self._compact(exponent)
         whole = isinstance(exponent, t.Number) and text.isdigit()
-        if self.style == "tex":
-            euler = isinstance(base, t.Name) and base.name == "e"  # e^{k} would be the exponential
-            return f"{'(e)' if euler else self.text(base, _PRIMARY)}^{{{self._braced(exponent)}}}"
-        if self.style == "unicode" and whole:
-            return self.text(base, _PRIMARY) + text.translate(_SUPERSCRIPTS)
         letter = isinstance(exponent, t.Name) and text != "T"
-        return self.text(base, _PRIMARY) + (f"^{text}" if whole or letter else f"^({text})")
+        euler = isinstance(base, t.Name) and base.name == "e" and (self.style == "tex" or re.fullmatch("[A-Z]", text))
+        base_text = "(e)" if euler else self.text(base, _PRIMARY)  # e^{k} and e^X would be the exponential
+        if self.style == "tex":
+            return f"{base_text}^{{{self._braced(exponent)}}}"
+        if self.style == "unicode" and whole:
+            return base_text + text.translate(_SUPERSCRIPTS)
+        return base_text + (f"^{text}" if whole or letter else f"^({text})")
 
     def _barred(self, tree: t.Formula) -> bool:
         """Whether bars are printed around the argument: not inside other bars, where words say it."""
         match tree:
             case t.Apply("det"):
                 return not self.bars
-            case t.Apply("norm"):
+            case t.Apply("norm" | "norm2"):
                 return not self.bars or self.style == "tex"
             case _:
                 return False
@@ -208,7 +220,7 @@ class _Printer:
                 return self.text(of, _PRIMARY) + _MARKS[self.style][function]
             case "!":
                 return self.text(of, _PRIMARY) + "!"
-            case "det" | "norm" if self._barred(tree):
+            case "det" | "norm" | "norm2" if self._barred(tree):
                 left, right = _BARS[self.style][function]
                 self.bars += 1
                 text = self.text(of)

@@ -14,7 +14,7 @@ from typing import Final, NoReturn, TypeAlias
 from matcalc.formula import tree as t
 from matcalc.formula._errors import FormulaError
 from matcalc.formula.printing import locate
-from matcalc.formula.tokens import SPELLED
+from matcalc.formula.tokens import ENTRYWISE, MATRIX_FUNCTIONS, SPELLED
 
 Size: TypeAlias = int | str
 _LETTERS: Final = "lmnpqrstuvw"  # of sizes
@@ -69,6 +69,11 @@ class Typed:
     def is_scalar(self) -> bool:
         """Whether the value is a number."""
         return _dims(self.shape) == _SCALAR
+
+
+def is_entrywise(function: str, part: Typed) -> bool:
+    """Whether a function acts entry by entry: with a dot, or of a vector, it does."""
+    return function in ENTRYWISE or (function in MATRIX_FUNCTIONS and UNIT in _dims(part.shape))
 
 
 class _Mismatch(Exception):
@@ -249,7 +254,8 @@ class _Inference:
             self.unify(one.shape, other.shape)
         except _Mismatch:
             left, right = _bare(one.node), _bare(other.node)
-            self.fail(right, f"{left} is {_say(one.shape)}, {right} is {_say(other.shape)}")
+            hint = "; 𝟏 (ones) is the vector of ones" if t.Number(1) in (left, right) else ""
+            self.fail(right, f"{left} is {_say(one.shape)}, {right} is {_say(other.shape)}{hint}")
 
     def square(self, part: Typed) -> _Dims:
         """The operand must be square (or a scalar)."""
@@ -382,9 +388,11 @@ class _Inference:
                 return (size, size)
             case "I", (size,):
                 return (self.written(size), self.written(size))
-            case "0", (rows,):
+            case "1", ():
+                return (_Unknown(), UNIT)
+            case "0" | "1", (rows,):
                 return (self.written(rows), UNIT)
-            case "0", (rows, columns):
+            case "0" | "1", (rows, columns):
                 return (self.written(rows), self.written(columns))
             case "e", _:
                 return (_Unknown(), UNIT)
@@ -444,7 +452,7 @@ class _Inference:
             case "⊗":
                 one, other = self.matrix(left), self.matrix(right)
                 return Typed(node, (self.times(one[0], other[0]), self.times(one[1], other[1])), parts)
-            case "⊙":
+            case "⊙" | "⊘":
                 self.agree(left, right)
                 return Typed(node, left.shape, parts)
             case _:
@@ -463,6 +471,13 @@ class _Inference:
             case "norm" | "sum":
                 self.matrix(part)
                 return _SCALAR
+            case "norm2":
+                shape = self.matrix(part)
+                if UNIT not in shape:
+                    self.fail(part.node, f"{part.node} is {_say(shape)}; ‖ ‖_2 is of vectors, of matrices write ‖ ‖_F")
+                return _SCALAR
+            case _ if is_entrywise(function, part):
+                return self.matrix(part)
             case "pinv":
                 rows, columns = self.matrix(part)
                 return (columns, rows)

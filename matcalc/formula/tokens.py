@@ -6,6 +6,7 @@ or more letters (``beta``; the shorter ones are ``\mu``, ``\xi``) and declared n
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -27,24 +28,28 @@ GREEK: Final = {
 SPELLED: Final = {letter: word for word, letter in GREEK.items()}
 BARE_GREEK: Final = frozenset(word for word in GREEK if len(word) >= 4)
 
+MATRIX_FUNCTIONS: Final = ("exp", "ln", "sin", "cos", "sqrt")  # of vectors, and with a dot, entry by entry
+ENTRYWISE: Final = ("tanh", "sigmoid", "softplus", *(f"{name}." for name in MATRIX_FUNCTIONS))
 FUNCTIONS: Final = {
     name: name
     for name in (
-        *("tr", "det", "adj", "inv", "pinv", "exp", "ln", "sin", "cos", "sqrt", "sum", "vec", "diag", "norm"),
-        *("kron", "cross"),
+        *("tr", "det", "logdet", "adj", "inv", "pinv", "sum", "vec", "diag", "norm", "norm2", "kron", "cross"),
+        *MATRIX_FUNCTIONS,
+        *ENTRYWISE[:3],
     )
-} | {"log": "ln", "trace": "tr"}
+} | {"log": "ln", "trace": "tr", "Tr": "tr"}
 
 _RAISED: Final = "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ"
 _LOWERED: Final = "₀₁₂₃₄₅₆₇₈₉ₐₑₒₓₕₖₗₘₙₚₛₜᵢᵣᵤᵥⱼ"
 _SUPERSCRIPTS: Final = str.maketrans(_RAISED + "⁺⁻", "0123456789()abcdefghijklmnoprstuvwxyz+-")
 _SUBSCRIPTS: Final = str.maketrans(_LOWERED, "0123456789aeoxhklmnpstiruvj")
 _LETTER: Final = "[A-Za-zΑ-Ωα-ω]"
-_T: Final = r"(?:T|⊤|ᵀ|\\top(?![a-z])|\\intercal|\\math(?:sf|rm)\s*(?:T|\{T\}))"
+_T: Final = r"(?:T|⊤|ᵀ|\\top(?![a-z])|\\intercal|\\math(?:sf|rm)\s*(?:T|\{T\})|\\(?:rm|sf)\s+T)"
+_CARET: Final = r"(?:\^|\*\*)"
 _OPENING: Final = {"_LPAR": "_RPAR", "_LSQB": "_RSQB", "_LBRACE": "_RBRACE", "_LBAR": "_RBAR", "_LNORM": "_RNORM"}
 _CLOSING: Final = frozenset(_OPENING.values())
 _ENDS: Final = _CLOSING | {
-    *("NAME", "NUMBER", "SUB", "TRANSPOSE", "INVERSE", "INVERSE_TRANSPOSE", "PINV", "FACTORIAL"),
+    *("NAME", "NUMBER", "ONES", "SUB", "TRANSPOSE", "INVERSE", "INVERSE_TRANSPOSE", "PINV", "ADJUGATE", "FACTORIAL"),
 }  # an operand may end with these, so a bar after one of them can close
 
 
@@ -60,7 +65,7 @@ class Token:
 
 def _raised(body: str) -> str:
     """The pattern of ``^body``, with or without braces or parentheses."""
-    return rf"\^\s*(?:{body}|\{{\s*{body}\s*\}}|\(\s*{body}\s*\))"
+    return rf"{_CARET}\s*(?:{body}|\{{\s*{body}\s*\}}|\(\s*{body}\s*\))"
 
 
 @lru_cache(maxsize=64)
@@ -74,7 +79,10 @@ def _pattern(names: frozenset[str]) -> re.Pattern[str]:
     marks = rf"\s*(?:-\s*1|-?\s*{_T}|\+|\\dagger)\s*\}}"
     patterns = {
         "SPACE": r"\s+|~|&|\\[,;:!> ]|\\(?:left|right|[bB]igg?[lr]?|q?quad|limits|displaystyle)(?![A-Za-z])"
-        r"|\\(?:mathbf|boldsymbol|bm)(?=\s+[A-Za-z\\])",
+        r"|\\(?:mathbf|boldsymbol|bm)(?=\s+[A-Za-z\\])|\\(?:bf|rm|it|sf)(?![A-Za-z])",
+        # A 1 that is transposed is the vector of ones, as is one behind an operand: see `_paired`.
+        "ONES": r"[𝟏𝟙]|\\(?:math(?:bf|bb)|boldsymbol|bm)\s*(?:1|\{\s*1\s*\})|ones(?![a-z])"
+        rf"|(?<![0-9.])1(?=\s*(?:'|ᵀ|\^\s*(?:{_T}|\{{\s*{_T}\s*\}})))",
         "NUMBER": r"[0-9]+(?:\.[0-9]+)?",
         "WRAP": r"\\(?:math(?:bf|rm|it|sf)|boldsymbol|bm|operatorname|text)\s*\{[^{}]*\}",
         "DECLARED": declared,
@@ -82,24 +90,27 @@ def _pattern(names: frozenset[str]) -> re.Pattern[str]:
         "FRACTION": rf"\\[dt]?frac\s*\{{\s*\\partial\s*(?:\^\s*\{{?2\}}?)?\s*(?:{name}|\\mathrm\{{{name}\}})\s*\}}"
         r"\s*\{\s*\\partial\s*[A-Za-z]\s*(?:\\partial\s*[A-Za-z]\s*)?\}",
         "PARTIAL": r"(?:∂|\\partial(?![A-Za-z]))(?:\s*_\s*\{\s*[A-Za-z]\s*\}|_[A-Za-z]|²|\^2|\^\{2\})?",
-        "DIFFERENTIAL": rf"d(?:_[A-Za-z]|2)?\(\s*{name}\s*\)",
-        "FUNC": rf"\\(?:{functions})(?![A-Za-z])|{functions}",
-        "_EULER": rf"e(?=\s*\^\s*\{{(?!{marks}))",
+        "DIFFERENTIAL": rf"d(?:_[A-Za-z]|2)?\(\s*{name}\s*\)|(?<![A-Za-z])d[A-Z]",
+        "FUNC": rf"(?:\\(?:{functions})(?![A-Za-z])|{functions})(?:\.(?=\s*(?:\\left)?\s*[(\[{{]|\Z))?",
+        "_EULER": rf"e(?=\s*{_CARET}\s*(?:\{{(?!{marks})|[A-SU-Z]))",
         "NAME": name,
+        "DIGITS": r"\\[dt]?frac\s*[0-9]\s*[0-9]",  # \frac12
         "_FRAC": r"\\[dt]?frac(?![A-Za-z])",
         "INVERSE_TRANSPOSE": "⁻ᵀ|" + _raised(rf"-\s*{_T}"),
         "INVERSE": rf"⁻¹(?![{_RAISED}])|" + _raised(r"-\s*1(?![0-9.!])"),
-        "TRANSPOSE": rf"'|ᵀ|\^\s*(?:{_T}|\{{\s*{_T}\s*\}})",
+        "TRANSPOSE": rf"'|ᵀ|\.T(?![A-Za-z])|\^\s*(?:{_T}|\{{\s*{_T}\s*\}})",
+        "ADJUGATE": _raised(r"(?:[*∗]|\\ast)"),
         "PINV": "⁺|†|" + _raised(r"(?:\+|†|\\dagger)"),
         "SUPERSCRIPT": rf"(?:[{_RAISED}]|[⁺⁻](?=[{_RAISED}]))+",
         "SUB": rf"_{_LETTER}{{1,2}}(?!{_LETTER})|_[0-9]+|[{_LOWERED}]+",
         "_UNDER": r"_(?=\s*\{)",
-        "_CARET": r"\^",
+        "_CARET": _CARET,
         "FACTORIAL": r"!",
         "_PLUS": r"\+",
         "MINUS": r"[-−–]",
         "KRON": r"⊗|\\otimes",
-        "HADAMARD": r"⊙|\\odot|\.\*",
+        "HADAMARD": r"[⊙∘]|\\odot|\\circ(?![A-Za-z])|\.\*",
+        "HADAMARD_QUOTIENT": r"⊘|\\oslash|\./",
         "CROSS": r"×|\\times",
         "_DOT": r"[*@·⋅∙]|\\cdot(?![a-z])",
         "_SLASH": r"/",
@@ -115,8 +126,8 @@ def _pattern(names: frozenset[str]) -> re.Pattern[str]:
         "_RPAR": r"\)",
         "_LSQB": r"\[",
         "_RSQB": r"\]",
-        "_LBRACE": r"\{",
-        "_RBRACE": r"\}",
+        "_LBRACE": r"\\?\{",
+        "_RBRACE": r"\\?\}",
     }
     return re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in patterns.items()))
 
@@ -153,7 +164,7 @@ def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[
                 continue
             case "WRAP":
                 brace = value.index("{") + 1
-                if value.startswith(r"\operatorname") and value[brace:-1].strip() not in FUNCTIONS:
+                if value.startswith(r"\operatorname") and value[brace:-1].strip().removesuffix(".") not in FUNCTIONS:
                     raise FormulaError(f"unknown function {value[brace:-1].strip()}", whole, start, end)
                 yield from _raw(value[brace:-1], start + brace, names, whole)
             case "SUPERSCRIPT":
@@ -167,15 +178,21 @@ def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[
                 mark = "²" if len(by) == 2 else "" if by in "xX" else f"_{by}"
                 yield Token("PARTIAL", f"∂{mark}", start, end)
                 yield Token("NAME", canonical(of.strip("{}")), start, end)
+            case "DIGITS":
+                yield Token("_FRAC", value, start, end)
+                for digit in re.findall("[0-9]", value):
+                    for kind, part in (("_LBRACE", "{"), ("NUMBER", digit), ("_RBRACE", "}")):
+                        yield Token(kind, part, start, end)
             case "PARTIAL":
                 mark = re.sub(r"∂|\\partial|[\s{}^]", "", value).replace("2", "²")
                 yield Token("PARTIAL", f"∂{mark}", start, end)
             case "DIFFERENTIAL":
-                mark, _, of = value[1:-1].partition("(")
+                mark, _, of = value[1:-1].partition("(") if "(" in value else ("", "", value[1:])
                 yield Token("PARTIAL", f"∂{mark.replace('2', '²')}", start, end)
                 yield Token("NAME", canonical(of.strip()), start, end)
             case "FUNC":
-                yield Token("FUNC", FUNCTIONS[value.removeprefix("\\")], start, end)
+                name = value.removeprefix("\\").removesuffix(".")
+                yield Token("FUNC", FUNCTIONS[name] + value[len(value.removesuffix(".")) :], start, end)
             case "NAME" | "DECLARED":
                 yield Token("NAME", canonical(value), start, end)
             case "SUB":
@@ -185,13 +202,15 @@ def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[
 
 
 def _paired(text: str, tokens: Iterator[Token]) -> Iterator[Token]:
-    """Tell opening bars from closing ones, and keep the nesting within bounds.
+    """Tell opening bars from closing ones and ones from the number 1, and keep the nesting within bounds.
 
     A bar closes when the innermost open delimiter is such a bar and an operand has just ended; otherwise it opens.
+    A 1 directly behind an operand, or before ones, is the vector of ones: as a number it would change nothing.
     """
     closers: list[str] = []  # what would close each open delimiter
     previous = ""
-    for token in tokens:
+    given, ahead = itertools.tee(tokens)
+    for token, following in itertools.zip_longest(given, (token.type for token in itertools.islice(ahead, 1, None))):
         kinds = [token.type]
         ended = previous in _ENDS
         if token.type == "BAR":
@@ -201,6 +220,8 @@ def _paired(text: str, tokens: Iterator[Token]) -> Iterator[Token]:
                 kinds = ["_RBAR", "_RBAR" if closers[-2:] == ["_RBAR", "_RBAR"] else "_LBAR"]
             else:
                 kinds = ["_RNORM" if ended and closers[-1:] == ["_RNORM"] else "_LNORM"]
+        elif (token.type, token.value) == ("NUMBER", "1") and (ended or (following == "ONES" and previous != "_CARET")):
+            kinds = ["ONES"]
         width = (token.end - token.start) // len(kinds)
         for number, kind in enumerate(kinds):
             if kind in _OPENING:

@@ -80,9 +80,9 @@ class Derivative(Formula):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Constant(Formula):
-    """A constant sized by its context: ``I`` (or ``I_n``), ``e_i``, ``E_ij``; also a sized zero ``0_mn``."""
+    """A constant sized by its context: ``I`` (or ``I_n``), ``𝟏``, ``e_i``, ``E_ij``; also ``0_mn`` and ``1_mn``."""
 
-    symbol: Literal["I", "e", "E", "0"]
+    symbol: Literal["I", "e", "E", "0", "1"]
     indices: tuple[Formula, ...] = ()
 
 
@@ -117,9 +117,9 @@ class Product(Formula):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Infix(Formula):
-    """``A ⊗ B``, ``A ⊙ B``, ``u × v``, and the quotient ``a/b``."""
+    """``A ⊗ B``, ``u × v``, ``a/b``, and entry by entry ``A ⊙ B`` and ``A ⊘ B``."""
 
-    op: Literal["⊗", "⊙", "×", "/"]
+    op: Literal["⊗", "⊙", "⊘", "×", "/"]
     left: Formula
     right: Formula
 
@@ -271,7 +271,7 @@ def is_scalar(tree: Formula, scalars: Collection[str] = ()) -> bool:
             return value != 0
         case Name(name):
             return name in scalars
-        case Entry() | Apply("tr" | "det" | "norm" | "sum" | "!"):
+        case Entry() | Apply("tr" | "det" | "norm" | "norm2" | "sum" | "!"):
             return True
         case Constant() | Apply("vec" | "diag"):
             return False
@@ -296,7 +296,7 @@ def transpose(tree: Formula, scalars: Collection[str] = ()) -> Formula:
     match tree:
         case Number() | Constant("I"):
             return tree
-        case Constant("E" | "0" as symbol, (row, column)):
+        case Constant("E" | "0" | "1" as symbol, (row, column)):
             return Constant(symbol, (column, row))
         case Transpose(of):
             return of
@@ -308,7 +308,7 @@ def transpose(tree: Formula, scalars: Collection[str] = ()) -> Formula:
             numbers = [factor for factor in factors if is_scalar(factor, scalars)]
             matrices = [turn(factor) for factor in reversed(factors) if not is_scalar(factor, scalars)]
             return multiply(numbers + matrices)
-        case Infix("⊗" | "⊙" as op, left, right):
+        case Infix("⊗" | "⊙" | "⊘" as op, left, right):
             return Infix(op, turn(left), turn(right))
         case Infix("/", left, right):
             return Infix("/", turn(left), right)

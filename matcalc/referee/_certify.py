@@ -1,6 +1,7 @@
 """Printed formulas in ball arithmetic: a witness of 60 digits, which shares no arithmetic with JAX or NumPy."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +9,11 @@ import jax
 import numpy as np
 
 from matcalc._identity import Identity
-from matcalc.formula import FormulaError
+from matcalc._layout import Layout, from_layout
+from matcalc.formula import Formula, FormulaError
 from matcalc.formula.balls import balls, evaluate_in_balls, precision
+from matcalc.formula.shapes import Size
+from matcalc.referee._formula import Problem
 from matcalc.referee._verify import Case
 
 STEPS = {1: 1e-20, 2: 1e-13}  # of the differences of first and second order, along a random direction
@@ -51,6 +55,27 @@ def certify(entry: Identity[Any], seed: int = 0) -> list[Certificate]:
             else:
                 certificates.append(Certificate(*about, _agreement(closed, exact), difference))
     return certificates
+
+
+def certify_claim(asked: Problem, claim: Formula, layout: Layout, values: Mapping[str, Any], seed: int = 0) -> float:
+    """The digits in which a claimed derivative agrees with a difference quotient along a random direction.
+
+    FormulaError for what ball arithmetic cannot evaluate, ImportError where python-flint is not installed.
+    """
+
+    def at(tree: Formula, values: Mapping[str, Any], shape: Sequence[Size]) -> Any:
+        return evaluate_in_balls(
+            tree, {**values, **asked.integers}, sizes=asked.sizes, shape=asked.numbers(tuple(shape))
+        )
+
+    with precision():
+        x, value_shape = values[asked.wrt], asked.numbers(asked.value_shape)
+        D = from_layout(at(claim, values, asked.due(layout)), value_shape, x.shape, layout)
+        v, h = balls(np.random.default_rng(seed).standard_normal(x.shape)), balls(STEPS[1])[()]
+        plus, minus = (
+            at(asked.formula, {**values, asked.wrt: balls(balls(x) + step * v)}, asked.value_shape) for step in (h, -h)
+        )
+        return _agreement((plus - minus) / (2 * h), np.tensordot(D, v, x.ndim))
 
 
 def _difference(entry: Identity[Any], values: dict[str, Any], shape: tuple[int, ...], exact: Any, seed: int) -> float:

@@ -17,7 +17,7 @@ from matcalc._layout import LAYOUTS, Layout, from_layout, layout_shape
 from matcalc.formula import Formula, FormulaError, evaluate, infer, parse
 from matcalc.formula import tree as t
 from matcalc.formula.printing import Style, show
-from matcalc.formula.shapes import Size, deduce, multiply, typed
+from matcalc.formula.shapes import Size, deduce, multiply
 from matcalc.formula.tokens import FUNCTIONS, GREEK
 from matcalc.formula.variables import Variables, variables
 from matcalc.referee._check import settings
@@ -39,6 +39,7 @@ ASSIGNMENTS = 60  # of numbers to sizes, that are tried
 MOST = 4096  # entries of a variable
 STEP = 1e-3  # of finite differences, relative
 SAME = 1e-6  # relative, of what is compared by them
+CERTAIN = 20  # digits: the differences in ball arithmetic have about 40
 
 
 @dataclass(frozen=True)
@@ -101,18 +102,19 @@ class Problem:
     @cached_property
     def is_restricted(self) -> bool:
         """Whether it has a logarithm or a root, of which not every argument is inside its domain."""
-        root = typed(self.formula, self.symbols, None, self.sizes)
-        return any(isinstance(part.node, t.Apply) and part.node.function in ("ln", "sqrt") for part in root.nodes)
+        functions = {node.function for node in t.nodes(self.formula) if isinstance(node, t.Apply)}
+        return not functions.isdisjoint(("ln", "sqrt", "ln.", "sqrt."))
 
     def draw(self, seed: int) -> dict[str, Array]:
         """A random point where the function is finite. FormulaError where none is found."""
         rng = np.random.default_rng(seed)
+        first, then = (_principal, _positive) if self.is_restricted else (_general, _principal)
         for attempt in range(DRAWS):
-            is_safe = self.is_restricted or attempt >= DRAWS // 2
+            usual = first if attempt < DRAWS // 2 else then
             values: dict[str, Array] = {}
             for name, shape in self.shapes.items():
                 lengths = self.numbers(shape)
-                domain = self.where.get(name) or _usual(lengths, is_safe)
+                domain = self.where.get(name) or usual(lengths)
                 values[name] = np.asarray(domain.sample(rng, lengths), np.float64)
             try:
                 with np.errstate(all="ignore"):
@@ -161,11 +163,17 @@ def _times(shape: Shape) -> Size:
     return reduce(multiply, shape) if shape else 1
 
 
-def _usual(shape: tuple[int, ...], is_safe: bool) -> Domain:
-    """What a variable is drawn from: general, or where logarithms and roots are real."""
-    if not is_safe:
-        return well_conditioned if len(shape) == 2 else general
+def _general(shape: tuple[int, ...]) -> Domain:
+    return well_conditioned if len(shape) == 2 else general
+
+
+def _principal(shape: tuple[int, ...]) -> Domain:
+    """Where logarithms and roots are real, of square matrices those of matrices."""
     return with_principal_logarithm if len(shape) == 2 and shape[0] == shape[1] else positive
+
+
+def _positive(_: tuple[int, ...]) -> Domain:
+    return positive
 
 
 def problem(
@@ -238,7 +246,8 @@ class FormulaReport:
 
     `asked` is the function, with the shapes of its variables, in letters where the formula leaves sizes free, and the
     numbers that were tried for them; `layout` is the one in which the claim was read, and `report` that of
-    `check_gradient`, None where the shapes of the claim do not fit.
+    `check_gradient`, None where the shapes of the claim do not fit. `certificate` are the digits in which the claim
+    agrees with a difference quotient in ball arithmetic, or why there are none; None where nobody asked.
     """
 
     verdict: Verdict
@@ -248,11 +257,12 @@ class FormulaReport:
     layout: Layout
     report: Report | None
     style: Style = "unicode"
+    certificate: float | str | None = None
 
     @property
     def ok(self) -> bool:
         """Whether the claim is right."""
-        return self.report is not None and self.report.ok
+        return self.verdict in ("pass", "autodiff-wrong")
 
     def as_dict(self) -> dict[str, Any]:
         """All of it in terms of JSON."""
@@ -265,6 +275,7 @@ class FormulaReport:
             "wrt": self.asked.wrt,
             "claim": str(self.claim),
             "layout": self.layout,
+            "certificate": self.certificate,
             "shapes": {name: [str(size) for size in shape] for name, shape in self.asked.shapes.items()},
             "sizes": dict(self.asked.sizes),
             **{key: numbers.get(key) for key in ("dtype", "seed", "errors", "tolerance", "condition")},
@@ -284,6 +295,13 @@ class FormulaReport:
         if self.report:
             errors = ", ".join(f"{error:.0e} against {name}" for name, error in self.report.errors.items())
             lines.append(f"errors in {self.report.dtype}: {errors}; tolerance {self.report.tolerance:.0e}")
+        match self.certificate:
+            case None:
+                pass
+            case str(reason):
+                lines.append(f"not certified: {reason}")
+            case digits:
+                lines.append(f"in ball arithmetic it agrees with a difference quotient to {digits:.0f} digits")
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -306,6 +324,7 @@ def check_formula(
     where: Mapping[str, str | Domain] | None = None,
     dtype: Literal["float32", "float64"] = "float64",
     seed: int = 0,
+    certify: bool = False,
 ) -> FormulaReport:
     """Check a derivative typed as a formula, and say what is wrong with it.
 
@@ -317,10 +336,11 @@ def check_formula(
     Greek letters scalars; `shape` says otherwise, {"c": (), "A": (3, "n")}. Sizes are found from the formula, and those
     that it leaves free are given distinct numbers. `layout="either"` takes the claim in numerator or denominator
     layout, whichever fits (of matrices by matrices, in that of vec). `where` names the domain of variables, {"A":
-    "symmetric"}. Then the claim is judged at a random point by `check_gradient`.
+    "symmetric"}. Then the claim is judged at a random point by `check_gradient`, and with `certify` also in ball
+    arithmetic, where what is right only in the digits of the dtype fails.
 
     Raises FormulaError, which points at the place, for what cannot be read or sized, and for a claim that has no shape
-    of such a derivative; ValueError for options that make no sense.
+    of such a derivative; ValueError for options that make no sense; with `certify` ImportError without python-flint.
     """
     from matcalc.referee._formula_causes import explain
 
@@ -366,7 +386,21 @@ def check_formula(
         subject = Subject(f, tuple(arrays.values()), names.index(asked.wrt), domains or None, "derivative", 1, seed)
         evidence = Evidence(subject, gradient, layout=chosen, precision="highest", platform=None)
         report = judged(evidence, in_its_terms)
-    return FormulaReport(report.verdict, report.cause, asked, tree, chosen, report, style)
+    found = FormulaReport(report.verdict, report.cause, asked, tree, chosen, report, style)
+    if not certify:
+        return found
+    from matcalc.referee._certify import certify_claim
+
+    try:
+        digits = certify_claim(asked, tree, chosen, values, seed)
+    except FormulaError as error:
+        return replace(found, certificate=error.reason)
+    if found.verdict == "pass" and digits < CERTAIN:
+        cause = Cause(
+            "digits", f"It is the derivative to {digits:.0f} digits only.", "Is there a rounded number in it?"
+        )
+        found = replace(found, verdict="fail", cause=cause)
+    return replace(found, certificate=digits)
 
 
 def candidates(asked: Problem, layout: AskedLayout) -> tuple[Layout, ...]:

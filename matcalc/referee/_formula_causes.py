@@ -12,6 +12,7 @@ from matcalc._layout import LAYOUTS, Layout, from_layout, layout_shape
 from matcalc.formula import Formula, FormulaError, terms
 from matcalc.formula import tree as t
 from matcalc.formula.printing import Style, show
+from matcalc.formula.tokens import MATRIX_FUNCTIONS
 from matcalc.referee._causes import SPECIAL
 from matcalc.referee._formula import SAME, Array, AskedLayout, Problem, same
 from matcalc.referee._report import Cause
@@ -303,7 +304,7 @@ def _one_edit(tree: Formula, names: list[str]) -> Iterator[Formula]:
             yield of
         case t.Neg(of):
             yield of
-        case t.Name() | t.Sum() | t.Infix("⊗" | "⊙"):
+        case t.Name() | t.Sum() | t.Infix("⊗" | "⊙" | "⊘"):
             yield t.Transpose(tree)
             if isinstance(tree, t.Name):
                 yield t.Apply("inv", tree)
@@ -315,6 +316,10 @@ def _one_edit(tree: Formula, names: list[str]) -> Iterator[Formula]:
                 yield t.Apply(of.function, t.Apply(function, of.of))
             if function in MEANT:
                 yield t.Apply(MEANT[function], of)
+            if function in MATRIX_FUNCTIONS:
+                yield t.Apply(f"{function}.", of)
+            if function.endswith("."):
+                yield t.Apply(function.removesuffix("."), of)
             if function in ("inv", "pinv"):
                 yield of
         case t.Power(base, exponent):
@@ -333,6 +338,8 @@ def _one_edit(tree: Formula, names: list[str]) -> Iterator[Formula]:
                 swapped[i], swapped[j] = swapped[j], swapped[i]
                 yield t.Product(tuple(swapped))
             yield t.Product(factors[::-1])
+            for place in range(1, len(factors)):
+                yield t.Infix("⊙", t.multiply(factors[:place]), t.multiply(factors[place:]))
             for one, other in itertools.combinations(
                 sorted({n.name for n in t.nodes(tree) if isinstance(n, t.Name)}), 2
             ):
@@ -341,9 +348,10 @@ def _one_edit(tree: Formula, names: list[str]) -> Iterator[Formula]:
             for factor in dict.fromkeys(factors):  # one that stands there is meant once more
                 yield t.Product((factor, *factors))
                 yield t.Product((*factors, factor))
-        case t.Infix("⊗" | "/" | "×" as op, left, right):
+        case t.Infix(op, left, right):
             yield t.Infix(op, right, left)
             yield left
+            yield t.multiply((left, right))
         case t.Sum(parts):
             for place, part in enumerate(parts):
                 yield t.Sum((*parts[:place], _negated(part), *parts[place + 1 :]))
