@@ -127,7 +127,8 @@ class Identity(Generic[P]):
     def equation(self, layout: Layout = "jax", style: Literal["unicode", "ascii", "tex"] = "unicode") -> str:
         """The printed formula, ∂f/∂X = …, in the given layout and style.
 
-        ValueError for a layout in which it is not printed: one formula for several kinds is printed in JAX's only.
+        One line, or one for each of several kinds where they differ. ValueError for a layout in which it is not
+        printed: a definition is printed in JAX's only.
         """
         from matcalc import _printing
 

@@ -15,20 +15,32 @@ Style = Literal["unicode", "ascii", "tex"]
 def equation(
     identity: Identity[Any], layout: Layout = "jax", style: Style = "unicode", names: Mapping[str, str] | None = None
 ) -> str:
-    """∂f/∂X = … in the given layout, with other `names` for its arguments. ValueError for a layout not printed."""
-    f, derivative = (rename(parse(text[0]), names or {}) for text in (identity.formulas, identity.derivative_formulas))
+    """∂f/∂X = … in the given layout, with other `names` for its arguments; a line for each kind where they differ.
+
+    ValueError for a layout in which it is not printed.
+    """
     if layout not in ("jax", *layouts(identity)):
         printed = ", ".join(("jax", *layouts(identity)))
         raise ValueError(f"{identity.name} is printed in these layouts: {printed}; got {layout!r}.")
-    if layout not in ("jax", _printed_layout(identity)):
-        derivative = transpose(derivative, {(names or {}).get(name, name) for name in scalars(identity)})
-    x = (names or {}).get(identity.wrt, identity.wrt)
-    return f"{_differentiated(identity, f, x, style)} = {shown(derivative, style)}"
+    kinds: dict[str, list[str]] = {}
+    for kind in identity.covers:
+        kinds.setdefault(_equation(identity, kind, layout, style, names or {}), []).append(kind)
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    said = r"%s \quad \text{(%s)}" if style == "tex" else "%s    (%s)"
+    return "\n".join(said % (text, ", ".join(some)) for text, some in kinds.items())
+
+
+def _equation(identity: Identity[Any], kind: str, layout: Layout, style: Style, names: Mapping[str, str]) -> str:
+    f, derivative = (rename(parse(text[0]), names) for text in (identity.formulas, identity.derivative_formulas))
+    if layout not in ("jax", _printed_layout(kind)):
+        derivative = transpose(derivative, {names.get(name, name) for name in scalars(identity, kind)})
+    return f"{_differentiated(identity, f, names.get(identity.wrt, identity.wrt), style)} = {shown(derivative, style)}"
 
 
 def layouts(identity: Identity[Any]) -> tuple[Layout, ...]:
-    """The layouts that differ in print. How they do depends on the kind, so there are none where it has several."""
-    return ("numerator", "denominator") if identity.order > 0 and len(identity.covers) == 1 else ()
+    """The layouts that differ in print: none of a definition."""
+    return ("numerator", "denominator") if identity.order > 0 else ()
 
 
 def shown(formula: Formula, style: Style) -> str:
@@ -36,14 +48,15 @@ def shown(formula: Formula, style: Style) -> str:
     return {"unicode": formula.__str__, "ascii": formula.ascii, "tex": formula.tex}[style]()
 
 
-def scalars(identity: Identity[Any]) -> frozenset[str]:
+def scalars(identity: Identity[Any], kind: str) -> frozenset[str]:
     """The arguments that are scalars, which a transpose leaves alone."""
-    return frozenset(p.name for p in identity.signature.parameters if not p.axes)
+    shapes = identity.signature.shapes(kind, {})
+    return frozenset(p.name for p in identity.signature.parameters if not shapes.get(p.name))
 
 
-def _printed_layout(identity: Identity[Any]) -> Layout:
+def _printed_layout(kind: str) -> Layout:
     """The layout in which the derivative of this kind has the shape that JAX gives it."""
-    return "denominator" if next(iter(identity.covers)).startswith("scalar") else "numerator"
+    return "denominator" if kind.startswith("scalar") else "numerator"
 
 
 def _differentiated(identity: Identity[Any], f: Formula, x: str, style: Style) -> str:
@@ -70,7 +83,7 @@ def description(identity: Identity[Any]) -> str:
     """What `help()` shows: meaning, formula in both layouts, equal forms, shapes, conditions and source."""
     lines = [inspect.getdoc(identity.body) or "", ""]
     for layout in layouts(identity):
-        lines.append(f"    {equation(identity, layout)}    ({layout} layout)")
+        lines += [f"    {line}    ({layout} layout)" for line in equation(identity, layout).splitlines()]
     if not layouts(identity):
         lines.append(f"    {equation(identity)}")
     if isinstance(identity, Rule):

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -55,8 +56,9 @@ def test_help_shows_formula_layouts_shapes_condition_and_source(entry):
     text = entry.__doc__
     assert entry.source in text
     assert entry.equation() in text or f"{entry.equation('numerator')}    (numerator layout)" in text
-    for layout in ("numerator", "denominator") if entry.order and len(entry.covers) == 1 else ():
-        assert f"{entry.equation(layout)}    ({layout} layout)" in text
+    for layout in ("numerator", "denominator") if entry.order else ():
+        for line in entry.equation(layout).splitlines():
+            assert f"{line}    ({layout} layout)" in text
     for p in entry.signature.arrays:
         assert f"{p.name}: {p.shape_text}" in text
     assert entry.condition in text
@@ -85,10 +87,32 @@ def test_a_notebook_shows_the_formula(entry):
         ("exp_xa", "denominator", "∂/∂x exp(x A) = exp(x A)ᵀ Aᵀ"),
         ("sqnorm_x", "numerator", "∂/∂x xᵀ x = 2 xᵀ"),
         ("hess_quad_xax", "numerator", "∂²/∂x² xᵀ A x = A + Aᵀ"),
+        ("inner_rule", "numerator", "∂/∂x uᵀ v = uᵀ ∂v + vᵀ ∂u"),
+        ("linear_rule", "denominator", "∂/∂x A u = (∂u)ᵀ Aᵀ"),
     ],
 )
 def test_printed_equations(name, layout, equation):
     assert CATALOGUE[name].equation(layout) == equation
+
+
+@pytest.mark.parametrize("layout", ["numerator", "denominator"])
+def test_what_is_printed_in_a_layout_is_the_derivative_in_it(case, layout):
+    entry, kind = case
+    if entry.order == 0:
+        with pytest.raises(ValueError, match="is printed in these layouts: jax; got"):
+            entry.equation(layout)
+        return
+    lines = entry.equation(layout).splitlines()
+    (line,) = [line for line in lines if len(lines) == 1 or f"({kind}" in line or f", {kind}" in line]
+    formula = line.split(" = ", 1)[1].partition("    (")[0]
+    with jax.enable_x64(True):
+        args = entry.sample(3, dtype=np.float64, kind=kind)
+        values = entry.signature.bind(args, {})
+        if any(np.ndim(value) > 2 for value in values.values()):
+            layout = "jax"  # ∂U of a matrix U is printed for an entry of x, and has no layout
+        D = np.asarray(entry.derivative(*args, layout=layout))
+    printed = entry.evaluate(formula, values, D.shape)
+    np.testing.assert_allclose(printed, D, rtol=1e-9, atol=1e-9 * np.abs(D).max())
 
 
 def test_samples_are_asymmetric_reproducible_and_inside_the_domain(case):

@@ -11,8 +11,8 @@ settled here so:
   functions (`tokens.FUNCTIONS`) come first; so do Greek letters spelled with four letters or more (``beta``; the short
   ones are ``\mu``, ``\xi``) and the names declared to `parse`.
 * A function takes parentheses, ``tr(A X)``, or bars, ``ln |X|``, which then take no superscript: ``(ln |X|)²``, not
-  ``ln |X|²``.  At the end of a product it takes a letter too, ``λ tr X``, or another function, ``log det X``; ``tr A X``
-  is refused.  ``sin(X)ᵀ`` transposes the sine.
+  ``ln |X|²``.  At the end of a product it takes a letter too, ``λ tr X``, or a function, ``log det X``; ``tr A X`` is
+  refused.  ``sin(X)ᵀ`` transposes the sine.
 * Of a square matrix exp, ln, sin, cos and sqrt are functions of the matrix.  Of a vector they are taken of each entry,
   as with a dot: ``exp.(X)``.  tanh, sigmoid and softplus are always taken of each entry.
 * ``‖X‖`` is the Frobenius norm, also written ``‖X‖_F``; ``‖x‖_2`` is of vectors only.  ``X^*`` is the adjugate.

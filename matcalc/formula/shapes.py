@@ -396,7 +396,10 @@ class _Inference:
                 return (self.written(rows), self.written(columns))
             case "e", _:
                 return (_Unknown(), UNIT)
-            case _:  # the same E_ij is the same matrix wherever it stands
+            case _:  # the same E_ij is the same matrix wherever it stands, and E_ji is its transpose
+                turned = t.Constant("E", node.indices[::-1])
+                if turned in self.units and node not in self.units:
+                    return self.units[turned][::-1]
                 return self.units.setdefault(node, (_Unknown(), _Unknown()))
 
     def written(self, size: t.Formula) -> _Dim:
