@@ -103,12 +103,11 @@ class Identity(Generic[P]):
         return MappingProxyType({kind: tuple(ids.split()) for kind, ids in covers.items()})
 
     def _kind(self) -> Kind:
-        shapes = self.signature.shapes("", {})
-        arrays = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
-        value = jax.eval_shape(
-            lambda arrays: self.value_of(arrays | {p.name: 1 for p in self.signature.integers}), arrays
-        )
-        of = "Hessian" if self.order == 2 else RANKS[len(value.shape)]
+        from matcalc.formula import infer, parse
+
+        shapes = {p.name: p.axes for p in self.signature.parameters}
+        value = infer(parse(self.formulas[0]), shapes)
+        of = "Hessian" if self.order == 2 else RANKS[len(value)]
         kind: Any = f"{of} by {RANKS[len(shapes[self.wrt])]}"
         return kind
 

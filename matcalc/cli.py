@@ -226,7 +226,8 @@ def check(
                 **options,
             )
             asked = report.asked if report else problem(formula, wrt, **options)
-            found = find(asked.formula, asked.wrt, {name: len(shape) for name, shape in asked.shapes.items()})
+            ranks = {name: len(shape) for name, shape in asked.shapes.items()}
+            found = [] if report and report.ok and not json_file else find(asked.formula, asked.wrt, ranks)
         except FormulaError as error:
             raise Usage(f"{error.reason}{chr(10)}{point(error.text, error.start, error.end)}") from None
         except ValueError as error:

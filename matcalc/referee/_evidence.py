@@ -73,7 +73,7 @@ class Evidence:
         self.layout: Layout = layout
         self.precision: Precision = precision
         self.order, self.form = subject.spec.order, subject.spec.form
-        self.device = jax.devices(platform)[0] if platform else None
+        (self.device,) = jax.devices(platform)[:1] if platform else jax.device_put(0.0).devices()  # that JAX takes
         self.platform = platform or jax.default_backend()
         self.moves = callable(gradient) if moves is None else moves
         self.exact = in_float64(subject.arrays)
@@ -121,18 +121,23 @@ class Evidence:
             return self.subject.value(variables, self._placed(arrays), self.tangents(np.float64))
 
     def _placed(self, arrays: Arrays) -> Arrays:
-        """The arguments where they are computed with, so that each run need not bring them there again."""
+        """The arguments where they are computed with, so that each run need not bring them there again.
+
+        They are not committed to that device: for those that are, JAX would compile another program.
+        """
         if arrays is self.exact:
             return self._exact_placed
         return self._given_placed if arrays is self.subject.arrays else arrays
 
     @functools.cached_property
     def _exact_placed(self) -> Arrays:
-        return [jax.device_put(a, self._cpu) for a in self.exact]
+        with jax.default_device(self._cpu):
+            return [jax.device_put(a) for a in self.exact]
 
     @functools.cached_property
     def _given_placed(self) -> Arrays:
-        return [jax.device_put(a, self.device) for a in self.subject.arrays]
+        with jax.default_device(self.device):
+            return [jax.device_put(a) for a in self.subject.arrays]
 
     def automatic(self, arrays: Arrays) -> list[Array]:
         """JAX's own derivative, on the device where the numbers are coarse and on the CPU in float64."""
@@ -156,7 +161,7 @@ class Evidence:
         """The claim, read into JAX's layout. Raised for what it raises, Misshapen where it does not fit."""
         if callable(self.gradient):
             exact = arrays[self.subject.variables[0]].dtype == np.float64
-            with jax.default_device(self.device):
+            with jax.default_device(self._cpu if arrays is self.exact else self.device):
                 blocks = self.claim_program(self._placed(arrays), self.tangents(np.float64 if exact else None))
         else:
             blocks = self.given

@@ -87,12 +87,21 @@ class Problem:
     def evaluate(
         self, tree: Formula, values: Mapping[str, Any], shape: Sequence[int] | None = None, xp: Any = np
     ) -> Any:
-        """A formula in the variables at their values."""
-        return evaluate(tree, {**values, **self.integers}, sizes=self.sizes, shape=shape, xp=xp)
+        """A formula in the variables at their values, by NumPy or JAX; NaN where it is no real number."""
+        try:
+            with np.errstate(all="ignore"):
+                value = evaluate(tree, {**values, **self.integers}, sizes=self.sizes, shape=shape, xp=xp)
+        except FormulaError:
+            raise
+        except (ValueError, ArithmeticError):  # by which NumPy and SciPy say that a matrix is singular or infinite
+            value = None
+        if value is None or np.iscomplexobj(value):
+            return np.full(self.numbers(infer(tree, self.symbols)) if shape is None else tuple(shape), np.nan)
+        return value
 
-    def claimed(self, claim: Formula, values: Mapping[str, Any], layout: Layout, xp: Any = np) -> Any:
+    def claimed(self, claim: Formula, values: Mapping[str, Any], layout: Layout) -> Array:
         """A claimed derivative at values."""
-        return self.evaluate(claim, values, self.numbers(self.due(layout)), xp)
+        return self.evaluate(claim, values, self.numbers(self.due(layout)))
 
     def in_jax_layout(self, claim: Formula, values: Mapping[str, Any], layout: Layout) -> Array:
         """The same with the axes of the value first."""
@@ -116,30 +125,29 @@ class Problem:
                 lengths = self.numbers(shape)
                 domain = self.where.get(name) or usual(lengths)
                 values[name] = np.asarray(domain.sample(rng, lengths), np.float64)
-            try:
-                with np.errstate(all="ignore"):
-                    value = np.asarray(self.evaluate(self.formula, values))
-            except np.linalg.LinAlgError:
-                continue
-            if np.isrealobj(value) and np.all(np.isfinite(value)):
+            if np.all(np.isfinite(self.evaluate(self.formula, values))):
                 return values
         text = str(self.formula)
         raise FormulaError("no random point was found where this is a finite number", text, 0, len(text))
 
     @np.errstate(all="ignore")
+    def along(self, values: Mapping[str, Array], v: Array) -> Array:
+        """The derivative along v, by finite differences of fourth order."""
+        x, h = values[self.wrt], STEP * max(1.0, float(np.abs(values[self.wrt]).max()))
+        at = {k: self.evaluate(self.formula, {**values, self.wrt: x + k * h * v}) for k in (-2, -1, 1, 2)}
+        return np.asarray(at[-2] - 8 * at[-1] + 8 * at[1] - at[2]) / (12 * h)
+
     def truth(self, values: Mapping[str, Array]) -> Array:
-        """The derivative by finite differences of fourth order, in JAX's layout."""
+        """The derivative along every axis, in JAX's layout."""
         x = values[self.wrt]
-        columns: list[Array] = []
-        for place in np.ndindex(x.shape):
-            h = STEP * max(1.0, float(np.abs(x[place])))
-            at: dict[int, Array] = {}
-            for k in (-2, -1, 1, 2):
-                moved = x.copy()
-                moved[place] += k * h
-                at[k] = np.asarray(self.evaluate(self.formula, {**values, self.wrt: moved}))
-            columns.append((at[-2] - 8 * at[-1] + 8 * at[1] - at[2]) / (12 * h))
+        columns = [self.along(values, v.reshape(x.shape)) for v in np.eye(x.size)]
         return np.stack(columns, -1).reshape((*columns[0].shape, *x.shape))
+
+    def confirms(self, D: Array, values: Mapping[str, Array]) -> bool:
+        """Whether this is the derivative, in JAX's layout, along a random direction."""
+        v = np.random.default_rng(0).standard_normal(values[self.wrt].shape)
+        v /= np.linalg.norm(v)
+        return same(np.tensordot(D, v, v.ndim), self.along(values, v))
 
     @cached_property
     @np.errstate(all="ignore")
@@ -150,7 +158,7 @@ class Problem:
             D = self.truth(values)
             moved = {**values, self.wrt: values[self.wrt] * (1 + 1e-7)}
             change = np.abs(self.evaluate(self.formula, moved) - self.evaluate(self.formula, values))
-        except (FormulaError, np.linalg.LinAlgError):
+        except FormulaError:
             return 0
         size = 1 + np.abs(self.evaluate(self.formula, values)).max()
         if not np.all(np.isfinite(D)) or not change.max() < 1e-4 * size or np.abs(D).max() > 1e6:
@@ -368,11 +376,13 @@ def check_formula(
         raise
     arrays = {name: value.astype(dtype) for name, value in values.items()}
 
+    # Arrays of NumPy are computed with by NumPy, so that only what JAX differentiates has to be compiled.
     def f(*args: Any) -> Any:
-        return asked.evaluate(asked.formula, dict(zip(arrays, args, strict=True)), xp=jnp)
+        xp = np if all(isinstance(a, np.ndarray) for a in args) else jnp
+        return asked.evaluate(asked.formula, dict(zip(arrays, args, strict=True)), xp=xp)
 
     def gradient(*args: Any) -> Any:
-        return asked.claimed(tree, dict(zip(arrays, args, strict=True)), chosen, xp=jnp)
+        return asked.claimed(tree, dict(zip(arrays, args, strict=True)), chosen)
 
     def in_its_terms(evidence: Evidence, wrong: Comparison) -> Cause:
         del evidence
@@ -383,7 +393,8 @@ def check_formula(
     names = list(arrays)
     domains: dict[int | str, Domain | str] = {names.index(name): domain for name, domain in asked.where.items()}
     with settings("highest"), np.errstate(all="ignore"):
-        subject = Subject(f, tuple(arrays.values()), names.index(asked.wrt), domains or None, "derivative", 1, seed)
+        point, place = tuple(arrays.values()), names.index(asked.wrt)
+        subject = Subject(f, point, place, domains or None, "derivative", 1, seed, ("numpy",), is_hasty=True)
         evidence = Evidence(subject, gradient, layout=chosen, precision="highest", platform=None)
         report = judged(evidence, in_its_terms)
     found = FormulaReport(report.verdict, report.cause, asked, tree, chosen, report, style)
@@ -417,13 +428,10 @@ def _layout(asked: Problem, claim: Formula, values: Mapping[str, Array], truth: 
     failure: FormulaError | None = None
     for each in candidates(asked, layout):
         try:
-            with np.errstate(all="ignore"):
-                D = asked.in_jax_layout(claim, values, each)
+            D = asked.in_jax_layout(claim, values, each)
         except FormulaError as error:
             failure = failure or _named(asked, claim, each, error)
             continue
-        except np.linalg.LinAlgError:
-            D = np.full(truth.shape, np.nan)
         fitting.append(each)
         if same(D, truth):
             return each
