@@ -216,6 +216,25 @@ def test_what_the_catalogue_does_not_know_is_not_found():
     assert find(parse("tr(sin(X) cos(A) X)"), "X") == []
 
 
+# --- What is right for some numbers only
+
+
+@pytest.mark.parametrize(
+    ("formula", "claim"),
+    [
+        ("tr(X^n)", "3 X'^2"),
+        ("sum_{k=1}^{n} tr(X^k)", "I + 2 X' + 3 X'^2"),
+        ("tr(X ⊗ A A^-1)", "3 I"),
+        ("tr(X) tr(A A^-1)", "3 I"),
+        ("[X]_ij", "e_2 e_1'"),
+    ],
+)
+def test_a_claim_that_is_right_for_one_number_only_is_none(formula, claim):
+    shape = {"X": ("l", "l"), "A": ("l", "l")} if "A" in formula else {"X": ("l", "l")}
+    report = check_formula(formula, claim, wrt="X", shape=shape)
+    assert (report.verdict, report.cause.name) == ("fail", "special"), report
+
+
 # --- Entry by entry
 
 

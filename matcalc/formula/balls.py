@@ -92,7 +92,7 @@ class _Linalg:
     def scalar(self, function: str, x: Array) -> Array:
         if np.ndim(x):
             return balls([self.scalar(function, entry) for entry in x.ravel()]).reshape(x.shape)
-        ball = x.item() if isinstance(x, np.ndarray) else x
+        ball = _flint().arb(x.item() if isinstance(x, np.ndarray) else x)  # of I and 0 the entries are integers
         match function:
             case "det" | "norm" | "norm2":
                 return abs(ball)

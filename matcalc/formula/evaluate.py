@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from numbers import Integral
 from typing import Any, Final, NoReturn, TypeAlias
 
@@ -64,21 +65,16 @@ class Evaluation:
         self.bound: dict[str, int] = {}  # the summation indices, counted from 1
 
     def run(self, shape: Sequence[int] | None) -> Array:
-        shapes: dict[str, Sequence[int]] = {name: array.shape for name, array in self.arrays.items()}
-        shapes |= dict.fromkeys(self.integers, ())
-        root = typed(self.tree, shapes, shape, {**self.integers, **self.sizes})
-        self.bound_memory(root)
+        shapes = [(name, array.shape) for name, array in self.arrays.items()]
+        shapes += [(name, ()) for name in self.integers]
+        numbers = tuple({**self.integers, **self.sizes}.items())
+        root = _sized(self.tree, tuple(shapes), None if shape is None else tuple(shape), numbers)
+        self.tree = root.node  # of equal trees the one that was sized, so that parts of it are found in it
         value = self.xp.asarray(self.value(root))
         if not self.xp.issubdtype(value.dtype, self.xp.complexfloating):
             value = value.astype(self.dtype)
         dims = [int(size) for size in (outer(root.dims) if shape is None else shape)]
         return value.reshape(dims)
-
-    def bound_memory(self, root: Typed) -> None:
-        """Nothing in it is larger than `ENTRIES`; what is given may be."""
-        for part in root.nodes:
-            if part.parts and math.prod(size for size in part.dims if isinstance(size, int)) > ENTRIES:
-                self.fail(part.node, f"{part.node} would have more than {ENTRIES:,} entries")
 
     def fail(self, node: t.Formula, message: str) -> NoReturn:
         raise FormulaError(message, *locate(self.tree, node)) from None
@@ -284,6 +280,21 @@ class Evaluation:
         if outside is not None:
             self.bound[node.index] = outside
         return total
+
+
+@lru_cache(maxsize=256)
+def _sized(
+    tree: t.Formula,
+    shapes: tuple[tuple[str, tuple[int, ...]], ...],
+    shape: tuple[int, ...] | None,
+    numbers: tuple[tuple[str, int], ...],
+) -> Typed:
+    """The formula with its shapes; nothing in it is larger than `ENTRIES`, but for what is given."""
+    root = typed(tree, dict(shapes), shape, dict(numbers))
+    for part in root.nodes:
+        if part.parts and math.prod(size for size in part.dims if isinstance(size, int)) > ENTRIES:
+            raise FormulaError(f"{part.node} would have more than {ENTRIES:,} entries", *locate(tree, part.node))
+    return root
 
 
 def _dtype(arrays: Iterable[Array], xp: Any) -> Any:

@@ -4,11 +4,12 @@ import difflib
 import itertools
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, reduce
 from typing import Any, Literal, get_args
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -22,7 +23,7 @@ from matcalc.formula.tokens import FUNCTIONS, GREEK
 from matcalc.formula.variables import Variables, variables
 from matcalc.referee._check import settings
 from matcalc.referee._evidence import Evidence
-from matcalc.referee._judge import Comparison
+from matcalc.referee._judge import Comparison, Explain
 from matcalc.referee._judge import report as judged
 from matcalc.referee._report import Cause, Report, Verdict
 from matcalc.referee._subject import Subject
@@ -33,10 +34,11 @@ AskedLayout = Literal["jax", "numerator", "denominator", "vec", "either"]
 ASKED: tuple[AskedLayout, ...] = get_args(AskedLayout)
 
 SIZES = (3, 4, 2, 5, 6, 7, 8, *range(9, 80))  # distinct, so that nothing fits by accident
-EXPONENT = 3  # of integers in exponents and bounds of sums
+EXPONENT = 3
 DRAWS = 20
 ASSIGNMENTS = 60  # of numbers to sizes, that are tried
 MOST = 4096  # entries of a variable
+DIRECTION = 2**20  # a seed by which nothing else is drawn: along x many functions do not change
 STEP = 1e-3  # of finite differences, relative
 SAME = 1e-6  # relative, of what is compared by them
 CERTAIN = 20  # digits: the differences in ball arithmetic have about 40
@@ -53,12 +55,19 @@ class Problem:
     where: Mapping[str, Domain]
     sizes: Mapping[str, int]  # a number for every letter that is a size
     names: frozenset[str]  # declared ones, of several letters
+    exponent: int = EXPONENT  # and bound of sums
 
     @cached_property
     def integers(self) -> dict[str, int]:
         """A value for every integer: subscripts count entries from 0."""
-        places = {name: place % 2 for place, name in enumerate(sorted(self.found.indices))}
-        return {name: places.get(name, EXPONENT) for name in sorted(self.found.integers) if name not in self.sizes}
+        places = {name: (self.exponent + place) % 2 for place, name in enumerate(sorted(self.found.indices))}
+        return {name: places.get(name, self.exponent) for name in sorted(self.found.integers) if name not in self.sizes}
+
+    @property
+    def elsewhere(self) -> "Problem":
+        """The same with other numbers for sizes and integers, by which what is true for one number only is found."""
+        larger = {letter: size + 1 for letter, size in self.sizes.items()}
+        return replace(self, sizes=larger, exponent=self.exponent + 1)
 
     def numbers(self, shape: Shape) -> tuple[int, ...]:
         """A shape with numbers for letters."""
@@ -143,9 +152,23 @@ class Problem:
         columns = [self.along(values, v.reshape(x.shape)) for v in np.eye(x.size)]
         return np.stack(columns, -1).reshape((*columns[0].shape, *x.shape))
 
+    @cached_property
+    def function(self) -> Callable[..., Any]:
+        """The function of the arrays: by NumPy for its arrays, so that only what JAX differentiates is compiled.
+
+        It is jitted to say that it is one and the same at every call, so that its programs are kept.
+        """
+
+        def f(*args: Any) -> Any:
+            xp = np if all(isinstance(a, np.ndarray) for a in args) else jnp
+            return self.evaluate(self.formula, dict(zip(self.shapes, args, strict=True)), xp=xp)
+
+        f.__name__ = str(self.formula)
+        return jax.jit(f)
+
     def confirms(self, D: Array, values: Mapping[str, Array]) -> bool:
         """Whether this is the derivative, in JAX's layout, along a random direction."""
-        v = np.random.default_rng(0).standard_normal(values[self.wrt].shape)
+        v = np.random.default_rng(DIRECTION).standard_normal(values[self.wrt].shape)
         v /= np.linalg.norm(v)
         return same(np.tensordot(D, v, v.ndim), self.along(values, v))
 
@@ -374,30 +397,17 @@ def check_formula(
                 cause = replace(cause, text=f"{cause.text} As it stands, the shapes do not fit: {misfit.reason}.")
                 return FormulaReport("fail", cause, asked, tree, each, None, style)
         raise
-    arrays = {name: value.astype(dtype) for name, value in values.items()}
-
-    # Arrays of NumPy are computed with by NumPy, so that only what JAX differentiates has to be compiled.
-    def f(*args: Any) -> Any:
-        xp = np if all(isinstance(a, np.ndarray) for a in args) else jnp
-        return asked.evaluate(asked.formula, dict(zip(arrays, args, strict=True)), xp=xp)
-
-    def gradient(*args: Any) -> Any:
-        return asked.claimed(tree, dict(zip(arrays, args, strict=True)), chosen)
 
     def in_its_terms(evidence: Evidence, wrong: Comparison) -> Cause:
         del evidence
         unknown = f"It is off by {max(wrong.errors):.1e}, and no single change in it is right."
         return explain(asked, tree, chosen, layout, style, seed) or Cause("unknown", unknown)
 
-    f.__name__ = str(asked.formula)
-    names = list(arrays)
-    domains: dict[int | str, Domain | str] = {names.index(name): domain for name, domain in asked.where.items()}
-    with settings("highest"), np.errstate(all="ignore"):
-        point, place = tuple(arrays.values()), names.index(asked.wrt)
-        subject = Subject(f, point, place, domains or None, "derivative", 1, seed, ("numpy",), is_hasty=True)
-        evidence = Evidence(subject, gradient, layout=chosen, precision="highest", platform=None)
-        report = judged(evidence, in_its_terms)
+    given = {name: value.astype(dtype) for name, value in values.items()}
+    report = judge_claim(asked, tree, chosen, given, in_its_terms, seed)
     found = FormulaReport(report.verdict, report.cause, asked, tree, chosen, report, style)
+    if found.ok and (cause := _special_numbers(asked, tree, chosen, seed)):
+        found = replace(found, verdict="fail", cause=cause)
     if not certify:
         return found
     from matcalc.referee._certify import certify_claim
@@ -412,6 +422,43 @@ def check_formula(
         )
         found = replace(found, verdict="fail", cause=cause)
     return replace(found, certificate=digits)
+
+
+def judge_claim(
+    asked: Problem, claim: Formula, layout: Layout, values: Mapping[str, Array], explain: Explain, seed: int = 0
+) -> Report:
+    """What the referee says of a claimed derivative at a point; `explain` names the cause of what is wrong."""
+    names = list(asked.shapes)
+
+    def gradient(*args: Any) -> Array:
+        return asked.claimed(claim, dict(zip(names, args, strict=True)), layout)
+
+    domains: dict[int | str, Domain | str] = {names.index(name): domain for name, domain in asked.where.items()}
+    point, place = tuple(values[name] for name in names), names.index(asked.wrt)
+    with settings("highest"), np.errstate(all="ignore"):
+        subject = Subject(
+            asked.function, point, place, domains or None, "derivative", 1, seed, ("numpy",), is_hasty=True
+        )
+        evidence = Evidence(subject, gradient, layout=layout, precision="highest", platform=None)
+        return judged(evidence, explain)
+
+
+def _special_numbers(asked: Problem, claim: Formula, layout: Layout, seed: int) -> Cause | None:
+    """Why a claim that is right for these sizes and integers is not right for others, if so."""
+    other = asked.elsewhere
+    try:
+        values = other.draw(seed)
+        known = other.along(values, np.ones(values[other.wrt].shape))
+    except FormulaError:
+        return None
+    if not np.all(np.isfinite(known)):
+        return None
+    numbers = ", ".join(f"{name} = {number}" for name, number in {**asked.sizes, **asked.integers}.items())
+    cause = Cause("special", f"True only for {numbers}.", "A number in it should be one of these letters.")
+    try:
+        return None if other.confirms(other.in_jax_layout(claim, values, layout), values) else cause
+    except FormulaError:
+        return cause
 
 
 def candidates(asked: Problem, layout: AskedLayout) -> tuple[Layout, ...]:

@@ -129,7 +129,7 @@ class _Search:
     def edits(self, term: Formula) -> Iterator[Formula]:
         """Formulas that differ from a term in one place: a sign, a transpose, a factor, their order, a function."""
         seen = {term}
-        for edited in itertools.islice(_one_edit(term, list(self.asked.symbols)), EDITS):
+        for edited in itertools.islice(one_edit(term, list(self.asked.symbols)), EDITS):
             if edited not in seen:
                 seen.add(edited)
                 yield edited
@@ -289,7 +289,7 @@ def _simple(tree: Formula) -> Formula:
             return t.with_children(tree, [_simple(child) for child in t.children(tree)])
 
 
-def _one_edit(tree: Formula, names: list[str]) -> Iterator[Formula]:
+def one_edit(tree: Formula, names: list[str]) -> Iterator[Formula]:
     match tree:
         case t.Number(value):
             yield from (t.Number(other) for other in (1, 2, 3, value + 1, value - 1) if other > 0)
@@ -354,5 +354,5 @@ def _one_edit(tree: Formula, names: list[str]) -> Iterator[Formula]:
             pass
     below = t.children(tree)
     for place, child in enumerate(below):
-        for edited in _one_edit(child, names):
+        for edited in one_edit(child, names):
             yield t.with_children(tree, [*below[:place], edited, *below[place + 1 :]])

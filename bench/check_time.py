@@ -1,0 +1,66 @@
+"""How long `matcalc check` takes from a cold start, on every claim of the tests, right and wrong.
+
+    python bench/check_time.py [--json FILE]
+
+Each claim is checked in a fresh process, in which nothing is cached.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from claims import CLAIMS, Claim
+
+from matcalc.cli import processor
+
+ASKED = 3.0  # seconds
+
+
+def checked(claim: Claim, derivative: str) -> dict[str, Any]:
+    """The verdict on a claim, and the seconds that it took."""
+    command = [sys.executable, "-m", "matcalc", "check", claim.f, "--wrt", claim.wrt, "--claim", derivative]
+    command += ["--layout", claim.layout]
+    if claim.where:
+        command += ["--where", ",".join(f"{name}={domain}" for name, domain in claim.where.items())]
+    for name, shape in claim.shape.items():
+        command += ["--shape", f"{name}={','.join(map(str, shape)) or 'scalar'}"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
+    start = time.perf_counter()
+    process = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment)
+    seconds = time.perf_counter() - start
+    verdict = process.stdout.partition(":")[0]
+    return {"source": claim.source, "f": claim.f, "claim": derivative, "verdict": verdict, "seconds": seconds}
+
+
+def main() -> None:
+    """Print the times, and write them."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--json", metavar="FILE")
+    target = parser.parse_args().json
+    right = [checked(claim, claim.right) for claim in CLAIMS]
+    wrong = [checked(claim, claim.wrong) for claim in CLAIMS]
+    assert all(each["verdict"] == "pass" for each in right)
+    assert all(each["verdict"] == "fail" for each in wrong)
+    for kind, results in (("right", right), ("wrong", wrong)):
+        times = sorted(each["seconds"] for each in results)
+        late = [each for each in results if each["seconds"] > ASKED]
+        print(f"{len(times)} {kind} claims: median {statistics.median(times):.2f} s, longest {times[-1]:.2f} s")
+        print(f"{len(late)} took more than {ASKED:.0f} s: {', '.join(each['f'] for each in late)}")
+    environment = {"python": sys.version.split()[0], "processor": processor(), "cores": os.cpu_count()}
+    environment |= {name: version(name) for name in ("jax", "jaxlib", "numpy", "scipy")}
+    if target:
+        result = {"schema": 1, "environment": environment, "right": right, "wrong": wrong}
+        Path(target).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

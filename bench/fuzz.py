@@ -1,0 +1,238 @@
+"""Attack the check of typed formulas with random text and random trees.
+
+    python bench/fuzz.py [--texts 50000] [--trees 100000] [--processes 2] [--json FILE]
+
+Texts are pairs of random formula and claim: they are checked, or refused with a message. Trees are random functions,
+sums, products and compositions of known ones, with their derivatives by the rules of calculus. Each is claimed as it
+is, rewritten into an equal form, with changes at random places, or with a factor near 1. The verdict is compared with
+ball arithmetic at another point, where a right claim agrees with a difference quotient to 20 digits.
+"""
+
+import argparse
+import json
+import os
+import random
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import seed as seeded
+from hypothesis import strategies as st
+
+from matcalc import check_formula
+from matcalc.cli import processor
+from matcalc.formula import Formula, FormulaError, parse
+from matcalc.formula import tree as t
+from matcalc.formula.tokens import FUNCTIONS
+from matcalc.referee._certify import certify_claim
+from matcalc.referee._formula import CERTAIN, Problem, judge_claim, problem
+from matcalc.referee._formula_causes import one_edit
+from matcalc.referee._report import Cause
+
+Pair = tuple[Formula, Formula]  # a function of X with a scalar value, and its derivative in denominator layout
+
+KNOWN = {
+    "tr(A X B)": "A' B'",
+    "tr(A X B X')": "A' X B' + A X B",
+    "tr(X^3)": "3 X'^2",
+    "tr(X^-1 A)": "-X^-T A' X^-T",
+    "tr(kron(A, X))": "tr(A) I",
+    "tr(A (B .* X))": "A' .* B",
+    "tr(exp(X))": "exp(X)'",
+    "tr(sin(X))": "cos(X)'",
+    "a' X b": "a b'",
+    "a' X^-1 b": "-X^-T a b' X^-T",
+    "||X b - a||^2": "2 (X b - a) b'",
+    "||X - A||": "(X - A)/||X - A||",
+    "vec(A)' vec(X B)": "A B'",
+    "|X|": "adj(X)'",
+    "|A X B|": "|A X B| X^-T",
+    "ln(||X||^2)": "2 X/||X||^2",
+    "ln(sum(exp.(X)))": "exp.(X)/sum(exp.(X))",
+    "sum(sigmoid(A X))": "A' (sigmoid(A X) .* (1 1' - sigmoid(A X)))",
+    "sum(A ./ exp.(X))": "-A ./ exp.(X)",
+    "a' tanh(X b)": "(a .* (ones - tanh(X b) .* tanh(X b))) b'",
+}
+CLAIMS = 250  # of one function
+SHAPES = {name: ("n", "n") for name in "ABX"} | {name: ("n",) for name in "ab"}
+SCALARS: frozenset[str] = frozenset()
+WORDS = r"tr(X) ⊗ ⊙ ⊘ × Σ_{i=1}^{3} \sum_{k=1}^{2} e_i E_ij I 𝟏 ᵀ ⁻¹ ^T ^{-T} ^+ \frac{ \top || dX 1'"
+PIECES = [*"AXBxaβk+-*/'()|_^[]{}=,.!0123 \\", *(f"{name}(" for name in FUNCTIONS), *KNOWN, *WORDS.split()]
+RANDOM = st.lists(st.sampled_from(PIECES), min_size=1, max_size=8).map("".join)
+PLACES = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3), st.sampled_from(PIECES)), max_size=2)
+
+
+@st.composite
+def texts(draw: Callable[[Any], Any]) -> tuple[str, str]:
+    """Random text, or that of a known function and its derivative with pieces in random places."""
+    if draw(st.integers(0, 15)):
+        return draw(RANDOM), draw(RANDOM)
+    f, D = draw(st.sampled_from(list(KNOWN.items())))
+    return mangled(f, draw(PLACES)), mangled(D, draw(PLACES))
+
+
+def mangled(text: str, places: list[tuple[int, int, str]]) -> str:
+    """A text with pieces in the place of others."""
+    for place, length, piece in places:
+        text = text[:place] + piece + text[place + length :]
+    return text
+
+
+def function(rng: random.Random, depth: int) -> Pair:
+    """A random function with its derivative."""
+    if depth == 0:
+        f, D = rng.choice(list(KNOWN.items()))
+        return parse(f), parse(D)
+    (f, df), (g, dg) = function(rng, depth - 1), function(rng, rng.randrange(depth))
+    half = t.Number(0.5)
+    match rng.randrange(5):
+        case 0:
+            return t.Sum((f, g)), t.Sum((df, dg))
+        case 1:
+            return t.Sum((f, t.Neg(g))), t.Sum((df, t.Neg(dg)))
+        case 2:
+            return t.Product((f, g)), t.Sum((t.Product((g, df)), t.Product((f, dg))))
+        case 3:
+            return t.Apply("sin", t.Product((half, f))), t.Product((half, t.Apply("cos", t.Product((half, f))), df))
+        case _:
+            return t.Power(f, t.Number(2)), t.Product((t.Number(2), f, df))
+
+
+def equal(rng: random.Random, D: Formula) -> Formula:
+    """Another way to write a derivative."""
+    match rng.randrange(4):
+        case 0:
+            return t.Transpose(t.transpose(D, SCALARS))
+        case 1:
+            half = t.Product((t.Number(0.5), D))
+            return t.Sum((half, half))
+        case 2 if isinstance(D, t.Sum):
+            return t.Sum(tuple(rng.sample(D.terms, len(D.terms))))
+        case _:
+            return t.Sum((D, t.Name("A"), t.Neg(t.Name("A"))))
+
+
+def claimed(rng: random.Random, D: Formula) -> Formula:
+    """A claim of the derivative D: right, or with mistakes."""
+    match rng.randrange(6):
+        case 0:
+            return equal(rng, D)
+        case 1:
+            return t.Product((t.Number(1 + 10.0 ** -rng.randrange(1, 9)), D))
+        case changes:
+            for _ in range(1 if changes < 5 else 2):
+                D = rng.choice(list(one_edit(D, ["A", "B", "X", "a", "b"])))
+            return D
+
+
+def unnamed(*_: Any) -> Cause:
+    """No cause is looked for."""
+    return Cause("unknown", "")
+
+
+def verdicts(asked: Problem, D: Formula) -> Callable[[int], str]:
+    """What happens to the claim of a given number, in words."""
+    here, elsewhere = asked.draw(0), asked.draw(1)
+
+    def verdict(number: int) -> str:
+        claim = claimed(random.Random(number), D)
+        try:
+            asked.in_jax_layout(claim, here, "denominator")
+        except FormulaError:
+            return "refused"
+        try:
+            certain = certify_claim(asked, claim, "denominator", elsewhere) >= CERTAIN
+        except FormulaError:
+            return "not certified"
+        found = judge_claim(asked, claim, "denominator", here, unnamed).verdict
+        if found == "inconclusive":
+            return found
+        assert (found == "pass") == certain, f"{found}: {claim} for {asked.formula}"
+        return found
+
+    return verdict
+
+
+def attack(case: Callable[..., str], strategy: Any, count: int, start: int) -> tuple[Counter[str], list[str]]:
+    """How often each answer came, and what went wrong."""
+    counts: Counter[str] = Counter()
+    wrong: list[str] = []
+
+    @seeded(start)
+    @settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(strategy)
+    def run(drawn: Any) -> None:
+        counts[case(*drawn)] += 1
+
+    try:
+        run()
+    except Exception:
+        wrong.append(traceback.format_exc(limit=-3))
+    return counts, wrong
+
+
+def checked(formula: str, claim: str) -> str:
+    """What happens to a text."""
+    try:
+        return check_formula(formula, claim, wrt="X").verdict
+    except ValueError as error:  # FormulaError too
+        return "refused" if 0 < len(str(error)) < 2000 else f"refused with {len(str(error))} characters"
+
+
+def attacks(texts_count: int, trees_count: int, start: int) -> dict[str, Any]:
+    """Both attacks, from a seed."""
+    read, failures = attack(checked, texts(), texts_count, start)
+    trees: Counter[str] = Counter()
+    rng, functions = random.Random(start), 0
+    while trees.total() < trees_count:
+        f, D = function(rng, rng.randrange(4))
+        try:
+            asked = problem(f, "X", shape={name: s for name, s in SHAPES.items() if t.Name(name) in t.nodes(f)})
+            asked = asked if asked.regularity == 2 else None
+        except ValueError:  # too deep to be read, or nowhere finite
+            continue
+        if asked:
+            functions += 1
+            counts, wrong = attack(verdicts(asked, D), st.tuples(st.integers(0, 2**40)), CLAIMS, start)
+            trees += counts
+            failures += wrong
+    return {"seed": start, "texts": dict(read), "functions": functions, "trees": dict(trees), "failures": failures}
+
+
+def main() -> None:
+    """Run both attacks, print what came of them, and write it."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--texts", type=int, default=50_000)
+    parser.add_argument("--trees", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--json", metavar="FILE")
+    options = parser.parse_args()
+    began, n = time.perf_counter(), options.processes
+    with ProcessPoolExecutor(n, get_context("spawn")) as pool:
+        seeds = range(options.seed, options.seed + n)
+        runs = list(pool.map(attacks, [options.texts // n] * n, [options.trees // n] * n, seeds))
+    seconds = time.perf_counter() - began
+    read, trees = (sum((Counter(run[kind]) for run in runs), Counter[str]()) for kind in ("texts", "trees"))
+    failures = [failure for run in runs for failure in run["failures"]]
+    print(f"{read.total()} texts: {dict(read)}")
+    print(f"{trees.total()} claims about {sum(run['functions'] for run in runs)} functions: {dict(trees)}")
+    print(f"{len(failures)} failures, {seconds:.0f} s", *failures, sep="\n")
+    if options.json:
+        environment = {"python": sys.version.split()[0], "processor": processor(), "cores": os.cpu_count()}
+        environment |= {name: version(name) for name in ("jax", "jaxlib", "numpy", "hypothesis", "python-flint")}
+        result = {"schema": 1, "environment": environment, "runs": runs, "seconds": seconds}
+        Path(options.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    sys.exit(bool(failures))
+
+
+if __name__ == "__main__":
+    main()
