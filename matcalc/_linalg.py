@@ -18,6 +18,7 @@ from jax import Array
 from jax.custom_derivatives import SymbolicZero
 from jax.scipy.linalg import lu_factor, lu_solve
 
+UNROLLED = 8  # rows, up to which an adjugate is computed without loops: XLA then runs it on the calling thread
 SQUARINGS = 16  # a norm of 2¹⁷ overflows, and underflows, long before
 
 multiply = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
@@ -96,10 +97,17 @@ def jax_rules() -> Generator[None]:
 
 def det(X: Array) -> Array:
     """The determinant of a square matrix, with a derivative, the adjugate, that is right at singular matrices too."""
-    determinant: Callable[..., Array] = jnp.linalg.det
-    if not _jax_rules.get():
-        determinant = with_derivative(determinant, lambda X: (jnp.linalg.det(X), adj(X).T), 0)
-    return determinant(X)
+    if _jax_rules.get():
+        return jnp.linalg.det(X)
+    return with_derivative(_det_by_lu, lambda X: (_det_by_lu(X), adj(X).T), 0)(X)
+
+
+def _det_by_lu(X: Array) -> Array:
+    # Of the parts that the adjugate is computed from, so that both together cost one of them.
+    if len(X) <= 4:
+        return jnp.linalg.det(X)
+    LU, swaps, _ = jax.lax.linalg.lu(X)
+    return _sign(swaps, X.dtype) * jnp.prod(jnp.diag(LU))
 
 
 def logabsdet(X: Array) -> Array:
@@ -110,16 +118,18 @@ def logabsdet(X: Array) -> Array:
 def adj(X: Array) -> Array:
     """The adjugate X*, with X X* = |X| I, of a square matrix of any rank.
 
-    By cofactors up to 4×4, else from one LU factorisation or, where the rank may be below n - 1, through singular
-    values. Derivatives of every order are right at invertible matrices and up to 4×4 (but for the third at a 4×4 zero),
-    the first derivative also at larger singular ones. Source: G. W. Stewart, "On the adjugate matrix", Linear Algebra
-    and its Applications 283 (1998).
+    By cofactors up to 4×4, else from one LU factorisation; above 8×8 through singular values where the rank may be
+    below n - 1. Derivatives of every order are right at invertible matrices and up to 4×4 (but for the third at a 4×4
+    zero), the first derivative also at larger singular ones. Source: G. W. Stewart, "On the adjugate matrix", Linear
+    Algebra and its Applications 283 (1998).
     """
     return _adj_by_cofactors(X) if len(X) <= 4 else _adj_of_any_rank(X)
 
 
 @jax.custom_jvp
 def _adj_of_any_rank(X: Array) -> Array:
+    if len(X) <= UNROLLED:
+        return _adj_without_division(X)
     A, pivots = _adj_by_lu(X)
 
     # A loop of at most one step: under vmap it runs only if some matrix of the batch needs it. It hands on X*ᵀ, what
@@ -153,7 +163,7 @@ def _adj_by_lu(X: Array) -> tuple[Array, Array]:
     pivots = jnp.diag(LU)
     # X = Pᵀ L U has the adjugate |P| adj(U) L⁻¹ P. In adj(U) = |U| U⁻¹ the last pivot divides only what it has
     # multiplied, and is left out of both. Roundings change the entries of L and U relatively, so all of adj(U) alike.
-    others = _sign(swaps).astype(X.dtype) * jnp.prod(pivots[:-1])
+    others = _sign(swaps, X.dtype) * jnp.prod(pivots[:-1])
     V = LU.at[-1, -1].set(1)
     U_adj = jax.lax.linalg.triangular_solve(
         V, jnp.diag(jnp.full(len(X), others * pivots[-1]).at[-1].set(others)), left_side=True
@@ -163,9 +173,26 @@ def _adj_by_lu(X: Array) -> tuple[Array, Array]:
     ], pivots
 
 
-def _sign(swaps: Array) -> Array:
+def _adj_without_division(X: Array) -> Array:
+    # X = Pᵀ L U as above. Where U has the pivots dᵢ, (adj U)ᵢⱼ = ∏_{l<i} d_l Gᵢⱼ ∏_{l>j} d_l with the inverse G of the
+    # unit triangular matrix of uᵢₖ ∏_{i<l<k} d_l: back substitution with the divisors multiplied out, so that pivots
+    # may be 0 wherever the rank puts them. Products of many would overflow.
+    n, (LU, swaps, permutation) = len(X), jax.lax.linalg.lu(X)
+    products = [jnp.ones(n + 1, X.dtype)]  # of row i, counted from -1, the d_l with i < l < k, for k from 0 to n
+    for k, d in enumerate(jnp.diag(LU)):
+        products.append(jnp.where(np.arange(-1, n) < k, products[-1] * d, products[-1]))
+    between = jnp.stack(products, axis=1)
+    before, W, after = between[0, :n], LU * between[1:, :n], _sign(swaps, X.dtype) * between[1:, n]
+    P = (permutation[:, None] == np.arange(n, dtype=permutation.dtype)[None]).astype(X.dtype)
+    L_inv_P = jax.lax.linalg.triangular_solve(LU, P, left_side=True, lower=True, unit_diagonal=True)
+    return before[:, None] * jax.lax.linalg.triangular_solve(
+        W, after[:, None] * L_inv_P, left_side=True, unit_diagonal=True
+    )
+
+
+def _sign(swaps: Array, dtype: Any) -> Array:
     """The determinant of a permutation, ±1, given as swaps of each row with a later one."""
-    return jnp.where(jnp.sum(swaps != jnp.arange(len(swaps), dtype=swaps.dtype)) % 2, -1, 1)
+    return jnp.prod(jnp.where(swaps != np.arange(len(swaps), dtype=swaps.dtype), -1, 1).astype(dtype))
 
 
 def _are_safe(pivots: Array) -> Array:
@@ -206,7 +233,7 @@ def _adj_by_cofactors(X: Array) -> Array:
 @jax.custom_jvp
 def _det_times_inverse(X: Array, factors: tuple[Array, Array]) -> Array:
     LU, swaps = factors
-    return _sign(swaps).astype(X.dtype) * jnp.prod(jnp.diag(LU)) * inverse(X, factors)
+    return _sign(swaps, X.dtype) * jnp.prod(jnp.diag(LU)) * inverse(X, factors)
 
 
 @_det_times_inverse.defjvp
