@@ -2,15 +2,19 @@
 
 import functools
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.scipy.linalg import lu_factor, lu_solve
 
 from matcalc._linalg import inverse, multiply
 from matcalc.planner._search import Labels, Node, Option, Part, Plan, Space, thin_sums
+
+UNROLLED = 64  # entries of a diagonal, at most, that are added one by one
 
 Labelled = tuple[Array, Labels]  # with a label on every axis
 
@@ -169,9 +173,24 @@ def diagonal(array: Array, i: int, j: int) -> Array:
     return array.reshape(n * n, *others)[:: n + 1]
 
 
+@jax.custom_jvp
 def trace(array: Array) -> Array:
-    """The trace over the first two axes; it reads nothing but the diagonal where the array is square in them."""
+    """The trace over the first two axes; it reads nothing but the diagonal where the array is square in them.
+
+    Where these are short, entry by entry, which XLA does in one pass; of a slice it would make a copy.
+    """
+    n, columns, *others = array.shape
+    if n != columns or not 0 < n <= (UNROLLED if others else UNROLLED // 8):
+        return _trace(array)
+    entries = array.reshape(n * n, *others)
+    return functools.reduce(operator.add, (entries[k * (n + 1)] for k in range(n)))
+
+
+def _trace(array: Array) -> Array:
     return jnp.sum(diagonal(array, 0, 1), 0) if array.shape[0] == array.shape[1] else jnp.trace(array)
+
+
+trace.defjvp(lambda primals, tangents: (trace(*primals), _trace(*tangents)))  # which is transposed by one pad
 
 
 def _solve(factored: Any, b: Array, *, transposed: bool) -> Array:

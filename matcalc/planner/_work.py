@@ -67,7 +67,7 @@ def work_of(eqn: JaxprEqn) -> Work:
         case "triangular_solve":
             return Work(out * eqn.invars[0].aval.shape[-1] // 2, moved)
         case "trace":
-            return Work(eqn.invars[0].aval.shape[0], moved)
+            return Work(out * eqn.invars[0].aval.shape[0], moved)
         case "add" | "add_any" | "sub" | "mul":
             return Work(out, moved)
         case _:
