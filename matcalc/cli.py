@@ -457,7 +457,7 @@ def _timed(measured: Sequence[Any]) -> Text:
     ours = next(r for r in measured if r.contender == timing.OURS)
     found = timing.verdict(ours)
     line = Text(f" {timing.shown_time(ours.median_s):>11}  ")
-    line.append(f"{timing.shown_ratio(ours):24} {found}", {"win": "green", "tie": "", "loss": "bold red"}[found])
+    line.append(f"{timing.shown_ratio(ours):24} {found}", {"win": "green", "loss": "bold red"}.get(found, ""))
     others = [r for r in measured if r.contender not in (timing.OURS, timing.AUTODIFF)]
     for r in others:
         line.append(f"  {r.contender} / closed form {r.median_s / ours.median_s:.2f}")

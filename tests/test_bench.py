@@ -128,6 +128,20 @@ def test_a_cell_has_times_ratios_and_what_xla_says():
     assert ours.over_limit > 0
 
 
+def test_what_xla_makes_the_same_program_of_is_known():
+    def same(one, other):
+        X = np.ones((4, 4), np.float32)
+        return compiled(one, [X, X]).text == compiled(other, [X, X]).text
+
+    assert same(lambda A, X: A @ X + 1, lambda B, Y: 1 + B @ Y - 0)
+    assert not same(lambda A, X: A @ X, lambda A, X: X @ A)
+    assert not same(lambda A, X: A + 1, lambda A, X: A + 2)
+    (cell,) = cells(matcalc.inner_ax, ["float32"], ["square 8"])
+    assert [r.is_autodiff for r in measure(cell, seconds=0.01)] == [True, True]
+    (cell,) = cells(matcalc.tr_axbxtc, ["float32"], ["square 8"])
+    assert [r.is_autodiff for r in measure(cell, seconds=0.01)] == [False, True]
+
+
 def test_only_programs_of_products_have_a_limit():
     def program(name):
         (cell,) = cells(matcalc.CATALOGUE[name], ["float32"], ["square 8"])
@@ -152,11 +166,12 @@ def test_verdicts_and_the_summary_name_what_falls_short():
     assert verdict(measured(OURS, (2.0, 1.5, 3.0))) == "win"
     assert verdict(measured(OURS, (1.0, 0.9, 1.1))) == "tie"
     assert verdict(measured(OURS, (0.5, 0.4, 0.6))) == "loss"
+    assert verdict(measured(OURS, (0.5, 0.4, 0.6), is_autodiff=True)) == "same"
     results = []
     for name, ratios, peak in (("good", (4.0, 3.0, 5.0), 10), ("bad", (0.25, 0.2, 0.3), 11)):
         results += [measured(OURS, ratios, name=name, peak_bytes=peak), measured(AUTODIFF, name=name)]
     text = "\n".join(summary(results))
-    assert re.search(r"square 8 +2 +1 +0 +1 +1\.00 +1\n", text)
+    assert re.search(r"square 8 +2 +1 +0 +0 +1 +1\.00 +1\n", text)
     assert "1 cells with a lower end of the interval below 0.95:" in text
     assert "bad (scalar by matrix), square 8, float32, derivative: 0.25 (0.20 to 0.30)" in text
     assert "1 cells take more memory than autodiff: bad." in text

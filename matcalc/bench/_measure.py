@@ -22,7 +22,7 @@ RESAMPLES = 2000
 CONFIDENCE = 0.95
 
 
-def in_turn(contenders: Mapping[str, Thunk], *, seconds: float = 1.0, pairs: int = 40) -> dict[str, list[float]]:
+def in_turn(contenders: Mapping[str, Thunk], *, seconds: float = 1.0, pairs: int = 400) -> dict[str, list[float]]:
     """Seconds a call, for each contender one number per round; each round they run in another order.
 
     There are at most `pairs` rounds, and fewer where they would take longer than `seconds`, but never less than

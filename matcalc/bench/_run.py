@@ -1,5 +1,6 @@
 """Cells measured: each contender compiled and analysed by itself, then all of them timed in turn."""
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,8 @@ class Measured:
 
     `compile_s` is XLA's time, `trace_s` JAX's before that. `flops` and `peak_bytes` are what XLA says of the program,
     `operations` the multiply-adds and additions counted in it; `over_limit` is its time over what the machine needs at
-    the least for them and for reading the arguments and writing the result once.
+    the least for them and for reading the arguments and writing the result once. `is_autodiff` says that XLA makes the
+    same program of it as of autodiff: what its ratio differs from 1 by is the error of measuring.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Measured:
     peak_bytes: int | None = None
     operations: int | None = None
     over_limit: float | None = None
+    is_autodiff: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Program:
     thunk: Thunk
     analysis: Mapping[str, Any]
     work: Work
+    text: str
 
 
 def compiled(function: Callable[..., Any], arrays: Sequence[Any]) -> Program:
@@ -81,7 +85,15 @@ def compiled(function: Callable[..., Any], arrays: Sequence[Any]) -> Program:
         "peak_bytes": memory and memory.temp_size_in_bytes + memory.output_size_in_bytes,
         "operations": counted.operations,
     }
-    return Program(lambda: program(*arrays), analysis, counted)
+    return Program(lambda: program(*arrays), analysis, counted, _canonical(program.as_text() or ""))
+
+
+def _canonical(text: str) -> str:
+    """The text of a program, with numbers for names in the order in which they come, and not where it is from."""
+    body = re.sub(r", (metadata|frontend_attributes)=\{[^}]*\}", "", text)
+    body = "".join(re.split(r"^(?=%|ENTRY)", body, flags=re.MULTILINE)[1:])  # without the header, which has its name
+    numbers: dict[str, str] = {}
+    return re.sub(r"%[\w.-]+|\b\w+\.\d+(?=:)", lambda name: numbers.setdefault(name.group(), f"%{len(numbers)}"), body)
 
 
 def measure(cell: Cell, *, seconds: float, against: Sequence[str] = (), with_limit: bool = False) -> list[Measured]:
@@ -103,7 +115,7 @@ def measure(cell: Cell, *, seconds: float, against: Sequence[str] = (), with_lim
         if cell.quantity == "derivative":
             peers = {name: peer(name, cell.identity, cell.values, cell.batch) for name in against}
             thunks |= {name: thunk for name, thunk in peers.items() if thunk is not None}
-        work = programs[OURS].work
+        work, is_same = programs[OURS].work, programs[OURS].text == programs[AUTODIFF].text != ""
         samples = in_turn(thunks, seconds=seconds)
         over_limit = None
         if with_limit and is_of_products(work):  # apart, as a large product leaves nothing in the caches
@@ -123,6 +135,7 @@ def measure(cell: Cell, *, seconds: float, against: Sequence[str] = (), with_lim
             **dict(zip(RATIO, ratio(taken, samples[AUTODIFF]), strict=True)),
             rounds=len(taken),
             over_limit=over_limit if contender == OURS else None,
+            is_autodiff=contender == AUTODIFF or (contender == OURS and is_same),
             **(programs[contender].analysis if contender in programs else {}),
         )
         for contender, taken in samples.items()

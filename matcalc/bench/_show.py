@@ -12,15 +12,17 @@ from matcalc.bench._run import AUTODIFF, OURS, Measured
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Verdict = Literal["win", "tie", "loss"]
+Verdict = Literal["win", "tie", "loss", "same"]
 LIMIT = 1.25  # of the least time that the machine needs: what takes longer is counted
 SHORT = 0.95  # of autodiff's speed: a lower end of the interval below it is named
 
-COLOURS = {"win": "#2a9d4a", "tie": "#8a8a8a", "loss": "#e0434b"}
+COLOURS = {"win": "#2a9d4a", "tie": "#8a8a8a", "same": "#c8c8c8", "loss": "#e0434b"}
 
 
 def verdict(result: Measured) -> Verdict:
-    """Whether a contender is faster than autodiff, slower, or neither can be told, by the confidence interval."""
+    """Whether a contender is faster than autodiff, slower, or neither can be told, or is the same program."""
+    if result.is_autodiff:
+        return "same"
     if result.ratio_low > 1:
         return "win"
     return "loss" if result.ratio_high < 1 else "tie"
@@ -31,14 +33,17 @@ def summary(results: Sequence[Measured]) -> Iterator[str]:
     ours = [r for r in results if r.contender == OURS]
     if not ours:
         return
-    yield f"{'regime':16} {'cells':>5} {'wins':>5} {'ties':>5} {'losses':>6}  geometric mean  below {SHORT}"
+    yield f"{'regime':16} {'cells':>5} {'wins':>5} {'ties':>5} {'same':>5} {'losses':>6}  geometric mean  below {SHORT}"
     regimes = [regime for regime in (*REGIMES, GIVEN) if any(r.regime == regime for r in ours)]
     for name, members in [(regime, [r for r in ours if r.regime == regime]) for regime in regimes] + [("all", ours)]:
         counts = Counter(map(verdict, members))
         mean = geometric_mean([r.ratio_to_autodiff for r in members])
-        low = sum(r.ratio_low < SHORT for r in members)
-        wins, ties, losses = (counts[each] for each in ("win", "tie", "loss"))
-        yield f"{name:16} {len(members):5} {wins:5} {ties:5} {losses:6}  {mean:14.2f}  {low:10}"
+        low = sum(r.ratio_low < SHORT for r in members if not r.is_autodiff)
+        wins, ties, same, losses = (counts[each] for each in ("win", "tie", "same", "loss"))
+        yield f"{name:16} {len(members):5} {wins:5} {ties:5} {same:5} {losses:6}  {mean:14.2f}  {low:10}"
+    if same := sorted(r.ratio_to_autodiff for r in ours if r.is_autodiff):
+        lie = f"{same[len(same) // 20]:.2f} and {same[-1 - len(same) // 20]:.2f}"
+        yield f"XLA makes the same program of both in {len(same)} cells: there 90% of the ratios lie between {lie}."
     autodiff = {_cell(r): r for r in results if r.contender == AUTODIFF}
     compiling = [(r.compile_s or 0) / (autodiff[_cell(r)].compile_s or 1) for r in ours]
     yield f"XLA compiles a closed form in {statistics.median(compiling):.2f} times what autodiff takes (median)."
@@ -46,7 +51,7 @@ def summary(results: Sequence[Measured]) -> Iterator[str]:
         median = statistics.median(r.over_limit or 0 for r in limited)
         above = sum((r.over_limit or 0) > LIMIT for r in limited)
         yield f"{len(limited)} of products only take {median:.2f} of the limit (median), {above} more than {LIMIT}."
-    short = [r for r in ours if r.ratio_low < SHORT]
+    short = [r for r in ours if r.ratio_low < SHORT and not r.is_autodiff]
     yield f"{len(short)} cells with a lower end of the interval below {SHORT}" + (":" if short else ".")
     for r in sorted(short, key=lambda r: r.ratio_to_autodiff):
         yield f"  {r.name} ({r.kind}), {r.regime}, {r.dtype}, {r.quantity}: {shown_ratio(r)}"
