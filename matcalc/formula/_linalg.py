@@ -46,6 +46,8 @@ class Linalg:
     def matrix(self, function: str, X: Array) -> Array:
         """The function of a matrix: exp, ln, sin, cos and sqrt are those of the matrix, not of its entries."""
         xp = self.xp
+        if xp is np and function in ("pinv", "adj") and not np.all(np.isfinite(X)):
+            raise np.linalg.LinAlgError("singular values of an infinite matrix")  # LAPACK would print what it thinks
         match function:
             case "tr":
                 return xp.trace(X)

@@ -212,7 +212,8 @@ class _Inference:
             raise FormulaError(message, str(self.tree), 0, len(str(self.tree))) from None
         for constant in self.constants:
             if any(isinstance(size, _Unknown) and not size.letter for size in _dims(constant.shape)):
-                self.fail(constant.node, f"nothing here tells the size of {constant.node}; give the result's shape")
+                remedy = "write it, as in I_3 and 1_3, or give the result's shape"
+                self.fail(constant.node, f"nothing here tells the size of {constant.node}; {remedy}")
         return root
 
     def fail(self, node: t.Formula, message: str) -> NoReturn:

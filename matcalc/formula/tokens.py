@@ -29,13 +29,14 @@ SPELLED: Final = {letter: word for word, letter in GREEK.items()}
 BARE_GREEK: Final = frozenset(word for word in GREEK if len(word) >= 4)
 
 MATRIX_FUNCTIONS: Final = ("exp", "ln", "sin", "cos", "sqrt")  # of vectors, and with a dot, entry by entry
-ENTRYWISE: Final = ("tanh", "sigmoid", "softplus", *(f"{name}." for name in MATRIX_FUNCTIONS))
+_OF_ENTRIES: Final = ("tanh", "sigmoid", "softplus")
+ENTRYWISE: Final = (*_OF_ENTRIES, *(f"{name}." for name in MATRIX_FUNCTIONS))
 FUNCTIONS: Final = {
     name: name
     for name in (
         *("tr", "det", "logdet", "adj", "inv", "pinv", "sum", "vec", "diag", "norm", "norm2", "kron", "cross"),
         *MATRIX_FUNCTIONS,
-        *ENTRYWISE[:3],
+        *_OF_ENTRIES,
     )
 } | {"log": "ln", "trace": "tr", "Tr": "tr"}
 
