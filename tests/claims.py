@@ -71,7 +71,7 @@ CLAIMS = [
     _c("MC 62", "|X^-1|", "X", "-|X^-1| X^-T", "|X^-1| X^-T", "sign"),
     _c("MN 9.10, log det of X'X", "ln |X' X|", "X", "2 X (X' X)^-1", "X (X' X)^-1", "factor"),
     _c("MN 9.10, det XX'", "|X X'|", "X", "2 |X X'| (X X')^-1 X", "2 |X X'| (X' X)^-1 X", "term", shape={"X": (3, 3)}),
-    _c("WP scalar by matrix, |X^n|", "|X^n|", "X", "n |X^n| X^-T", "|X^n| X^-T", "factor"),
+    _c("WP scalar by matrix, |X^n|", "|X^n|", "X", "n |X^n| X^-T", "|X^n| X^-T", "term"),
     _c("WP scalar by matrix, ln |aX|", "ln |c X|", "X", "X^-T", "c X^-T", "term", shape=SCALAR_C),
     # Inverses
     _c("MC 61", "a' X^-1 b", "X", "-X^-T a b' X^-T", "-X^-T b a' X^-T", "term"),

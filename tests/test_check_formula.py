@@ -115,6 +115,8 @@ def test_the_report_as_json():
         ("((((" * 1000, "X", {"wrt": "X"}, "nested"),
         ("X" * 1_000_000, "X", {"wrt": "X"}, "at most 20,000 are read"),
         ("X\x00", "X", {"wrt": "X"}, "x00"),
+        ("x'x", "2x", {"wrt": "x", "shape": {"x": (0,)}}, "A size must be at least 1"),
+        ("tr(X^H X)", "2X", {"wrt": "X"}, "here they are real"),
     ],
 )
 def test_what_cannot_be_checked_is_said(formula, claim, given, message):
@@ -233,6 +235,83 @@ def test_a_claim_that_is_right_for_one_number_only_is_none(formula, claim):
     shape = {"X": ("l", "l"), "A": ("l", "l")} if "A" in formula else {"X": ("l", "l")}
     report = check_formula(formula, claim, wrt="X", shape=shape)
     assert (report.verdict, report.cause.name) == ("fail", "special"), report
+
+
+@pytest.mark.parametrize(
+    ("formula", "wrt", "claim"),
+    [
+        ("sqrt(det(X)^2)", "X", "det(X) X^-T"),
+        ("|det(X)|", "X", "det(X) X^-T"),
+        ("det(X)", "X", "|det(X)| X^-T"),
+        ("α^2", "α", "2|α|"),
+        ("x_1^2", "x", "2 |x_1| e_1"),
+        ("sqrt(x .* x)", "x", "I"),
+        ("|a'x|", "x", "a"),
+        ("|a'y| b'x", "x", "(a'y) b"),
+        ("exp(-100000 x'x)", "x", "2 x exp(-100000 x'x)"),
+        ("tanh(1000 a'x)", "x", "0 a"),
+        ("softplus(1000 x'x)", "x", "2000 x"),
+    ],
+)
+def test_a_claim_that_is_right_at_some_points_only_is_none(formula, wrt, claim):
+    report = check_formula(formula, claim, wrt=wrt)
+    assert report.verdict == "fail", report
+    if report.cause.name == "special":
+        assert str(report.cause).startswith("True ")
+
+
+@pytest.mark.parametrize(("claim", "digits"), [("2.000000001 x", 9), ("2.00000000002 x", 11), ("2.0000003 x", 7)])
+def test_a_claim_that_is_nearly_right_is_none(claim, digits):
+    report = check_formula("x'x", claim, wrt="x")
+    assert (report.verdict, report.cause.name) == ("fail", "digits")
+    assert f"to {digits} digits only" in str(report.cause)
+
+
+@pytest.mark.parametrize(
+    ("formula", "wrt", "claim", "where"),
+    [
+        ("a'b + 0 a'x", "x", "0 a", {}),
+        ("ln |X|", "X", "I .* X^-1", {"X": "lower triangular"}),
+        ("x'A y", "A", "y x'", {"A": "symmetric"}),
+        ("tr(A X)", "X", "I .* A", {"X": "diagonal"}),
+        ("ln |X|", "X", "X^-1", {"X": "positive definite"}),
+    ],
+)
+def test_what_holds_in_the_domain_is_right_at_other_points_of_it_too(formula, wrt, claim, where):
+    assert check_formula(formula, claim, wrt=wrt, where=where).verdict == "pass"
+
+
+def test_a_cause_that_is_true_for_one_exponent_only_is_not_named():
+    assert check_formula("tr(X^n)", "2 X'", wrt="X").cause.name == "unknown"
+    assert "should be n (X^(n-1))'" in str(check_formula("tr(X^n)", "(n-1)(X^{n-1})'", wrt="X").cause)
+
+
+def test_claims_of_infinite_value_are_answered():
+    report = check_formula("sum_{i=1}^{n} exp(w'x) y_i", "exp(w'x) (1'y) x", wrt="w", shape={"y": ("n",)})
+    assert report.verdict == "pass"
+    assert check_formula("x'x", "2 sqrt(x .* x)", wrt="x").verdict == "fail"
+
+
+# --- As people write
+
+
+@pytest.mark.parametrize(
+    ("formula", "wrt", "claim", "given"),
+    [
+        (r"\sum_{i=1}^n\sum_{j=1}^m X_{ij}^2", "X", "2X", {}),
+        (r"\sum_{i=1}^n\sum_{j=1}^n x_i A_{ij} x_j", "x", "(A + A')x", {}),
+        ("x'A", "x", "A", {"layout": "denominator"}),
+        ("x'A", "x", "A'", {"layout": "numerator"}),
+        ("(x-μ)'Σ^-1 (x-μ)", "x", "2 Σ^-1 (x-μ)", {"where": {"Σ": "symmetric"}, "shape": {"μ": ("n",)}}),
+        ("tr(X)^k", "X", "k tr(X)^(k-1) I", {}),
+        ("||x||^p", "x", "p ||x||^(p-2) x", {}),
+        ("tr(X^-2)", "X", "-2 (X^-3)'", {}),
+        ("1/2 x'A x", "x", "1/2 (A + A') x", {}),
+        (r"$\|Xw-y\|^2_2$", "w", r"2 X^{\!\top}(Xw-y)", {}),
+    ],
+)
+def test_it_is_read_as_it_is_meant(formula, wrt, claim, given):
+    assert check_formula(formula, claim, wrt=wrt, **given).verdict == "pass"
 
 
 # --- Entry by entry

@@ -211,6 +211,10 @@ def test_spelling(text: str, unicode: str | None, tex: str | None) -> None:
         (r"\mathbf{1}^\top X \mathbf{1} + \mathbb{1}_n^\top a", "𝟏ᵀ X 𝟏 + 𝟏_nᵀ a"),
         (r"\tanh(x) + \operatorname{sigmoid}(x) + \operatorname{exp.}(X)", "tanh(x) + sigmoid(x) + exp.(X)"),
         (r"\left(A X\right)_{ij}", "[A X]_ij"),
+        (r"$\vert X \vert + \Vert x \Vert^2_2 + \|X\|^{2}_{F}$", "|X| + ‖x‖₂² + ‖X‖²"),
+        (r"x^{\prime} y + x^{\!\top} y + x^{\text{T}} y", "xᵀ y + xᵀ y + xᵀ y"),
+        (r"\operatorname*{tr}(X) + \log p_i + \ln x_{i}", "tr(X) + ln(p_i) + ln(x_i)"),
+        (r"\mathbb{I} X^-2 + X^-k + 3/4 x", "I X^(-2) + X^(-k) + (3/4) x"),
     ],
 )
 def test_tex(tex: str, unicode: str | None) -> None:

@@ -94,6 +94,8 @@ class Builder(Transformer[Token, Any]):
 
     def power(self, base: t.Formula, exponent: t.Formula) -> t.Formula:
         match exponent:
+            case t.Name("H"):
+                raise Misread("X^H is of complex matrices; here they are real: write X^T")
             case t.Neg(t.Number(1)):
                 return t.Apply("inv", base)
             case t.Neg(t.Name("T")):
@@ -114,6 +116,9 @@ class Builder(Transformer[Token, Any]):
         if len(number.value) > _MAX_DIGITS:
             raise Misread(f"a number of more than {_MAX_DIGITS} digits", number)
         return t.Number(float(number.value) if "." in number.value else int(number.value))
+
+    def negative(self, _: Token, of: Token) -> t.Formula:
+        return t.Neg(self.number(of) if of.type == "NUMBER" else _variable(of.value))
 
     def group(self, inner: t.Formula) -> t.Formula:
         return inner

@@ -190,7 +190,8 @@ class _Inference:
         self.sizes = sizes
         self.scalars = {size for shape in shapes.values() for size in shape if isinstance(size, str)} | set(sizes)
         self.ranks = {name: len(shape) for name, shape in {**shapes, **self.unknown}.items()}
-        self.bound: list[str] = []  # summation indices
+        self.bound: list[str] = []  # summation indices, and what they go up to where that has a name
+        self.bounds: list[str | None] = []
         self.products: list[tuple[_Dim, _Dim, _Dim]] = []  # a, b, c with a b = c, of Kronecker products and vec
         self.constants: list[Typed] = []
         self.units: dict[t.Constant, _Dims] = {}
@@ -364,10 +365,12 @@ class _Inference:
             case t.Apply(function, of):
                 part = self.visit(of)
                 return Typed(node, self.applied(function, part), (part,))
-            case t.Sigma(index, _, _, body):
+            case t.Sigma(index, _, stop, body):
                 self.bound.append(index)
+                self.bounds.append(stop.name if isinstance(stop, t.Name) else None)
                 part = self.visit(body)
                 self.bound.pop()
+                self.bounds.pop()
                 return Typed(node, part.shape, (part,))
             case _:
                 raise TypeError(f"not a formula: {type(node).__name__}")
@@ -422,9 +425,17 @@ class _Inference:
         except FormulaError as error:
             self.fail(node, error.reason)
         rows, columns = self.matrix(part)
+        for index, size in zip(node.indices, (rows, columns), strict=False):
+            self.sum_over(index, size)
         if count == 1 and UNIT not in (_size(rows), _size(columns)):
             self.fail(node, f"{part.node} is {_say(part.shape)}; its entries have two subscripts")
         return Typed(node, _SCALAR, (part,))
+
+    def sum_over(self, index: t.Formula, size: _Dim) -> None:
+        """Σ_{i=1}^{n} x_i tells that x has n entries, where nothing else does."""
+        size = _size(size)
+        if isinstance(index, t.Name) and index.name in self.bound and isinstance(size, _Unknown) and size.letter:
+            size.found = self.bounds[len(self.bound) - 1 - self.bound[::-1].index(index.name)]
 
     def product(self, node: t.Formula, left: Typed, right: Typed) -> Typed:
         """The product of two; a scalar multiplies anything."""

@@ -45,7 +45,9 @@ _LOWERED: Final = "₀₁₂₃₄₅₆₇₈₉ₐₑₒₓₕₖₗₘₙₚ�
 _SUPERSCRIPTS: Final = str.maketrans(_RAISED + "⁺⁻", "0123456789()abcdefghijklmnoprstuvwxyz+-")
 _SUBSCRIPTS: Final = str.maketrans(_LOWERED, "0123456789aeoxhklmnpstiruvj")
 _LETTER: Final = "[A-Za-zΑ-Ωα-ω]"
-_T: Final = r"(?:T|⊤|ᵀ|\\top(?![a-z])|\\intercal|\\math(?:sf|rm)\s*(?:T|\{T\})|\\(?:rm|sf)\s+T)"
+_T: Final = (
+    r"(?:\\!\s*)?(?:T|⊤|ᵀ|\\top(?![a-z])|\\intercal|\\prime|\\(?:math(?:sf|rm)|text)\s*(?:T|\{T\})|\\(?:rm|sf)\s+T)"
+)
 _CARET: Final = r"(?:\^|\*\*)"
 _OPENING: Final = {"_LPAR": "_RPAR", "_LSQB": "_RSQB", "_LBRACE": "_RBRACE", "_LBAR": "_RBAR", "_LNORM": "_RNORM"}
 _CLOSING: Final = frozenset(_OPENING.values())
@@ -79,13 +81,14 @@ def _pattern(names: frozenset[str]) -> re.Pattern[str]:
     declared = "|".join(map(re.escape, sorted(names, key=len, reverse=True))) or "(?!)"
     marks = rf"\s*(?:-\s*1|-?\s*{_T}|\+|\\dagger)\s*\}}"
     patterns = {
-        "SPACE": r"\s+|~|&|\\[,;:!> ]|\\(?:left|right|[bB]igg?[lr]?|q?quad|limits|displaystyle)(?![A-Za-z])"
+        "SPACE": r"\s+|[~&$]|\\[,;:!> ]|\\(?:left|right|[bB]igg?[lr]?|q?quad|limits|displaystyle)(?![A-Za-z])"
         r"|\\(?:mathbf|boldsymbol|bm)(?=\s+[A-Za-z\\])|\\(?:bf|rm|it|sf)(?![A-Za-z])",
         # A 1 that is transposed is the vector of ones, as is one behind an operand: see `_paired`.
         "ONES": r"[𝟏𝟙]|\\(?:math(?:bf|bb)|boldsymbol|bm)\s*(?:1|\{\s*1\s*\})|ones(?![a-z])"
         rf"|(?<![0-9.])1(?=\s*(?:'|ᵀ|\^\s*(?:{_T}|\{{\s*{_T}\s*\}})))",
+        "RATIO": r"(?<![\^*])[0-9]+\s*/\s*[0-9]+(?![0-9.!^⁻⁰-⁹])(?=\s*[A-Za-zα-ωΑ-Ω|‖(])",  # 1/2 x
         "NUMBER": r"[0-9]+(?:\.[0-9]+)?",
-        "WRAP": r"\\(?:math(?:bf|rm|it|sf)|boldsymbol|bm|operatorname|text)\s*\{[^{}]*\}",
+        "WRAP": r"\\(?:math(?:bf|bb|cal|rm|it|sf)|boldsymbol|bm|operatorname\*?|text)\s*\{[^{}]*\}",
         "DECLARED": declared,
         "_SIGMA": r"Σ(?=\s*_\s*\{[^{}=]*=)|(?:∑|\\sum(?![A-Za-z])|sum)(?=\s*_\s*\{)",
         "FRACTION": rf"\\[dt]?frac\s*\{{\s*\\partial\s*(?:\^\s*\{{?2\}}?)?\s*(?:{name}|\\mathrm\{{{name}\}})\s*\}}"
@@ -121,8 +124,8 @@ def _pattern(names: frozenset[str]) -> re.Pattern[str]:
         "_RBAR": r"\\rvert",
         "_LNORM": r"\\lVert",
         "_RNORM": r"\\rVert",
-        "NORM": r"\|\||‖|∥|\\\|",
-        "BAR": r"\|",
+        "NORM": r"\|\||‖|∥|\\\||\\Vert(?![A-Za-z])",
+        "BAR": r"\||\\vert(?![A-Za-z])",
         "_LPAR": r"\(",
         "_RPAR": r"\)",
         "_LSQB": r"\[",
@@ -147,7 +150,9 @@ def tokenize(text: str, names: Collection[str] = ()) -> Iterator[Token]:
     for name in declared:
         if name in FUNCTIONS or not re.fullmatch(rf"{_LETTER}[A-Za-zΑ-Ωα-ω0-9]+", name):
             raise FormulaError(f"{name!r} cannot be a name: write a letter, then letters and digits, and no function")
-    return _paired(text, _raw(text, 0, declared, text))
+    # ‖x‖^2_2 is ‖x‖_2^2, in as many characters
+    turned = re.sub(r"(\\\||\|\||‖|\\r?Vert)(\s*)\^(\{2\}|2)_(\{[2F]\}|[2F])", r"\1\2_\4^\3", text)
+    return _paired(text, _raw(turned, 0, declared, text))
 
 
 def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[Token]:
@@ -179,6 +184,16 @@ def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[
                 mark = "²" if len(by) == 2 else "" if by in "xX" else f"_{by}"
                 yield Token("PARTIAL", f"∂{mark}", start, end)
                 yield Token("NAME", canonical(of.strip("{}")), start, end)
+            case "RATIO":
+                above, _, below = value.partition("/")
+                for kind, part in (
+                    ("_LPAR", "("),
+                    ("NUMBER", above),
+                    ("_SLASH", "/"),
+                    ("NUMBER", below),
+                    ("_RPAR", ")"),
+                ):
+                    yield Token(kind, part.strip(), start, end)
             case "DIGITS":
                 yield Token("_FRAC", value, start, end)
                 for digit in re.findall("[0-9]", value):

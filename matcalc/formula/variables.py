@@ -14,7 +14,7 @@ class Variables:
     """The free names of a formula: how many axes those of arrays have, and which are integers.
 
     A capital is a matrix, a lower-case letter a vector, a Greek letter and a name of several letters a scalar; what
-    stands in an exponent of a matrix, as a bound of a sum or as a subscript is an integer.
+    stands in an exponent of a matrix, as a bound of a sum or as a subscript is an integer, in one of a scalar a scalar.
     """
 
     ranks: Mapping[str, int]
@@ -30,10 +30,12 @@ def variables(tree: t.Formula) -> Variables:
     {'β': 0, 'x': 1, 'A': 2}
     """
     found = dict.fromkeys(_free(tree, frozenset()))
-    counted = {name for name, place in found if place != "value"}
-    names = dict.fromkeys(name for name, place in found if place == "value" and name not in counted)
+    counted = {name for name, place in found if place not in ("value", "power")}
+    names = dict.fromkeys(name for name, place in found if place in ("value", "power") and name not in counted)
     indices = {name for name, place in found if place == "index"}
-    return Variables({name: _rank(name) for name in names}, frozenset(counted), frozenset(indices))
+    powers = {name for name, place in found if place == "power"}
+    ranks = {name: 0 if name in powers else _rank(name) for name in names}
+    return Variables(ranks, frozenset(counted), frozenset(indices))
 
 
 def _rank(name: str) -> int:
@@ -51,7 +53,7 @@ def _free(tree: t.Formula, bound: frozenset[str], place: str = "value") -> Itera
         case t.Power(base, exponent):
             yield from _free(base, bound, place)
             # Of a scalar any number may stand in the exponent; of a matrix an integer.
-            yield from _free(exponent, bound, "number" if not t.is_scalar(base) else place)
+            yield from _free(exponent, bound, "power" if t.is_scalar(base) and place == "value" else "number")
         case t.Entry(of, indices):
             yield from _free(of, bound, place)
             for index in indices:

@@ -17,7 +17,6 @@ from matcalc.referee._causes import SPECIAL
 from matcalc.referee._formula import SAME, Array, AskedLayout, Problem, same
 from matcalc.referee._report import Cause
 
-POINTS = 2  # at which a cause has to explain the claim
 EDITS = 400  # at most, of a term
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 MEANT = {"sin": "cos", "cos": "sin", "exp": "ln", "ln": "exp", "inv": "pinv", "adj": "inv", "det": "tr", "tr": "det"}
@@ -26,8 +25,10 @@ MEANT = {"sin": "cos", "cos": "sin", "exp": "ln", "ln": "exp", "inv": "pinv", "a
 def explain(
     asked: Problem, claim: Formula, layout: Layout, wanted: AskedLayout, style: Style, seed: int
 ) -> Cause | None:
-    """The most specific cause that makes the claim right at random points; None where there is none."""
+    """The most specific cause that makes the claim right at random points; None where there is none, or it is."""
     search = _Search(asked, claim, layout, style, seed)
+    if search.is_right(_sum(search.values)):
+        return None
     hypotheses = (
         search.other_layout(wanted),
         search.factor(),
@@ -46,17 +47,18 @@ class _Search:
         self.asked, self.claim = asked, claim
         self.layout: Layout = layout
         self.style: Style = style
-        self.points = [asked.draw(seed + 1 + k) for k in range(POINTS)]
-        self.truth = _joined([asked.truth(values) for values in self.points])
+        self.points = [(asked, asked.draw(seed + 1)), _with_other_numbers(asked, seed + 2)]
+        self.truth = _joined([each.truth(values) for each, values in self.points])
         self.terms = terms(claim)
         self.values = [self.value(term) for term in self.terms]
 
     def value(self, tree: Formula, layout: Layout | None = None) -> Array | None:
-        """A formula at all points, in JAX's layout; None where it does not fit."""
+        """A formula at all points, in JAX's layout; None where it does not fit, or is infinite."""
         try:
-            return _joined([self.asked.in_jax_layout(tree, values, layout or self.layout) for values in self.points])
+            value = _joined([asked.in_jax_layout(tree, values, layout or self.layout) for asked, values in self.points])
         except ValueError:
             return None
+        return value if np.all(np.isfinite(value)) else None
 
     def is_right(self, value: Array | None) -> bool:
         return value is not None and same(value, self.truth)
@@ -195,7 +197,7 @@ class _Search:
                 if len(shape) != 2 or shape[0] != shape[1] or name in self.asked.where:
                     continue
                 asked = replace(self.asked, where={**self.asked.where, name: named(kind)})
-                if all(self.holds(asked, seed) for seed in range(1, POINTS + 1)):
+                if self.holds(asked, 1) and self.holds(asked, 2):
                     yield Cause("condition", f"True only for {kind} {name}.", f'Say so, {name}="{kind}", or mend it.')
 
     def holds(self, asked: Problem, seed: int) -> bool:
@@ -205,27 +207,40 @@ class _Search:
             D = asked.in_jax_layout(self.claim, values, self.layout)
         except FormulaError:
             return False
-        return bool(np.abs(D).max() > SAME) and asked.confirms(D, values)
+        # In directions that leave the domain too.
+        return bool(np.abs(D).max() > SAME) and self.asked.confirms(D, values)
 
     def other_variable(self) -> Iterator[Cause]:
         """It is the derivative by another variable, with the shape that it has by itself."""
         try:
-            claims = [np.asarray(self.asked.evaluate(self.claim, values)) for values in self.points]
+            claims = [np.asarray(asked.evaluate(self.claim, values)) for asked, values in self.points]
         except FormulaError:
             return
-        value_shape = self.asked.numbers(self.asked.value_shape)
         for name in self.asked.shapes:
-            if name == self.asked.wrt:
-                continue
-            asked = replace(self.asked, wrt=name)
-            variable = asked.numbers(asked.shapes[name])
-            layouts: list[Layout] = [
-                each for each in LAYOUTS if layout_shape(value_shape, variable, each) == claims[0].shape
-            ]
-            for layout in layouts:
-                read = (from_layout(C, value_shape, variable, layout) for C in claims)
-                if all(asked.confirms(D, values) for D, values in zip(read, self.points, strict=True)):
+            for layout in LAYOUTS:
+                if name != self.asked.wrt and all(
+                    _is_derivative_by(name, claim, asked, values, layout)
+                    for claim, (asked, values) in zip(claims, self.points, strict=True)
+                ):
                     yield Cause("variable", f"That is the derivative by {name}, in {layout} layout.")
+
+
+def _with_other_numbers(asked: Problem, seed: int) -> tuple[Problem, dict[str, Array]]:
+    """A point of the problem with other sizes and integers, if there is one where it has a derivative."""
+    other = asked.elsewhere
+    try:
+        values = other.draw(seed)
+        return (other, values) if np.all(np.isfinite(other.truth(values))) else (asked, asked.draw(seed))
+    except FormulaError:
+        return asked, asked.draw(seed)
+
+
+def _is_derivative_by(name: str, claim: Array, asked: Problem, values: dict[str, Array], layout: Layout) -> bool:
+    asked = replace(asked, wrt=name)
+    value, variable = asked.numbers(asked.value_shape), asked.numbers(asked.shapes[name])
+    if layout_shape(value, variable, layout) != claim.shape:
+        return False
+    return asked.confirms(from_layout(claim, value, variable, layout), values)
 
 
 def _joined(parts: list[Array]) -> Array:
