@@ -401,9 +401,11 @@ def check_formula(
     Both are read by `matcalc.formula.parse`: ASCII, Unicode and TeX. Capitals are matrices, lower-case letters vectors,
     Greek letters scalars; `shape` says otherwise, {"c": (), "A": (3, "n")}. Sizes are found from the formula, and those
     that it leaves free are given distinct numbers. `layout="either"` takes the claim in numerator or denominator
-    layout, whichever fits (of matrices by matrices, in that of vec). `where` names the domain of variables, {"A":
-    "symmetric"}. Then the claim is judged at a random point by `check_gradient`, and with `certify` also in ball
-    arithmetic, where what is right only in the digits of the dtype fails.
+    layout, whichever fits (of matrices by matrices, in that of vec); a row counts as a column, as in the tables.
+    `where` names the domain of variables, {"A": "symmetric"}; by a variable with a domain, derivatives are compared
+    along the directions inside it. The claim is judged at a random point as by `check_gradient`, and has to hold where
+    signs, scales, sizes and integers are others too. With `certify` it is also judged in ball arithmetic, where what is
+    right only in the digits of the dtype fails.
 
     Raises FormulaError, which points at the place, for what cannot be read or sized, and for a claim that has no shape
     of such a derivative; ValueError for options that make no sense; with `certify` ImportError without python-flint.
