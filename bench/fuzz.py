@@ -130,7 +130,7 @@ def claimed(rng: random.Random, D: Formula) -> Formula:
             return t.Product((t.Number(1 + 10.0 ** -rng.randrange(1, 9)), D))
         case changes:
             for _ in range(1 if changes < 5 else 2):
-                D = rng.choice(list(one_edit(D, ["A", "B", "X", "a", "b"])))
+                D = rng.choice([D, *one_edit(D, ["A", "B", "X", "a", "b"])])  # of I there is none
             return D
 
 
