@@ -64,7 +64,6 @@ KNOWN = {
 CLAIMS = 250  # of one function
 DEPTH = 2  # of compositions
 SHAPES = {name: ("n", "n") for name in "ABX"} | {name: ("n",) for name in "ab"}
-SCALARS: frozenset[str] = frozenset()
 WORDS = r"tr(X) ⊗ ⊙ ⊘ × Σ_{i=1}^{3} \sum_{k=1}^{2} e_i E_ij I 𝟏 ᵀ ⁻¹ ^T ^{-T} ^+ \frac{ \top || dX 1'"
 PIECES = [*"AXBxaβk+-*/'()|_^[]{}=,.!0123 \\", *(f"{name}(" for name in FUNCTIONS), *KNOWN, *WORDS.split()]
 RANDOM = st.lists(st.sampled_from(PIECES), min_size=1, max_size=8).map("".join)
@@ -111,7 +110,7 @@ def equal(rng: random.Random, D: Formula) -> Formula:
     """Another way to write a derivative."""
     match rng.randrange(4):
         case 0:
-            return t.Transpose(t.transpose(D, SCALARS))
+            return t.Transpose(D.T)
         case 1:
             half = t.Product((t.Number(0.5), D))
             return t.Sum((half, half))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral
 from typing import Any, Final, NoReturn, TypeAlias
@@ -68,8 +69,7 @@ class Evaluation:
         shapes = [(name, array.shape) for name, array in self.arrays.items()]
         shapes += [(name, ()) for name in self.integers]
         numbers = tuple({**self.integers, **self.sizes}.items())
-        root = _sized(self.tree, tuple(shapes), None if shape is None else tuple(shape), numbers)
-        self.tree = root.node  # of equal trees the one that was sized, so that parts of it are found in it
+        root = _sized(_Same(self.tree), tuple(shapes), None if shape is None else tuple(shape), numbers)
         value = self.xp.asarray(self.value(root))
         if not self.xp.issubdtype(value.dtype, self.xp.complexfloating):
             value = value.astype(self.dtype)
@@ -282,18 +282,31 @@ class Evaluation:
         return total
 
 
+@dataclass(frozen=True, eq=False)
+class _Same:
+    """A tree that is the same as itself only: equal ones may differ, as 2 and 2.0 do, and are slow to compare."""
+
+    tree: t.Formula
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.tree is other.tree
+
+    def __hash__(self) -> int:
+        return id(self.tree)
+
+
 @lru_cache(maxsize=256)
 def _sized(
-    tree: t.Formula,
+    same: _Same,
     shapes: tuple[tuple[str, tuple[int, ...]], ...],
     shape: tuple[int, ...] | None,
     numbers: tuple[tuple[str, int], ...],
 ) -> Typed:
     """The formula with its shapes; nothing in it is larger than `ENTRIES`, but for what is given."""
-    root = typed(tree, dict(shapes), shape, dict(numbers))
+    root = typed(same.tree, dict(shapes), shape, dict(numbers))
     for part in root.nodes:
         if part.parts and math.prod(size for size in part.dims if isinstance(size, int)) > ENTRIES:
-            raise FormulaError(f"{part.node} would have more than {ENTRIES:,} entries", *locate(tree, part.node))
+            raise FormulaError(f"{part.node} would have more than {ENTRIES:,} entries", *locate(same.tree, part.node))
     return root
 
 

@@ -207,8 +207,8 @@ def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[
                 yield Token("PARTIAL", f"∂{mark.replace('2', '²')}", start, end)
                 yield Token("NAME", canonical(of.strip()), start, end)
             case "FUNC":
-                name = value.removeprefix("\\").removesuffix(".")
-                yield Token("FUNC", FUNCTIONS[name] + value[len(value.removesuffix(".")) :], start, end)
+                name, dot, _ = value.removeprefix("\\").partition(".")
+                yield Token("FUNC", FUNCTIONS[name] + dot, start, end)
             case "NAME" | "DECLARED":
                 yield Token("NAME", canonical(value), start, end)
             case "SUB":

@@ -193,10 +193,11 @@ class Problem:
         v = domain.project(v) if domain and domain.is_subspace else v
         return v / np.linalg.norm(v)
 
-    def confirms(self, D: Array, values: Mapping[str, Array]) -> bool:
-        """Whether this is the derivative, in JAX's layout, along a random direction."""
+    def confirms(self, D: Array, values: Mapping[str, Array]) -> bool | None:
+        """Whether this is the derivative, in JAX's layout, along a random direction; None where there is none."""
         v = self.direction(values)
-        return same(np.tensordot(D, v, v.ndim), self.along(values, v))
+        slope = self.along(values, v)
+        return same(np.tensordot(D, v, v.ndim), slope) if np.all(np.isfinite(slope)) else None
 
     @cached_property
     @np.errstate(all="ignore")
@@ -483,9 +484,7 @@ def judge_claim(
     domains: dict[int | str, Domain | str] = {names.index(name): domain for name, domain in asked.where.items()}
     point, place = tuple(values[name] for name in names), names.index(asked.wrt)
     with settings("highest"), np.errstate(all="ignore"):
-        subject = Subject(
-            asked.function, point, place, domains or None, "derivative", 1, seed, ("numpy",), is_hasty=True
-        )
+        subject = Subject(asked.function, point, place, domains or None, "derivative", 1, seed, is_hasty=True)
         evidence = Evidence(subject, gradient, layout=layout, precision="highest", platform=None)
         report = judged(evidence, explain)
     # The referee forgives what library functions may be off by, and here nothing else is forgiven.
@@ -516,10 +515,8 @@ def _refuted_elsewhere(
         except FormulaError:
             return cause
         # Differences are quick, and the referee has the last word.
-        is_defined = np.all(np.isfinite(problem.along(point, problem.direction(point))))
-        if is_defined and not problem.confirms(D, point):
-            with settings("highest"):
-                report = judge_claim(problem, claim, layout, point, lambda *_, cause=cause: cause, seed)
+        if problem.confirms(D, point) is False:
+            report = judge_claim(problem, claim, layout, point, lambda *_, cause=cause: cause, seed)
             if report.verdict == "fail":
                 return cause
     return None

@@ -208,7 +208,7 @@ class _Search:
         except FormulaError:
             return False
         # In directions that leave the domain too.
-        return bool(np.abs(D).max() > SAME) and self.asked.confirms(D, values)
+        return bool(np.abs(D).max() > SAME and self.asked.confirms(D, values))
 
     def other_variable(self) -> Iterator[Cause]:
         """It is the derivative by another variable, with the shape that it has by itself."""
@@ -240,7 +240,7 @@ def _is_derivative_by(name: str, claim: Array, asked: Problem, values: dict[str,
     value, variable = asked.numbers(asked.value_shape), asked.numbers(asked.shapes[name])
     if layout_shape(value, variable, layout) != claim.shape:
         return False
-    return asked.confirms(from_layout(claim, value, variable, layout), values)
+    return bool(asked.confirms(from_layout(claim, value, variable, layout), values))
 
 
 def _joined(parts: list[Array]) -> Array:

@@ -21,7 +21,6 @@ Array = np.ndarray[Any, Any]
 Arrays = list[Any]
 Form = Literal["derivative", "pushforward", "pullback"]
 Modes = tuple[Literal["jit", "eager", "numpy"], ...]
-MODES: Modes = ("jit", "eager", "numpy")
 HASTY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 REPEATED = 1e-6  # what may change between two runs: the order of a sum, and no more
@@ -48,8 +47,7 @@ class Spec:
     is_one: bool
     form: Form
     order: int
-    modes: Modes
-    is_hasty: bool  # then XLA takes little time to compile what runs a few times only
+    is_hasty: bool
 
     def arguments(self, arrays: Sequence[Any]) -> tuple[Any, ...]:
         """The arguments of the function."""
@@ -91,7 +89,9 @@ class Program:
     every mode.
     """
 
-    def __init__(self, function: Callable[..., Any], modes: Modes = MODES, is_hasty: bool = False) -> None:
+    def __init__(
+        self, function: Callable[..., Any], modes: Modes = ("jit", "eager", "numpy"), is_hasty: bool = False
+    ) -> None:
         options: dict[str, Any] | None = HASTY if is_hasty else None
         self.function, self.compiled = function, jax.jit(function, compiler_options=options)
         self.modes = list(modes)
@@ -168,8 +168,8 @@ class Program:
 class Subject:
     """A function at a point: its arguments as arrays, its variables by name, and where they may move.
 
-    `modes` are the ways to run it that are tried, one after the other; what JAX differentiates is never run by NumPy.
-    What `is_hasty` is compiled quickly, and runs slower.
+    What `is_hasty` is run by NumPy, and only what JAX differentiates is compiled, with little optimisation and for no
+    other dtype than its own and float64: where each runs a few times only.
 
     Raises ValueError or TypeError for a `wrt` or `where` that names no argument, and for an unknown domain.
     """
@@ -183,7 +183,6 @@ class Subject:
         form: Form,
         order: int,
         seed: int,
-        modes: Modes = MODES,
         is_hasty: bool = False,
     ) -> None:
         self.f, self.plain = f, plain(f)
@@ -204,7 +203,7 @@ class Subject:
         self.variables = [k for p in positions for k, place in enumerate(arrays) if owners[place] == p]
         self.not_arrays = [labels[k] for k in range(len(leaves)) if owners[k] in positions and k not in arrays]
         statics = tuple((k, leaf, type(leaf)) for k, leaf in enumerate(leaves) if k not in arrays)
-        self.spec = Spec(tree, statics, tuple(self.variables), positions, is_one, form, order, modes, is_hasty)
+        self.spec = Spec(tree, statics, tuple(self.variables), positions, is_one, form, order, is_hasty)
         self.domains: dict[int, Domain] = {}
         if where is not None:
             given = where if isinstance(where, Mapping) else dict.fromkeys(positions, where)
@@ -368,7 +367,9 @@ def _keep(make: Callable[..., Callable[..., Any]], function: Callable[..., Any],
 
 
 def _made(make: Callable[..., Callable[..., Any]], function: Callable[..., Any], spec: Spec) -> Program:
-    return Program(make(function, spec), ("jit", "eager") if make is _derivative else spec.modes, spec.is_hasty)
+    if make is _derivative:
+        return Program(make(function, spec), ("jit", "eager"), spec.is_hasty)
+    return Program(make(function, spec), ("numpy",)) if spec.is_hasty else Program(make(function, spec))
 
 
 def _parameter_names(f: Callable[..., Any], count: int) -> list[str]:
