@@ -219,3 +219,25 @@ def test_identities_work_inside_scan_cond_and_remat():
 
     expected = jax.grad(lambda X: jnp.abs(sum(plain(matcalc.tr_axbxtc)(A, s * X, B, C) for s in (1.0, 2.0, 3.0))))(X)
     assert_close(jax.grad(loss)(X), expected)
+
+
+@pytest.mark.parametrize("name", ["det_x_invertible", "inv_element", "tr_inv_x_plus_a"])
+def test_second_derivatives_are_right_in_a_loop(name):
+    # Where a scan moves what is constant out of its loop, JAX drops custom rules, and differentiates what they are for.
+    identity = matcalc.CATALOGUE[name]
+    args, (argnum, _) = arguments(identity), positions(identity)
+
+    def step(X, _):
+        f = weighted(identity)(*args[:argnum], X, *args[argnum + 1 :])
+        return X * (1 + f / (4 + 4 * f**2)), None
+
+    def unrolled(X):
+        return jnp.sum(jnp.sin(step(step(X, 0)[0], 1)[0]))
+
+    def looped(X):
+        return jnp.sum(jnp.sin(jax.lax.scan(step, X, length=2)[0]))
+
+    hessians = [jax.jit(jax.jacfwd(jax.grad(f)))(args[argnum]) for f in (unrolled, looped)]
+    np.testing.assert_allclose(
+        *hessians, rtol=0, atol=2e3 * np.finfo(hessians[0].dtype).eps * np.abs(hessians[0]).max()
+    )

@@ -388,8 +388,8 @@ def test_thin_sums_are_one_product():
 
 
 def test_the_derivative_of_an_inverse_is_two_products():
-    jaxpr = jax.make_jaxpr(lambda X, V: jax.jvp(reassociate(jnp.linalg.inv), (X,), (V,))[1])(A, A).jaxpr
-    assert str(jaxpr).count("dot_general") == 2
+    lowered = jax.jit(lambda X, V: jax.jvp(reassociate(jnp.linalg.inv), (X,), (V,))[1]).lower(A, A)
+    assert lowered.as_text().count("dot_general") == 2
     X = A + 4 * np.eye(4, dtype=A.dtype)
     for derivative in (jax.jacfwd, jax.jacrev):
         agree(derivative(reassociate(jnp.linalg.inv))(X), derivative(jnp.linalg.inv)(X))

@@ -55,7 +55,7 @@ class Values:
         option = self.plan.chosen[node]
         if option.name == "factor":
             X, _ = self._labelled(option.parts[0])
-            return (X, lu_factor(lax.stop_gradient(X))), (0, 1)
+            return (X, lu_factor(X)), (0, 1)
         array, labels = self._operation(option, tuple(option.labels[place] for place in wanted))
         return array, tuple(option.labels.index(label) for label in labels)
 
@@ -207,6 +207,6 @@ def _solve(factored: Any, b: Array, *, transposed: bool) -> Array:
 
 # What stands for functions of `jax.numpy` by name.
 OURS: dict[str | None, Callable[[Array], Array]] = {
-    "inv": lambda X: inverse(X, lu_factor(lax.stop_gradient(X))),
+    "inv": lambda X: inverse(X, lu_factor(X)),
     "trace": trace,
 }

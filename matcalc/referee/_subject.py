@@ -23,6 +23,8 @@ Form = Literal["derivative", "pushforward", "pullback"]
 Modes = tuple[Literal["jit", "eager", "numpy"], ...]
 HASTY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
+HASTY_PASSES = 64
+
 REPEATED = 1e-6  # what may change between two runs: the order of a sum, and no more
 ARRAYS = (np.ndarray, jax.Array)
 TANGENTS = 3  # along so many random tangents a pushforward is examined, and a pullback at so many cotangents
@@ -311,22 +313,25 @@ def _derivative(f: Callable[..., Any], spec: Spec) -> Callable[[Arrays, Arrays, 
 
         g: Callable[[Arrays], Any] = at
         for _ in range(spec.order):
-            g = _jacobian(g, variables)
+            g = _jacobian(g, variables, spec.is_hasty)
         with jax_rules():
             return g(variables)
 
     return derivative
 
 
-def _jacobian(g: Callable[[Arrays], Any], variables: Arrays) -> Callable[[Arrays], Any]:
+def _jacobian(g: Callable[[Arrays], Any], variables: Arrays, is_hasty: bool) -> Callable[[Arrays], Any]:
     """By the mode that takes fewer passes; by the other where JAX lacks a rule for it."""
+    size = sum(np.size(v) for v in variables)
+    if is_hasty and size <= HASTY_PASSES:
+        return jax.jacfwd(g)  # there is less to compile
     try:
         outputs = jax.tree.leaves(jax.eval_shape(g, variables))
     except jax.errors.JAXTypeError:  # it branches on values: known ones, where it is not compiled
         outputs = jax.tree.leaves(g(variables))
     if [o.shape for o in outputs] == [()]:
         return jax.grad(lambda v: jax.tree.leaves(g(v))[0])
-    forward = sum(np.size(v) for v in variables) <= sum(o.size for o in outputs)
+    forward = size <= sum(o.size for o in outputs)
     modes = (jax.jacfwd, jax.jacrev) if forward or len(outputs) > 1 else (jax.jacrev, jax.jacfwd)
     try:
         jax.eval_shape(modes[0](g), variables)
