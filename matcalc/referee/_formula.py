@@ -193,10 +193,13 @@ class Problem:
         v = domain.project(v) if domain and domain.is_subspace else v
         return v / np.linalg.norm(v)
 
+    def slope(self, values: Mapping[str, Array]) -> Array:
+        """The derivative along a random direction in which the variable may move."""
+        return self.along(values, self.direction(values))
+
     def confirms(self, D: Array, values: Mapping[str, Array]) -> bool | None:
-        """Whether this is the derivative, in JAX's layout, along a random direction; None where there is none."""
-        v = self.direction(values)
-        slope = self.along(values, v)
+        """Whether this is the derivative, in JAX's layout, along that direction; None where there is none."""
+        v, slope = self.direction(values), self.slope(values)
         return same(np.tensordot(D, v, v.ndim), slope) if np.all(np.isfinite(slope)) else None
 
     @cached_property
@@ -205,7 +208,7 @@ class Problem:
         """2 where the function is smooth and varies, 1 where it is smooth, else 0, as ln |X'X| is of a wide X."""
         try:
             values = self.draw(0)
-            slope = np.abs(self.along(values, self.direction(values))).max()
+            slope = np.abs(self.slope(values)).max()
             moved = {**values, self.wrt: values[self.wrt] * (1 + 1e-7)}
             change = np.abs(self.evaluate(self.formula, moved) - self.evaluate(self.formula, values))
         except FormulaError:

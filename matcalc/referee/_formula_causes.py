@@ -1,7 +1,7 @@
 """Why a derivative that was typed is wrong, in the terms of its formula: edits of it, each tested numerically."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from matcalc._domains import named
 from matcalc._layout import LAYOUTS, Layout, from_layout, layout_shape
-from matcalc.formula import Formula, FormulaError, terms
+from matcalc.formula import Formula, FormulaError, parse, terms
 from matcalc.formula import tree as t
 from matcalc.formula.printing import Style, show
 from matcalc.formula.tokens import MATRIX_FUNCTIONS
@@ -32,6 +32,7 @@ def explain(
     hypotheses = (
         search.other_layout(wanted),
         search.factor(),
+        search.symmetric_convention(),
         search.coefficients(),
         search.other_variable(),
         search.one_term(),
@@ -99,6 +100,31 @@ class _Search:
             else:
                 yield Cause("factor", f"A factor {_number(c)} is missing: the derivative is {_number(c)} times that.")
 
+    def symmetric_convention(self) -> Iterator[Cause]:
+        """What people write for symmetric matrices, whose entries are no independent variables."""
+        wrt = self.asked.wrt
+        shape = self.asked.numbers(self.asked.shapes[wrt])
+        if self.asked.numbers(self.asked.value_shape) or len(shape) != 2 or shape[0] != shape[1]:
+            return
+        asked = replace(self.asked, where={wrt: named("symmetric"), **self.asked.where})
+        try:
+            points = [asked.draw(seed) for seed in (1, 2)]
+            claims = [asked.in_jax_layout(self.claim, values, self.layout) for values in points]
+        except FormulaError:
+            return
+        gradients = [asked.truth(values) for values in points]
+
+        def is_claimed(convention: Callable[[Array], Array]) -> bool:
+            return all(same(D, convention(G)) for D, G in zip(claims, gradients, strict=True))
+
+        if is_claimed(lambda G: G + G.T - np.diag(np.diag(G))):
+            G = self.text(parse("G + G' - G ⊙ I"))
+            text = f"It is {G} of the gradient G, the derivative by the independent entries of a symmetric {wrt}."
+            yield Cause("symmetric convention", text, "Give G, for which every entry moves freely.")
+        if is_claimed(lambda G: (G + G.T) / 2) and not is_claimed(lambda G: G):
+            text = f"It is the symmetric part of the gradient, which is enough where {wrt} is symmetric."
+            yield Cause("symmetric convention", text, f'Say so, {wrt}="symmetric", or give all of it.')
+
     def coefficients(self) -> Iterator[Cause]:
         """Terms with other coefficients."""
         if len(self.terms) < 2 or any(value is None for value in self.values):
@@ -108,14 +134,18 @@ class _Search:
         if not same(columns @ c, self.truth):
             return
         wrong = [(place, float(each)) for place, each in enumerate(c) if abs(each - 1) > 1e-5]
-        for place, each in wrong[:1]:
-            term = self.text(self.terms[place])
-            if abs(each) < 1e-5:
-                yield Cause("term", f"{self.term(place).capitalize()}, {term}, does not belong there.")
-            elif abs(each + 1) < 1e-5:
-                yield Cause("sign", f"The sign of {self.term(place)}, {term}, is wrong.")
-            else:
-                yield Cause("factor", f"{self.term(place).capitalize()}, {term}, lacks a factor {_number(each)}.")
+        causes = [self.coefficient(place, each) for place, each in wrong]
+        if causes:
+            yield Cause(causes[0].name, " ".join(cause.text for cause in causes))
+
+    def coefficient(self, place: int, due: float) -> Cause:
+        """A term has another coefficient than what is due."""
+        term = self.text(self.terms[place])
+        if abs(due) < 1e-5:
+            return Cause("term", f"{self.term(place).capitalize()}, {term}, does not belong there.")
+        if abs(due + 1) < 1e-5:
+            return Cause("sign", f"The sign of {self.term(place)}, {term}, is wrong.")
+        return Cause("factor", f"{self.term(place).capitalize()}, {term}, lacks a factor {_number(due)}.")
 
     def one_term(self) -> Iterator[Cause]:
         """One term with a single edit in it."""
@@ -230,7 +260,7 @@ def _with_other_numbers(asked: Problem, seed: int) -> tuple[Problem, dict[str, A
     other = asked.elsewhere
     try:
         values = other.draw(seed)
-        return (other, values) if np.all(np.isfinite(other.truth(values))) else (asked, asked.draw(seed))
+        return (other, values) if np.all(np.isfinite(other.slope(values))) else (asked, asked.draw(seed))
     except FormulaError:
         return asked, asked.draw(seed)
 
