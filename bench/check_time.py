@@ -12,15 +12,13 @@ import statistics
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from claims import CLAIMS, Claim
-
-from matcalc.cli import processor
+from machine import environment
 
 ASKED = 3.0  # seconds
 
@@ -33,9 +31,9 @@ def checked(claim: Claim, derivative: str) -> dict[str, Any]:
         command += ["--where", ",".join(f"{name}={domain}" for name, domain in claim.where.items())]
     for name, shape in claim.shape.items():
         command += ["--shape", f"{name}={','.join(map(str, shape)) or 'scalar'}"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
     start = time.perf_counter()
-    process = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=variables)
     seconds = time.perf_counter() - start
     verdict = process.stdout.partition(":")[0]
     return {"source": claim.source, "f": claim.f, "claim": derivative, "verdict": verdict, "seconds": seconds}
@@ -57,10 +55,8 @@ def main() -> None:
         late = [each for each in results if each["seconds"] > ASKED]
         print(f"{len(times)} {kind} claims: median {statistics.median(times):.2f} s, longest {times[-1]:.2f} s")
         print(f"{len(late)} took more than {ASKED:.0f} s: {', '.join(each['f'] for each in late)}")
-    environment = {"python": sys.version.split()[0], "processor": processor(), "cores": os.cpu_count()}
-    environment |= {name: version(name) for name in ("jax", "jaxlib", "numpy", "scipy")}
     if target:
-        result = {"schema": 1, "environment": environment, "right": right, "wrong": wrong}
+        result = {"schema": 1, "environment": environment("scipy"), "right": right, "wrong": wrong}
         Path(target).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

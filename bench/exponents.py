@@ -10,8 +10,6 @@ largest sizes of a way (by least squares), with the spread over the rounds of th
 import argparse
 import functools
 import json
-import os
-import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +17,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from machine import environment
 
 import matcalc
 from matcalc import derivative_operator
 from matcalc.bench import in_turn
-from matcalc.cli import processor
 
 Way = tuple[Callable[..., Any], int]  # a function of X and V, and how its largest array grows: n to that power
 LONGEST, ENTRIES = 1.0, 2**26
@@ -137,14 +135,7 @@ def main() -> None:
                 }
             )
     if asked.json:
-        environment = {
-            "jax": jax.__version__,
-            "python": platform.python_version(),
-            "platform": jax.default_backend(),
-            "processor": processor(),
-            "cores": os.cpu_count(),
-        }
-        text = json.dumps({"schema": 1, "environment": environment, "results": results}, indent=1, ensure_ascii=False)
+        text = json.dumps({"schema": 1, "environment": environment(), "results": results}, indent=1, ensure_ascii=False)
         asked.json.write_text(text + "\n", encoding="utf-8")
     if asked.plot:
         draw(results, asked.plot)

@@ -18,7 +18,6 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -26,9 +25,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
+from machine import environment
 
 from matcalc import check_formula
-from matcalc.cli import processor
 from matcalc.formula import Formula, FormulaError, parse
 from matcalc.formula import tree as t
 from matcalc.formula.tokens import FUNCTIONS
@@ -231,9 +230,12 @@ def main() -> None:
     print(f"{trees.total()} claims about {sum(run['functions'] for run in runs)} functions: {dict(trees)}")
     print(f"{len(failures)} failures, {seconds:.0f} s", *failures, sep="\n")
     if options.json:
-        environment = {"python": sys.version.split()[0], "processor": processor(), "cores": os.cpu_count()}
-        environment |= {name: version(name) for name in ("jax", "jaxlib", "numpy", "hypothesis", "python-flint")}
-        result = {"schema": 1, "environment": environment, "runs": runs, "seconds": seconds}
+        result = {
+            "schema": 1,
+            "environment": environment("hypothesis", "python-flint"),
+            "runs": runs,
+            "seconds": seconds,
+        }
         Path(options.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     sys.exit(bool(failures))
 

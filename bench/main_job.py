@@ -8,7 +8,6 @@ timed in turn, A B A B …, and compared pair by pair.
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from matcalc.cli import processor
+from machine import environment
 
 RUNS = 3
 PAIRS = 21
@@ -39,12 +38,12 @@ def main() -> None:
         file = str(Path(folder) / "verify.json")
         verify = [seconds("-m", "matcalc", "verify", "--json", file) for _ in range(RUNS)]
         protocol: dict[str, Any] = json.loads(Path(file).read_text())
-    environment = protocol["environment"] | {"processor": processor(), "cores": os.cpu_count()}
+    known = protocol["environment"] | environment()
     pairs = [(seconds("-c", "import matcalc"), seconds("-c", "import jax")) for _ in range(PAIRS)]
     low, ratio, high = statistics.quantiles([ours / theirs for ours, theirs in pairs], n=4)
     result = {
         "schema": 1,
-        "environment": environment,
+        "environment": known,
         "verify_s": verify,
         "verify_summary": protocol["summary"],
         "import_matcalc_s": statistics.median(ours for ours, _ in pairs),
@@ -53,7 +52,7 @@ def main() -> None:
         "import_ratio_quartiles": [low, high],
     }
     times = ", ".join(f"{s:.1f}" for s in verify)
-    print(f"matcalc verify: {times} s, cold, {environment['cores']} cores ({environment['processor']})")
+    print(f"matcalc verify: {times} s, cold, {known['cores']} cores ({known['processor']})")
     print(f"import matcalc / import jax: {ratio:.3f} (quartiles {low:.3f} to {high:.3f})")
     if target:
         Path(target).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

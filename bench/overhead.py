@@ -7,15 +7,14 @@ quartiles beside it. Sizes are 64 throughout, the dtype is float32.
 """
 
 import argparse
-import importlib.metadata
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from typing import Any
 
 import jax
+from machine import environment
 
 import matcalc
 from matcalc import Identity, Rule
@@ -72,16 +71,9 @@ def main() -> None:
     median = statistics.median(r["ratio"] for r in results)
     print(f"median ratio over {len(results)} identities: {median:.3f}; largest {max(r['ratio'] for r in results):.3f}")
     if target:
-        environment = {
-            "jax": jax.__version__,
-            "jaxlib": importlib.metadata.version("jaxlib"),
-            "python": platform.python_version(),
-            "platform": jax.default_backend(),
-            "machine": platform.machine(),
-        }
         with open(target, "w", encoding="utf-8") as file:
             json.dump(
-                {"schema": 1, "environment": environment, "median_ratio": median, "results": results}, file, indent=1
+                {"schema": 1, "environment": environment(), "median_ratio": median, "results": results}, file, indent=1
             )
             file.write("\n")
 

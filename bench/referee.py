@@ -9,18 +9,14 @@ Right gradients of the functions of `subjects.py` and the mutants of `mutants.py
 import argparse
 import collections
 import contextlib
-import importlib.metadata
 import json
 import math
-import os
-import platform
 import re
 import statistics
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +26,11 @@ import numpy as np
 from contenders import CONTENDERS, Case, Contender, run
 from figures import DTYPES, Row, show, summary
 from jax.scipy.special import logsumexp
+from machine import environment
 from mutants import mutants
 from subjects import Subject, by_hand, catalogue, hand, of_entry
 
 import matcalc
-from matcalc.cli import processor
 
 POINTS = {True: (32, 22, 8), False: (24, 20, 16, 8)}  # right gradients, by sizes, in the catalogue or by hand
 SHARED = 2  # of them, those that every contender checks
@@ -149,19 +145,6 @@ def timed(f: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - start, result
 
 
-def environment() -> dict[str, Any]:
-    packages = ("jax", "jaxlib", "numpy", *sorted({c.package for c in CONTENDERS} - {"jax", "matcalc"}))
-    return {
-        "matcalc": matcalc.__version__,
-        **{package: importlib.metadata.version(package) for package in packages},
-        "python": platform.python_version(),
-        "platform": jax.default_backend(),
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
 def written(x: Any, indent: str = "") -> str:
     """JSON, with what holds no records of its own on one line; numbers that are not finite are null."""
     members = list(x.values() if isinstance(x, dict) else x) if isinstance(x, dict | list) else []
@@ -220,7 +203,7 @@ def main() -> None:
         interrupted = True
     result = {
         "schema": 1,
-        "environment": environment(),
+        "environment": environment(*sorted({c.package for c in CONTENDERS} - {"matcalc"})),
         "quick": options.quick,
         "interrupted": interrupted,
         "seconds": time.perf_counter() - start,

@@ -12,15 +12,12 @@ tensorgrad compiles to PyTorch. What is timed is the program that it generates, 
 """
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +28,11 @@ import sympy
 import tensorgrad
 import tensorgrad.functions as F
 import torch
+from machine import environment
 from tensorgrad.compiler import compile_to_callable
 
 import matcalc
 from matcalc.bench._measure import in_turn, ratio
-from matcalc.cli import processor
 
 Array = np.ndarray[Any, Any]
 Contenders = dict[str, Callable[[], Any]]
@@ -236,20 +233,6 @@ class Others:
         return (busy - busy_before) / (clock - clock_before)
 
 
-def environment() -> dict[str, Any]:
-    packages = ("jax", "jaxlib", "torch", "tensorgrad", "numpy")
-    return {
-        "matcalc": matcalc.__version__,
-        **{package: importlib.metadata.version(package) for package in packages},
-        "python": platform.python_version(),
-        "platform": jax.default_backend(),
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
 def main() -> None:
     """Print the table, and write it."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -272,7 +255,10 @@ def main() -> None:
             )
     print(f"\nMeanwhile other processes kept {float(others):.2f} processors busy; near 0 it can be believed.")
     if options.json:
-        known = environment() | {"processors_kept_busy_by_others": round(float(others), 3)}
+        known = environment("torch", "tensorgrad") | {
+            "torch_threads": torch.get_num_threads(),
+            "processors_kept_busy_by_others": round(float(others), 3),
+        }
         result = {"schema": 1, "environment": known, "seconds": options.seconds, "rows": rows}
         Path(options.json).write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
