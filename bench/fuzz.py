@@ -61,6 +61,7 @@ KNOWN = {
     "a' tanh(X b)": "(a .* (ones - tanh(X b) .* tanh(X b))) b'",
 }
 CLAIMS = 250  # of one function
+PART = 1000  # claims about trees, after which a process takes another seed
 DEPTH = 2  # of compositions
 SHAPES = {name: ("n", "n") for name in "ABX"} | {name: ("n",) for name in "ab"}
 WORDS = r"tr(X) ⊗ ⊙ ⊘ × Σ_{i=1}^{3} \sum_{k=1}^{2} e_i E_ij I 𝟏 ᵀ ⁻¹ ^T ^{-T} ^+ \frac{ \top || dX 1'"
@@ -206,7 +207,11 @@ def attacks(texts_count: int, trees_count: int, start: int) -> dict[str, Any]:
             counts, wrong = attack(verdicts(asked, D), st.tuples(st.integers(0, 2**40)), CLAIMS, start)
             trees += counts
             failures += wrong
-            print(f"{trees.total()} claims, {len(failures)} failures", file=sys.stderr, flush=True)
+    print(
+        f"seed {start}: {read.total()} texts, {trees.total()} claims, {len(failures)} failures",
+        file=sys.stderr,
+        flush=True,
+    )
     return {"seed": start, "texts": dict(read), "functions": functions, "trees": dict(trees), "failures": failures}
 
 
@@ -219,10 +224,11 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
-    began, n = time.perf_counter(), options.processes
-    with ProcessPoolExecutor(n, get_context("spawn")) as pool:
-        seeds = range(options.seed, options.seed + n)
-        runs = list(pool.map(attacks, [options.texts // n] * n, [options.trees // n] * n, seeds))
+    began = time.perf_counter()
+    parts = max(options.processes, options.trees // PART)
+    with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
+        seeds = range(options.seed, options.seed + parts)
+        runs = list(pool.map(attacks, [options.texts // parts] * parts, [options.trees // parts] * parts, seeds))
     seconds = time.perf_counter() - began
     read, trees = (sum((Counter(run[kind]) for run in runs), Counter[str]()) for kind in ("texts", "trees"))
     failures = [failure for run in runs for failure in run["failures"]]
