@@ -2,10 +2,11 @@
 
     python bench/fuzz.py [--texts 10000] [--trees 100000] [--processes 2] [--json FILE]
 
-Texts are pairs of random formula and claim: they are checked, or refused with a message. Trees are random functions,
-sums, products and compositions of known ones, with their derivatives by the rules of calculus. Each is claimed as it
-is, rewritten into an equal form, with changes at random places, or with a factor near 1. The verdict is compared with
-ball arithmetic at another point, where a right claim agrees with a difference quotient to 20 digits.
+Texts are pairs of random formula and claim: they are checked, and what passes also in ball arithmetic, or refused with
+a message. Trees are random functions, sums, products and compositions of known ones, with their derivatives by the
+rules of calculus. Each is claimed as it is, rewritten into an equal form, with changes at random places, or with a
+factor near 1. The verdict is compared with ball arithmetic at another point, where a right claim agrees with a
+difference quotient to 20 digits.
 """
 
 import argparse
@@ -183,9 +184,13 @@ def attack(case: Callable[..., str], strategy: Any, count: int, start: int) -> t
 
 
 def checked(formula: str, claim: str) -> str:
-    """What happens to a text."""
+    """What happens to a text. AssertionError where ball arithmetic contradicts a pass."""
     try:
-        return check_formula(formula, claim, wrt="X").verdict
+        report = check_formula(formula, claim, wrt="X")
+        if report.ok:
+            certified = check_formula(formula, claim, wrt="X", certify=True)
+            assert certified.ok, f"{formula} has not the derivative {claim}, which passes: {certified}"
+        return report.verdict
     except ValueError as error:  # FormulaError too
         return "refused" if 0 < len(str(error)) < 2000 else f"refused with {len(str(error))} characters"
 

@@ -191,7 +191,7 @@ def report(evidence: Evidence, explain: Explain = _causes.explain) -> Report:
             whole = not evidence.witness_is_projected
             both = (shown.claim[k], shown.truth[k]) if whole else (None, None)
             variables[k] = Variable(name, shape, *both, shown.errors[k if whole else 0])
-        if evidence.order == 1 and verdict != "pass":
+        if evidence.order == 1 and verdict != "pass" and not subject.spec.is_hasty:
             ladder = evidence.ladder
             steps, remainders = ladder.steps, ladder.remainders(evidence.along(evidence.claim, ladder))
     return Report(

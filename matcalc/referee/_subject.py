@@ -171,7 +171,7 @@ class Subject:
     """A function at a point: its arguments as arrays, its variables by name, and where they may move.
 
     What `is_hasty` is run by NumPy, and only what JAX differentiates is compiled, with little optimisation and for no
-    other dtype than its own and float64: where each runs a few times only.
+    other dtype than its own and float64; the report is without Taylor remainders. So it is where formulas are typed.
 
     Raises ValueError or TypeError for a `wrt` or `where` that names no argument, and for an unknown domain.
     """
