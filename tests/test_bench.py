@@ -86,14 +86,16 @@ def test_the_geometric_mean():
 # --- What is measured
 
 
-def test_every_derivative_has_cells_in_both_dtypes_and_every_regime_has_some():
-    regimes = ("scalar", "square 8", "tall", "wide", "thin", "long", REGIMES[-1])
-    found = set()
+def test_every_derivative_has_cells_in_both_dtypes():
     for entry in matcalc.CATALOGUE.values():
-        of_entry = list(cells(entry, regimes=regimes)) if entry.order else []
-        assert bool(of_entry) == (entry.order > 0)
-        found |= {(cell.regime, cell.dtype) for cell in of_entry}
-    assert found == {(regime, dtype) for regime in regimes for dtype in ("float32", "float64")}
+        found = {cell.dtype for cell in cells(entry, regimes=("scalar", "square 8"))} if entry.order else set()
+        assert found == ({"float32", "float64"} if entry.order else set())
+
+
+@pytest.mark.parametrize("regime", ["scalar", "square 64", "tall", "wide", "thin", "long", REGIMES[-1]])
+def test_every_regime_has_some(regime):
+    entries = (matcalc.scaled_rule, matcalc.tr_axbxtc, matcalc.det_x)
+    assert any(list(cells(entry, ["float32"], [regime])) for entry in entries)
 
 
 @pytest.mark.parametrize(

@@ -428,10 +428,9 @@ def check_formula(
         known = ", ".join(asked.symbols)
         raise FormulaError(f"{extra[0]} is not in the function, which has {known}", text, max(text.find(extra[0]), 0))
     values = asked.draw(seed)
-    truth = asked.truth(values)
     style: Style = "tex" if "\\" in text else "ascii" if text.isascii() else "unicode"
     try:
-        chosen = _layout(asked, tree, values, truth, layout)
+        chosen = _layout(asked, tree, values, layout)
     except FormulaError as misfit:
         for each in candidates(asked, layout):
             if cause := explain(asked, tree, each, layout, style, seed):
@@ -533,8 +532,11 @@ def candidates(asked: Problem, layout: AskedLayout) -> tuple[Layout, ...]:
     return ("vec",) if axes > 2 else ("denominator", "numerator")
 
 
-def _layout(asked: Problem, claim: Formula, values: Mapping[str, Array], truth: Array, layout: AskedLayout) -> Layout:
+def _layout(asked: Problem, claim: Formula, values: Mapping[str, Array], layout: AskedLayout) -> Layout:
     """The layout in which the claim is right or, if it is in none, in which it has a shape."""
+    # A direction that leaves domains too: inside that of symmetric matrices, layouts do not differ.
+    v = np.random.default_rng(DIRECTION).standard_normal(values[asked.wrt].shape)
+    slope = asked.along(values, v)
     fitting: list[Layout] = []
     failure: FormulaError | None = None
     for each in candidates(asked, layout):
@@ -544,7 +546,7 @@ def _layout(asked: Problem, claim: Formula, values: Mapping[str, Array], truth: 
             failure = failure or _named(asked, claim, each, error)
             continue
         fitting.append(each)
-        if same(D, truth):
+        if same(np.tensordot(D, v, v.ndim), slope):
             return each
     if not fitting:
         assert failure is not None
