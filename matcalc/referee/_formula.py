@@ -199,7 +199,8 @@ class Problem:
 
     def confirms(self, D: Array, values: Mapping[str, Array]) -> bool | None:
         """Whether this is the derivative, in JAX's layout, along that direction; None where there is none."""
-        v, slope = self.direction(values), self.slope(values)
+        v = self.direction(values)
+        slope = self.along(values, v)
         return same(np.tensordot(D, v, v.ndim), slope) if np.all(np.isfinite(slope)) else None
 
     @cached_property

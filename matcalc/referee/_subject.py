@@ -22,8 +22,7 @@ Arrays = list[Any]
 Form = Literal["derivative", "pushforward", "pullback"]
 Modes = tuple[Literal["jit", "eager", "numpy"], ...]
 HASTY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-
-HASTY_PASSES = 64
+HASTY_PASSES = 64  # of forward mode, of which there is less to compile than of reverse mode
 
 REPEATED = 1e-6  # what may change between two runs: the order of a sum, and no more
 ARRAYS = (np.ndarray, jax.Array)
@@ -324,7 +323,7 @@ def _jacobian(g: Callable[[Arrays], Any], variables: Arrays, is_hasty: bool) -> 
     """By the mode that takes fewer passes; by the other where JAX lacks a rule for it."""
     size = sum(np.size(v) for v in variables)
     if is_hasty and size <= HASTY_PASSES:
-        return jax.jacfwd(g)  # there is less to compile
+        return jax.jacfwd(g)
     try:
         outputs = jax.tree.leaves(jax.eval_shape(g, variables))
     except jax.errors.JAXTypeError:  # it branches on values: known ones, where it is not compiled
