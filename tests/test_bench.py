@@ -17,6 +17,7 @@ from matcalc.bench import (
     OURS,
     REGIMES,
     Measured,
+    _measure,
     cells,
     geometric_mean,
     in_turn,
@@ -58,6 +59,16 @@ def test_short_calls_are_taken_many_at_a_time():
 
     in_turn({"A": thunk}, seconds=60, pairs=7)
     assert count > 7 * 100
+
+
+@pytest.mark.parametrize(("noise", "is_enough"), [(0.01, True), (0.3, False)])
+def test_a_ratio_that_is_not_known_well_is_measured_on(monkeypatch, noise, is_enough):
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(_measure, "_sample", lambda thunk, calls: rng.lognormal(0, noise))
+    samples = in_turn(dict.fromkeys("AB", int), seconds=60, pairs=40, against="A")
+    middle, low, high = ratio(samples["B"], samples["A"])
+    assert high - low <= 2 * _measure.PRECISION * middle
+    assert (len(samples["A"]) == 40) is is_enough
 
 
 def test_a_ratio_is_paired_and_its_interval_holds_it():

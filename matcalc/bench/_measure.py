@@ -18,33 +18,50 @@ Thunk = Callable[[], Any]
 
 SAMPLE = 0.001  # seconds that a sample takes at least, by as many calls as it needs
 LEAST = 7  # rounds
+PATIENCE = 8  # times as long is measured on where a ratio is not known well enough
+PRECISION = 0.025  # to which a ratio should be known: half its interval
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 
 
-def in_turn(contenders: Mapping[str, Thunk], *, seconds: float = 1.0, pairs: int = 400) -> dict[str, list[float]]:
+def in_turn(
+    contenders: Mapping[str, Thunk], *, seconds: float = 1.0, pairs: int = 400, against: str | None = None
+) -> dict[str, list[float]]:
     """Seconds a call, for each contender one number per round; each round they run in another order.
 
     There are at most `pairs` rounds, and fewer where they would take longer than `seconds`, but never less than
-    `LEAST`. A call ends when its result is there.
+    `LEAST`. With the name of a contender as `against`, it goes on until the ratios to that one are known to
+    ±`PRECISION`, up to `PATIENCE` times as long: how wide the interval is decides, not where it lies, and that is asked
+    only whenever the rounds have doubled, so that luck does not end it. A call ends when its result is there.
     """
     calls = {name: max(1, math.ceil(SAMPLE / seconds)) for name, seconds in _first(contenders).items()}
     samples: dict[str, list[float]] = {name: [] for name in contenders}
     order, shuffled = list(contenders), random.Random(0)
+
+    def measure(rounds: int, until: float) -> None:
+        while len(samples[order[0]]) < rounds and (len(samples[order[0]]) < LEAST or time.perf_counter() < until):
+            for name in order:
+                samples[name].append(_sample(contenders[name], calls[name]))
+            shuffled.shuffle(order)  # who runs after whom finds other things in the caches
+
     is_enabled = gc.isenabled()
     gc.disable()
     try:
         start = time.perf_counter()
-        for done in range(pairs):
-            if done >= LEAST and time.perf_counter() - start > seconds:
-                break
-            for name in order:
-                samples[name].append(_sample(contenders[name], calls[name]))
-            shuffled.shuffle(order)  # who runs after whom finds other things in the caches
+        measure(pairs, start + seconds)
+        end = start + PATIENCE * seconds
+        while against and time.perf_counter() < end and not _are_known(samples, against):
+            measure(2 * len(samples[against]), end)
     finally:
         if is_enabled:
             gc.enable()
     return samples
+
+
+def _are_known(samples: Mapping[str, Sequence[float]], against: str) -> bool:
+    """Whether the ratio of every contender to this one is known to `PRECISION`."""
+    ratios = (ratio(taken, samples[against]) for taken in samples.values())
+    return all(high - low <= 2 * PRECISION * middle for middle, low, high in ratios)
 
 
 def _first(contenders: Mapping[str, Thunk]) -> dict[str, float]:
