@@ -107,7 +107,7 @@ def _det_by_lu(X: Array) -> Array:
     # Of the parts that the adjugate is computed from, so that both together cost one of them.
     if len(X) <= 4:
         return jnp.linalg.det(X)
-    LU, swaps, _ = jax.lax.linalg.lu(X)
+    LU, swaps, _ = jax.lax.linalg.lu(X.T)
     return _sign(swaps, X.dtype) * jnp.prod(jnp.diag(LU))
 
 
@@ -119,31 +119,31 @@ def logabsdet(X: Array) -> Array:
 def adj(X: Array) -> Array:
     """The adjugate X*, with X X* = |X| I, of a square matrix of any rank.
 
-    By cofactors up to 4×4, else from one LU factorisation; above 8×8 through singular values where the rank may be
-    below n - 1. Derivatives of every order are right at invertible matrices and up to 4×4 (but for the third at a 4×4
+    By cofactors up to 4×4, else from one LU factorisation, and above 8×8 from a second one where pivots are 0 to
+    rounding. Derivatives of every order are right at invertible matrices and up to 4×4 (but for the third at a 4×4
     zero), the first derivative also at larger singular ones. Source: G. W. Stewart, "On the adjugate matrix", Linear
     Algebra and its Applications 283 (1998).
     """
     return _adj_by_cofactors(X) if len(X) <= 4 else _adj_of_any_rank(X)
 
 
+# LAPACK reads columns: X as it lies in memory is Xᵀ to it, so it is given that, by adj(X) = adj(Xᵀ)ᵀ.
 @jax.custom_jvp
 def _adj_of_any_rank(X: Array) -> Array:
     if len(X) <= UNROLLED:
-        return _adj_without_division(X)
-    A, pivots = _adj_by_lu(X)
+        return _adj_without_division(X.T).T
+    A, pivots = _adj_by_lu(X.T)
 
-    # A loop of at most one step: under vmap it runs only if some matrix of the batch needs it. It hands on X*ᵀ, what
-    # gradients are made of, so that these are not transposed in memory.
-    def by_svd(_: Any) -> tuple[Any, Array]:
-        return jnp.array(True), _adj_by_svd(X).T
+    # A loop of at most one step: under vmap it runs only if some matrix of the batch needs it.
+    def once_more(_: Any) -> tuple[Any, Array]:
+        return jnp.array(True), _adj_of_mixed(X.T)
 
-    return jax.lax.while_loop(lambda state: ~state[0], by_svd, (_are_safe(pivots[:-1]), A.T))[1].T
+    return jax.lax.while_loop(lambda state: ~state[0], once_more, (_are_safe(pivots[:-1]), A))[1].T
 
 
 @_adj_of_any_rank.defjvp
 def _adj_of_any_rank_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    (X,), (dX,) = primals, tangents
+    X, dX = primals[0].T, tangents[0].T
     factors = lu_factor(X)
     safe = _are_safe(jnp.diag(factors[0]))
 
@@ -155,7 +155,7 @@ def _adj_of_any_rank_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple
     def singular(X: Array, dX: Array, *_: Array) -> Array:
         return _change_of_adj_by_svd(jnp.where(safe, eye(X), X), dX)
 
-    return _adj_of_any_rank(X), jax.lax.cond(safe, invertible, singular, X, dX, *factors)
+    return _adj_of_any_rank(*primals), jax.lax.cond(safe, invertible, singular, X, dX, *factors).T
 
 
 def _adj_by_lu(X: Array) -> tuple[Array, Array]:
@@ -165,13 +165,16 @@ def _adj_by_lu(X: Array) -> tuple[Array, Array]:
     # X = Pᵀ L U has the adjugate |P| adj(U) L⁻¹ P. In adj(U) = |U| U⁻¹ the last pivot divides only what it has
     # multiplied, and is left out of both. Roundings change the entries of L and U relatively, so all of adj(U) alike.
     others = _sign(swaps, X.dtype) * jnp.prod(pivots[:-1])
-    V = LU.at[-1, -1].set(1)
-    U_adj = jax.lax.linalg.triangular_solve(
-        V, jnp.diag(jnp.full(len(X), others * pivots[-1]).at[-1].set(others)), left_side=True
-    )
-    return jax.lax.linalg.triangular_solve(V, U_adj, lower=True, unit_diagonal=True)[
-        :, jnp.argsort(permutation)
-    ], pivots
+    factors = jnp.full(len(X), others * pivots[-1]).at[-1].set(others)
+    V = jnp.where(eye(X) == 1, jnp.where(pivots == 0, 1, pivots).at[-1].set(1), LU)
+    L_inv_P = _solve_lower(V, permutation)
+    return jax.lax.linalg.triangular_solve(V, factors[:, None] * L_inv_P, left_side=True), pivots
+
+
+def _solve_lower(L: Array, permutation: Array) -> Array:
+    """L⁻¹ P, of the entries below the diagonal of L and ones on it."""
+    P = (permutation[:, None] == np.arange(len(L), dtype=permutation.dtype)[None]).astype(L.dtype)
+    return jax.lax.linalg.triangular_solve(L, P, left_side=True, lower=True, unit_diagonal=True)
 
 
 def _adj_without_division(X: Array) -> Array:
@@ -184,11 +187,10 @@ def _adj_without_division(X: Array) -> Array:
         products.append(jnp.where(np.arange(-1, n) < k, products[-1] * d, products[-1]))
     between = jnp.stack(products, axis=1)
     before, W, after = between[0, :n], LU * between[1:, :n], _sign(swaps, X.dtype) * between[1:, n]
-    P = (permutation[:, None] == np.arange(n, dtype=permutation.dtype)[None]).astype(X.dtype)
-    L_inv_P = jax.lax.linalg.triangular_solve(LU, P, left_side=True, lower=True, unit_diagonal=True)
-    return before[:, None] * jax.lax.linalg.triangular_solve(
-        W, after[:, None] * L_inv_P, left_side=True, unit_diagonal=True
+    G = jax.lax.linalg.triangular_solve(
+        W, after[:, None] * _solve_lower(W, permutation), left_side=True, unit_diagonal=True
     )
+    return before[:, None] * G
 
 
 def _sign(swaps: Array, dtype: Any) -> Array:
@@ -260,12 +262,16 @@ def _inverse_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
     return X_inv, -multiply(multiply(X_inv, tangents[0]), X_inv)
 
 
-def _adj_by_svd(X: Array) -> Array:
-    # adj(U S Vᵀ) = adj(Vᵀ) adj(S) adj(U), where an orthogonal matrix has adj(U) = |U| Uᵀ.
-    U, s, Vt = jnp.linalg.svd(X)
-    one = jnp.ones_like(s[:1])
-    others = jnp.concatenate([one, jnp.cumprod(s[:-1])]) * jnp.concatenate([jnp.cumprod(s[:0:-1])[::-1], one])
-    return jnp.linalg.det(U) * jnp.linalg.det(Vt) * (Vt.T * others[None, :]) @ U.T
+def _adj_of_mixed(X: Array) -> Array:
+    """The adjugate where pivots before the last may be 0 to rounding."""
+    # The reflection Q takes the last axis to a random one, to which what X takes to 0 is hardly orthogonal. Then the
+    # last pivot of X Q is the one that shows it; and adj(X) = |Q| Q adj(X Q).
+    v = np.random.default_rng(0).standard_normal(len(X))
+    v /= np.linalg.norm(v)
+    v[-1] -= 1
+    v = jnp.asarray(v / np.linalg.norm(v), X.dtype)
+    A, _ = _adj_by_lu(X - 2 * outer(multiply(X, v), v))
+    return 2 * outer(v, multiply(v, A)) - A
 
 
 def _change_of_adj_by_svd(X: Array, dX: Array) -> Array:

@@ -78,6 +78,17 @@ def test_the_adjugate_where_elimination_meets_a_zero_at_every_step(n):
     np.testing.assert_allclose(adj(X), expected, atol=1e-6)
 
 
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("n", [9, 30])
+def test_the_adjugate_of_large_matrices_that_miss_one_rank(rng, n):
+    """Elimination meets the zero pivot anywhere: at equal columns, equal rows, and a zero on a diagonal."""
+    equal = rng.normal(size=(n, n))
+    equal[:, 5] = equal[:, 2]
+    for X in (equal, equal.T, np.diag((np.arange(n) != 0) * 1.0), np.diag((np.arange(n) != n // 2) * 1.0)):
+        expected = cofactor_adjugate(X)
+        np.testing.assert_allclose(adj(X), expected, atol=1e-12 * np.linalg.norm(expected))
+
+
 def test_the_adjugate_of_a_large_matrix_of_low_rank_is_zero(rng):
     X = np.asarray(of_rank(rng, 256, 3) / 256, np.float32)
     assert np.all(np.asarray(adj(X)) == 0)
