@@ -106,14 +106,14 @@ def det(X: Array) -> Array:
 def _det_by_lu(X: Array) -> Array:
     # Of the parts that the adjugate is computed from, so that both together cost one of them.
     if len(X) <= 4:
-        return jnp.linalg.det(X)
+        return jnp.linalg.det(X.T)
     LU, swaps, _ = jax.lax.linalg.lu(X.T)
     return _sign(swaps, X.dtype) * jnp.prod(jnp.diag(LU))
 
 
 def logabsdet(X: Array) -> Array:
     """ln |det X|, where the determinant itself would overflow too."""
-    return jnp.linalg.slogdet(X)[1]
+    return jnp.linalg.slogdet(X if _jax_rules.get() else X.T)[1]  # of the factors that the inverse is made from
 
 
 def adj(X: Array) -> Array:
@@ -127,11 +127,10 @@ def adj(X: Array) -> Array:
     return _adj_by_cofactors(X) if len(X) <= 4 else _adj_of_any_rank(X)
 
 
-# LAPACK reads columns: X as it lies in memory is Xᵀ to it, so it is given that, by adj(X) = adj(Xᵀ)ᵀ.
 @jax.custom_jvp
 def _adj_of_any_rank(X: Array) -> Array:
     if len(X) <= UNROLLED:
-        return _adj_without_division(X.T).T
+        return _adj_without_division(X.T).T  # see `factor`
     A, pivots = _adj_by_lu(X.T)
 
     # A loop of at most one step: under vmap it runs only if some matrix of the batch needs it.
@@ -143,8 +142,8 @@ def _adj_of_any_rank(X: Array) -> Array:
 
 @_adj_of_any_rank.defjvp
 def _adj_of_any_rank_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    X, dX = primals[0].T, tangents[0].T
-    factors = lu_factor(X)
+    (X,), (dX,) = primals, tangents
+    factors = factor(X)
     safe = _are_safe(jnp.diag(factors[0]))
 
     # Under vmap both branches run and one is selected, so each is given a matrix that it can take.
@@ -155,7 +154,7 @@ def _adj_of_any_rank_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple
     def singular(X: Array, dX: Array, *_: Array) -> Array:
         return _change_of_adj_by_svd(jnp.where(safe, eye(X), X), dX)
 
-    return _adj_of_any_rank(*primals), jax.lax.cond(safe, invertible, singular, X, dX, *factors).T
+    return _adj_of_any_rank(X), jax.lax.cond(safe, invertible, singular, X, dX, *factors)
 
 
 def _adj_by_lu(X: Array) -> tuple[Array, Array]:
@@ -246,14 +245,19 @@ def _det_times_inverse_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
     return X_adj, jnp.sum(X_adj.T * dX) * X_inv - X_adj @ dX @ X_inv
 
 
+def factor(X: Array) -> tuple[Array, Array]:
+    """The LU factors of Xᵀ. LAPACK reads columns: X as it lies in memory is Xᵀ to it, and X would have to be turned."""
+    return lu_factor(X.T)
+
+
 @jax.custom_jvp
 def inverse(X: Array, factors: tuple[Array, Array]) -> Array:
-    """X⁻¹ from the LU factors of X, with the derivative -X⁻¹ dX X⁻¹: two products.
+    """X⁻¹ from `factor(X)`, with the derivative -X⁻¹ dX X⁻¹: two products.
 
     The factors must be differentiable functions of X too: in loops JAX drops custom rules before it differentiates a
     second time. (What is made of them but not needed is not compiled.)
     """
-    return lu_solve(factors, eye(X))
+    return lu_solve(factors, eye(X)).T
 
 
 @inverse.defjvp
@@ -367,7 +371,7 @@ def sqrtm(X: Array) -> Array:
 
     def step(state: tuple[Array, Array], k: Array) -> tuple[tuple[Array, Array], None]:
         M, root = state
-        factors = lu_factor(M)
+        factors = factor(M)
         pivots = jnp.abs(jnp.diag(jax.lax.stop_gradient(factors[0])))
         scale = jnp.where(k < 8, jnp.exp(jnp.sum(jnp.log(pivots)) / (-2 * n)), 1)
         M_inv = inverse(M, factors) / scale**2

@@ -9,9 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.scipy.linalg import lu_factor, lu_solve
+from jax.scipy.linalg import lu_solve
 
-from matcalc._linalg import inverse, multiply
+from matcalc._linalg import factor, inverse, multiply
 from matcalc.planner._search import Labels, Node, Option, Part, Plan, Space, thin_sums
 
 UNROLLED = 64  # entries of a diagonal, at most, that are added one by one
@@ -55,7 +55,7 @@ class Values:
         option = self.plan.chosen[node]
         if option.name == "factor":
             X, _ = self._labelled(option.parts[0])
-            return (X, lu_factor(X)), (0, 1)
+            return (X, factor(X)), (0, 1)
         array, labels = self._operation(option, tuple(option.labels[place] for place in wanted))
         return array, tuple(option.labels.index(label) for label in labels)
 
@@ -200,13 +200,13 @@ def _solve(factored: Any, b: Array, *, transposed: bool) -> Array:
     return lax.custom_linear_solve(
         functools.partial(multiply, A),
         b,
-        solve=lambda _, b: lu_solve(factors, b, trans=int(transposed)),
-        transpose_solve=lambda _, b: lu_solve(factors, b, trans=int(not transposed)),
+        solve=lambda _, b: lu_solve(factors, b, trans=int(not transposed)),  # they are those of Xᵀ
+        transpose_solve=lambda _, b: lu_solve(factors, b, trans=int(transposed)),
     )
 
 
 # What stands for functions of `jax.numpy` by name.
 OURS: dict[str | None, Callable[[Array], Array]] = {
-    "inv": lambda X: inverse(X, lu_factor(X)),
+    "inv": lambda X: inverse(X, factor(X)),
     "trace": trace,
 }
