@@ -41,13 +41,7 @@ from matcalc.referee import verify as verify_entry
 from matcalc.referee._certify import Certificate
 from matcalc.referee._certify import certify as certify_entry
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="The matrix-calculus handbook as running JAX code.",
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 Names = Annotated[list[str] | None, typer.Argument(help="Identities or chapters; all of them by default.")]
 Certify = Annotated[bool, typer.Option("--certify", help="Also in ball arithmetic, by the printed formulas.")]
@@ -63,6 +57,20 @@ class Usage(typer.BadParameter):
 
 
 # --- Commands
+
+
+def _say_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"matcalc {matcalc.__version__}, jax {jax.__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the versions.")]
+
+
+@app.callback()
+def handbook(is_version: Version = False) -> None:
+    """The matrix-calculus handbook as running JAX code."""
 
 
 @app.command("list", epilog="Example: matcalc list traces --json -")

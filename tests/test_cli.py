@@ -218,6 +218,10 @@ def test_a_wrong_closed_form_fails_and_says_why(monkeypatch):
     assert "0 formulas of the notes verified" in flat
 
 
+def test_the_versions_are_told():
+    assert matcalc("--version").stdout == f"matcalc {cli.matcalc.__version__}, jax {jax.__version__}\n"
+
+
 # --- Wrong usage
 
 
