@@ -18,7 +18,7 @@ Thunk = Callable[[], Any]
 
 SAMPLE = 0.001  # seconds that a sample takes at least, by as many calls as it needs
 LEAST = 7  # rounds
-PATIENCE = 8  # times as long is measured on where a ratio is not known well enough, or as many times LEAST rounds
+PATIENCE = 8  # times as long is measured on where a ratio is not known well enough
 PRECISION = 0.025  # to which a ratio should be known: half its interval
 RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -31,31 +31,27 @@ def in_turn(
 
     There are at most `pairs` rounds, and fewer where they would take longer than `seconds`, but never less than
     `LEAST`. With the name of a contender as `against`, it goes on until the ratios to that one are known to
-    ±`PRECISION`, up to `PATIENCE` times as long or as many rounds. How wide the interval is decides, not where it lies,
-    and that is asked only when the rounds have doubled, so that luck does not end it. A call ends when its result is
-    there.
+    ±`PRECISION`, up to `PATIENCE` times as long: how wide the interval is decides, not where it lies, and that is asked
+    only whenever the rounds have doubled, so that luck does not end it. A call ends when its result is there.
     """
     calls = {name: max(1, math.ceil(SAMPLE / seconds)) for name, seconds in _first(contenders).items()}
     samples: dict[str, list[float]] = {name: [] for name in contenders}
     order, shuffled = list(contenders), random.Random(0)
-    done = 0
 
-    def measure(rounds: int, until: float, least: int) -> None:
-        nonlocal done
-        while done < rounds and (done < least or time.perf_counter() < until):
+    def measure(rounds: int, until: float) -> None:
+        while len(samples[order[0]]) < rounds and (len(samples[order[0]]) < LEAST or time.perf_counter() < until):
             for name in order:
                 samples[name].append(_sample(contenders[name], calls[name]))
             shuffled.shuffle(order)  # who runs after whom finds other things in the caches
-            done += 1
 
     is_enabled = gc.isenabled()
     gc.disable()
     try:
         start = time.perf_counter()
-        measure(pairs, start + seconds, LEAST)
-        end, least = start + PATIENCE * seconds, PATIENCE * LEAST
-        while against and (done < least or time.perf_counter() < end) and not _are_known(samples, against):
-            measure(2 * done, end, least)
+        measure(pairs, start + seconds)
+        end = start + PATIENCE * seconds
+        while against and time.perf_counter() < end and not _are_known(samples, against):
+            measure(2 * len(samples[against]), end)
     finally:
         if is_enabled:
             gc.enable()
