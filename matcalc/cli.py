@@ -313,7 +313,7 @@ def bench(
     regime: Annotated[str, typer.Option(help="Beginnings of the names of regimes, such as square,tall.")] = "",
     sizes: Annotated[str | None, typer.Option(help="Of axes, such as l=512,m=8, instead of a regime.")] = None,
     dtype: Annotated[str, typer.Option(help="float32, float64, or both with a comma.")] = "float32,float64",
-    seconds: Annotated[float, typer.Option(min=0.01, help="Of timing for a cell, about.")] = 0.5,
+    seconds: Annotated[float, typer.Option(min=0.01, help="Of timing for a cell; up to 8 times if noisy.")] = 0.5,
     json_file: Json = None,
     plot_file: Annotated[Path | None, typer.Option("--plot", help="Write a picture: .png, .svg or .pdf.")] = None,
 ) -> None:

@@ -97,7 +97,7 @@ def _canonical(text: str) -> str:
 
 
 def measure(cell: Cell, *, seconds: float, against: Sequence[str] = (), with_limit: bool = False) -> list[Measured]:
-    """The closed form, autodiff and the peers in a cell, timed in turn for about so many seconds.
+    """The closed form, autodiff and the peers in a cell, timed in turn for so many seconds or, see `in_turn`, longer.
 
     With `with_limit`, a cell of matrix products only is compared with what the machine can do at best. Raises LeftOut
     where no random point was found, and where a call of the closed form or of autodiff takes longer than `LONGEST`.
