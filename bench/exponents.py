@@ -21,7 +21,7 @@ from machine import environment
 
 import matcalc
 from matcalc import derivative_operator
-from matcalc.bench import in_turn
+from matcalc.bench import in_turn, keep_memory
 
 Way = tuple[Callable[..., Any], int]  # a function of X and V, and how its largest array grows: n to that power
 LONGEST, ENTRIES = 1.0, 2**26
@@ -117,6 +117,7 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", type=Path)
     parser.add_argument("--plot", metavar="FILE", type=Path)
     asked = parser.parse_args()
+    keep_memory()
     results: list[dict[str, Any]] = []
     for function, ways in FUNCTIONS.items():
         print(function)

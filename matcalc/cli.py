@@ -326,6 +326,7 @@ def bench(
     from matcalc import bench as timing  # with JAX programs of its own, which the other commands need not wait for
 
     started = time.perf_counter()
+    timing.keep_memory()
     dtypes = one_of("--dtype", dtype.split(","), ("float32", "float64"))
     peers = [
         name for name in one_of("--against", against.split(","), ("autodiff", *timing.PEERS)) if name != "autodiff"

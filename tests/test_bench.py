@@ -50,6 +50,40 @@ def test_contenders_run_in_turn_each_round_in_another_order():
     assert {name: len(taken) for name, taken in samples.items()} == dict.fromkeys("ABC", 6)
 
 
+class Clock:
+    """Time as the benchmark sees it, in a process with a thread that spins until some moment."""
+
+    def __init__(self):
+        self.now = self.used = self.spins_until = 0.0
+
+    def sleep(self, seconds):
+        self.used += max(0.0, min(seconds, self.spins_until - self.now))
+        self.now += seconds
+
+    def perf_counter(self):
+        return self.now
+
+    def process_time(self):
+        return self.used
+
+
+@pytest.mark.parametrize("settling", [True, False])
+def test_a_contender_begins_when_the_threads_of_the_last_are_still(monkeypatch, settling):
+    clock, found = Clock(), []
+    monkeypatch.setattr(_measure, "time", clock)
+
+    def spins():
+        clock.sleep(0.01)
+        clock.spins_until = clock.now + 0.11
+
+    def looks():
+        found.append(clock.now < clock.spins_until)
+        clock.sleep(0.01)
+
+    in_turn({"spins": spins, "looks": looks}, seconds=60, pairs=9, settling=settling)
+    assert any(found[-9:]) is not settling
+
+
 def test_short_calls_are_taken_many_at_a_time():
     count = 0
 

@@ -7,6 +7,7 @@ from matcalc.bench._cells import Quantity as Quantity
 from matcalc.bench._cells import cells as cells
 from matcalc.bench._measure import geometric_mean as geometric_mean
 from matcalc.bench._measure import in_turn as in_turn
+from matcalc.bench._measure import keep_memory as keep_memory
 from matcalc.bench._measure import ratio as ratio
 from matcalc.bench._peers import PEERS as PEERS
 from matcalc.bench._run import AUTODIFF as AUTODIFF

@@ -116,10 +116,11 @@ def measure(cell: Cell, *, seconds: float, against: Sequence[str] = (), with_lim
             peers = {name: peer(name, cell.identity, cell.values, cell.batch) for name in against}
             thunks |= {name: thunk for name, thunk in peers.items() if thunk is not None}
         work, is_same = programs[OURS].work, programs[OURS].text == programs[AUTODIFF].text != ""
-        samples = in_turn(thunks, seconds=seconds, against=None if is_same else AUTODIFF)
+        has_peers = len(thunks) > len(programs)
+        samples = in_turn(thunks, seconds=seconds, against=None if is_same else AUTODIFF, settling=has_peers)
         over_limit = None
         if with_limit and is_of_products(work):  # apart, as a large product leaves nothing in the caches
-            beside = in_turn({OURS: thunks[OURS], **references(cell)}, seconds=seconds)
+            beside = in_turn({OURS: thunks[OURS], **references(cell)}, seconds=seconds, settling=has_peers)
             over_limit, *_ = ratio(limit(work, beside["product"], beside["copy"]).tolist(), beside[OURS])
     return [
         Measured(
