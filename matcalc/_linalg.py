@@ -105,10 +105,12 @@ def det(X: Array) -> Array:
 
 def _det_by_lu(X: Array) -> Array:
     # Of the parts that the adjugate is computed from, so that both together cost one of them.
-    if len(X) <= 4:
-        return jnp.linalg.det(X.T)
-    LU, swaps, _ = jax.lax.linalg.lu(X.T)
-    return _sign(swaps, X.dtype) * jnp.prod(jnp.diag(LU))
+    return jnp.linalg.det(X.T) if len(X) <= 4 else _det_of(factor(X))
+
+
+def _det_of(factors: tuple[Array, Array]) -> Array:
+    LU, swaps = factors
+    return _sign(swaps, LU.dtype) * jnp.prod(jnp.diag(LU))
 
 
 def logabsdet(X: Array) -> Array:
@@ -234,8 +236,7 @@ def _adj_by_cofactors(X: Array) -> Array:
 
 @jax.custom_jvp
 def _det_times_inverse(X: Array, factors: tuple[Array, Array]) -> Array:
-    LU, swaps = factors
-    return _sign(swaps, X.dtype) * jnp.prod(jnp.diag(LU)) * inverse(X, factors)
+    return _det_of(factors) * inverse(X, factors)
 
 
 @_det_times_inverse.defjvp

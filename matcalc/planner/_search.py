@@ -23,10 +23,11 @@ T = TypeVar("T")
 
 FACTORS = 8  # of one product, beyond which its orders are too many
 NODES = 500  # that a search may look at
-SUMS = 500  # that it may write down
+WRITTEN = 1000  # orders of factors in sums that it may write down
 STEPS = 5000  # that it may take to better the best plan found
 REORDERED = 24  # ways to write a product in which an array stands several times
 TRAFFIC = 8  # operations of a product in the time in which an entry is read or written
+PENCE = 2**64  # to a unit of cost, for what decides only between equal costs
 SOLVING = 3  # operations of a product in the time of one of a solution, which is no product of large blocks
 
 
@@ -101,9 +102,10 @@ class Space:
         self.nodes: list[tuple[Any, ...]] = []
         self.shapes: list[tuple[int, ...]] = []
         self.arrays: list[Counter[Node]] = []  # that stand in each node, with how often they do
+        self.computed: set[Node] = set()  # those of them that are not there from the start; the later, the higher
         self._numbers: dict[tuple[Any, ...], Node] = {}
         self._options: dict[Node, tuple[Option, ...]] = {}
-        self._sums = 0
+        self._written = 0
 
     # --- Nodes
 
@@ -139,11 +141,12 @@ class Space:
         """The sum of terms whose axes correspond by place, whatever the order of the axes."""
         if len(terms) == 1 and terms[0].sign == 1:
             return self.product(terms[0].factors, terms[0].axes)
-        self._sums += 1
-        if self._sums > SUMS:
+        orders = [list(_orders(term.factors)) for term in terms]
+        turned = list(itertools.permutations(range(len(terms[0].axes))))
+        self._written += len(turned) * sum(map(len, orders))
+        if self._written > WRITTEN:
             raise TooLarge
-        orders = itertools.permutations(range(len(terms[0].axes)))
-        written, order = min((tuple(sorted(_placed(term, order) for term in terms)), order) for order in orders)
+        written, order = min((tuple(sorted(map(_placed, terms, orders, itertools.repeat(t)))), t) for t in turned)
         axes = tuple(terms[0].axes[axis] for axis in order)
         sizes = self.sizes(terms[0].factors)
         inside = (node for _, factors in written for node, _ in factors)
@@ -205,16 +208,26 @@ class Space:
             yield from self._contractions(factors, opened, sizes, entries)
             return
         scalars = [f for piece in pieces for f in piece if not any(label in opened for _, l in piece for label in l)]
-        others = [f for f in factors if f not in scalars]
+        others = [piece for piece in pieces if piece[0] not in scalars]
         if scalars and others:
-            scalar = self.product(scalars, ())
-            yield self._option("multiply", (scalar, self.product(others, opened)), entries, entries, opened)
-            # A scalar can go to the smallest factor instead of the result.
-            k = min(range(len(others)), key=lambda k: math.prod(self.shapes[others[k][0]]))
-            array, labels = others[k]
+            unscaled = [f for piece in others for f in piece]
+            yield self._option(
+                "multiply", (self.product(scalars, ()), self.product(unscaled, opened)), entries, entries, opened
+            )
+            if len(others) > 1:
+                # With a part of an outer product, best one that is given: then it is scaled as the result is written.
+                for piece in sorted(others, key=len):
+                    rest = [f for other in others if other is not piece for f in other]
+                    parts = (self._open([*scalars, *piece], rest, opened), self._open(rest, piece, opened))
+                    yield self._option("multiply", parts, entries, entries, opened)
+                return
+            # With the smallest factor instead of the result.
+            k = min(range(len(unscaled)), key=lambda k: math.prod(self.shapes[unscaled[k][0]]))
+            array, labels = unscaled[k]
             if math.prod(self.shapes[array]) < entries and len(set(labels)) == len(labels):
+                scalar = self.product(scalars, ())
                 scaled = self._node(("scaled", scalar.node, array), self.shapes[array], (scalar.node, array))
-                rest = [*others[:k], (scaled, labels), *others[k + 1 :]]
+                rest = [*unscaled[:k], (scaled, labels), *unscaled[k + 1 :]]
                 yield Option("same", (self.product(rest, opened),), 0, 0, opened)
             return
         for k in range(len(pieces)):  # an outer product of one piece with all others
@@ -300,10 +313,10 @@ def _renamed(
     return renamed, tuple(new for new, _ in pairs), tuple(old for _, old in pairs)
 
 
-def _placed(term: Term, order: Sequence[int]) -> tuple[int, tuple[Factor, ...]]:
-    """A term with its axes renamed by their place in this order, and other labels as they come."""
-    names = {term.axes[axis]: place for place, axis in enumerate(order)}
-    return term.sign, min(_renamed(factors, names, ())[0] for factors in _orders(term.factors))
+def _placed(term: Term, orders: Iterable[Sequence[Factor]], turned: Sequence[int]) -> tuple[int, tuple[Factor, ...]]:
+    """A term in the least of these orders of its factors, with its axes turned and renamed by their place."""
+    names = {term.axes[axis]: place for place, axis in enumerate(turned)}
+    return term.sign, min(_renamed(order, names, ())[0] for order in orders)
 
 
 def connected(items: Iterable[T], marks: Callable[[T], Iterable[Hashable]]) -> list[list[T]]:
@@ -356,39 +369,51 @@ def _count(labels: Iterable[Label], sizes: Mapping[Label, int]) -> int:
 
 
 def cheapest(space: Space, goals: Sequence[Node]) -> Plan:
-    """The plan of least cost. TooLarge if that would take too long."""
+    """The plan of least cost; of several, one that keeps little meanwhile. TooLarge if that would take too long."""
     supply = sum((space.arrays[goal] for goal in goals), Counter[Node]())
     bounds: dict[Node, int] = {}
     twice = functools.cache(lambda node: all(2 * count <= supply[a] for a, count in space.arrays[node].items()))
 
+    @functools.cache
+    def kept(node: Node) -> int:
+        """The entries of a node, as often as arrays are computed later than all that it is made of.
+
+        A (X Y) keeps less than (A X) Y where much is done to get Y.
+        """
+        newest = max(space.computed & {*space.arrays[node]}, default=-1)
+        return math.prod(space.shapes[node]) * sum(array > newest for array in space.computed & {*supply})
+
+    def price(node: Node, option: Option) -> int:
+        return PENCE * option.cost + kept(node)
+
     def bound(node: Node) -> int:
-        """What computing this node costs at least, without what the arrays would do for at two places."""
+        """The price of this node at least, without what the arrays would do for at two places."""
         if node not in bounds:
-            bounds[node] = min(map(at_least, space.options(node)), default=0)
+            bounds[node] = min((at_least(node, option) for option in space.options(node)), default=0)
         return bounds[node]
 
-    def at_least(option: Option) -> int:
-        return option.cost + sum(bound(node) for node in {p.node for p in option.parts} if not twice(node))
+    def at_least(node: Node, option: Option) -> int:
+        return price(node, option) + sum(bound(part) for part in {p.node for p in option.parts} if not twice(part))
 
     best: tuple[float, dict[Node, Option]] = (math.inf, {})
     steps = 0
 
-    def search(todo: frozenset[Node], chosen: dict[Node, Option], cost: int) -> None:
+    def search(todo: frozenset[Node], chosen: dict[Node, Option], paid: int) -> None:
         nonlocal best, steps
         steps += 1
-        if cost + sum(map(bound, todo)) >= best[0] or (steps > STEPS and best[1]):
+        if paid + sum(map(bound, todo)) >= best[0] or (steps > STEPS and best[1]):
             return
         if not todo:
-            best = (cost, chosen)
+            best = (paid, chosen)
             return
         node = max(todo, key=lambda node: (space.arrays[node].total(), node))
         rest = todo - {node}
         options = space.options(node)
         if not options:
-            search(rest, chosen, cost)
-        for option in sorted(options, key=at_least):
+            search(rest, chosen, paid)
+        for option in sorted(options, key=functools.partial(at_least, node)):
             new = {part.node for part in option.parts} - chosen.keys()
-            search(rest | new, chosen | {node: option}, cost + option.cost)
+            search(rest | new, chosen | {node: option}, paid + price(node, option))
 
     search(frozenset(goals), {}, 0)
     return Plan(tuple(goals), best[1])

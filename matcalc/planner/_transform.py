@@ -171,8 +171,10 @@ class Program:
         return getattr(self, f"_{name}")(eqn, *eqn.invars)
 
     def _array(self, atom: Any, kind: str = "array") -> Node:
-        self.atoms[id(atom)] = atom
-        return self.space.array(id(atom), tuple(atom.aval.shape), kind)
+        self.atoms[id(atom)], shape = atom, tuple(_aval(atom).shape)
+        if isinstance(atom, Var) and atom in self.made_by:
+            self.space.computed.add(self.space.array(id(atom), shape))
+        return self.space.array(id(atom), shape, kind)
 
     def _whole(self, atom: Any) -> Form:
         """A value as one factor."""
