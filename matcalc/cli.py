@@ -152,10 +152,10 @@ def verify(
         results, stopped = _run(entries, settings, arrays, show_progress=console.is_terminal)
         seconds = time.perf_counter() - started
         counts = Counter(r.verdict for r in results)
-        environment = _environment(settings)
+        known = environment(settings)
         for chapter, members in by_chapter(results, lambda r: r.chapter):
             console.print(_protocol(chapter, members, settings))
-        for line in _summary(results, settings, environment, seconds):
+        for line in _summary(results, settings, known, seconds):
             console.print(line)
         certificates = [c for e in entries for c in certify_entry(e, seed)] if certify and not stopped else []
         for line in _certified(certificates):
@@ -165,7 +165,7 @@ def verify(
         write(
             {
                 "schema": 1,
-                "environment": environment,
+                "environment": known,
                 "results": [_as_json(r) for r in results],
                 "certificates": [_as_json(c) for c in certificates],
                 "summary": {v: counts[v] for v in VERDICTS} | {"seconds": round(seconds, 3), "interrupted": stopped},
@@ -369,21 +369,17 @@ def bench(
                     console.print(Text(line) + _timed(measured), soft_wrap=True)
         except KeyboardInterrupt:
             stopped = True
-        environment = _environment(Settings(precision="default")) | {
-            "processor": processor(),
-            "cores": os.cpu_count(),
-        }
+        known = environment(Settings(precision="default"))
         for line in timing.summary(results):
             console.print(line, soft_wrap=True)
         took = time.perf_counter() - started
         console.print(
-            f"on {environment['platform']} ({environment['device_kind']}), {environment['processor']}, "
-            f"{environment['cores']} cores, jax {environment['jax']}, in {took:.1f} s"
-            + (", interrupted." if stopped else "."),
+            f"on {known['platform']} ({known['device_kind']}), {known['processor']}, "
+            f"{known['cores']} cores, jax {known['jax']}, in {took:.1f} s" + (", interrupted." if stopped else "."),
             soft_wrap=True,
         )
         summary = {"seconds": round(took, 3), "interrupted": stopped, "left_out": left_out}
-        write({"schema": 1, "environment": environment, "results": list(map(_as_json, results)), "summary": summary})
+        write({"schema": 1, "environment": known, "results": list(map(_as_json, results)), "summary": summary})
         if results:
             draw(lambda: timing.plot(results))
         elif not stopped:
@@ -400,7 +396,7 @@ def devices(json_file: Json = None) -> None:
         with contextlib.suppress(RuntimeError):
             found += [{"platform": name, "id": d.id, "device_kind": d.device_kind} for d in jax.devices(name)]
     with output(json_file) as write:
-        write({"schema": 1, "environment": _environment(Settings()), "devices": found})
+        write({"schema": 1, "environment": environment(Settings()), "devices": found})
     if json_file == "-":
         return
     table = _table("devices", "platform", "id", "kind")
@@ -699,7 +695,8 @@ def _as_json(r: Any) -> dict[str, Any]:
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in asdict(r).items()}
 
 
-def _environment(settings: Settings) -> dict[str, Any]:
+def environment(settings: Settings) -> dict[str, Any]:
+    """The device, the machine, the time and the versions, as they stand in result files."""
     found = jax.devices(settings.platform)
     return {
         "matcalc": matcalc.__version__,
@@ -709,12 +706,14 @@ def _environment(settings: Settings) -> dict[str, Any]:
         "platform": found[0].platform,
         "device_kind": found[0].device_kind,
         "device_count": len(found),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
         "matmul_precision": settings.precision,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 
 
-def processor() -> str:
+def _processor() -> str:
     """The model of the processor, where the system tells it."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []

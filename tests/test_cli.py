@@ -32,6 +32,7 @@ ENVIRONMENT = {
     "matmul_precision",
     "date",
 }
+ENVIRONMENT |= {"processor", "cores"}
 LISTED = {"name", "formula", "derivative", "kind", "wrt", "shapes", "where", "source", "covers", "also"}
 LISTED |= {"derivative_also"}
 RESULT = {
@@ -328,7 +329,7 @@ def test_an_old_result_survives_a_run_that_fails(error, tmp_path, monkeypatch):
     def fail(*args):
         raise error
 
-    monkeypatch.setattr(cli, "_environment", fail)
+    monkeypatch.setattr(cli, "environment", fail)
     old, new = tmp_path / "old.json", tmp_path / "new.json"
     old.write_text("old")
     for file in (old, new):
