@@ -27,6 +27,8 @@ class Values:
         self._known: dict[Node, Any] = {}
         self._solved: Array | None = None
         self._thin = thin_sums(space, plan)
+        products = (option for option in plan.chosen.values() if option.name == "multiply")
+        self._multiplied = {part.node for product in products for part in product.parts}
 
     def of(self, part: Part, axes: Labels) -> Array:
         """The value of a part, with its axes in the given order."""
@@ -57,6 +59,9 @@ class Values:
             X, _ = self._labelled(option.parts[0])
             return (X, factor(X)), (0, 1)
         array, labels = self._operation(option, tuple(option.labels[place] for place in wanted))
+        if option.name == "invert" and node in self._multiplied:
+            # X⁻¹ is the result of LAPACK turned. XLA would multiply by the turned one; as it lies in memory is faster.
+            array = lax.optimization_barrier(array)
         return array, tuple(option.labels.index(label) for label in labels)
 
     def _operation(self, option: Option, wanted: Labels) -> Labelled:
