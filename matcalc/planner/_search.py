@@ -27,7 +27,7 @@ WRITTEN = 1000  # orders of factors in sums that it may write down
 STEPS = 5000  # that it may take to better the best plan found
 REORDERED = 24  # ways to write a product in which an array stands several times
 TRAFFIC = 8  # operations of a product in the time in which an entry is read or written
-PENCE = 2**64  # to a unit of cost, for what decides only between equal costs
+UNIT = 2**64  # of cost; what is less decides only between equal costs
 SOLVING = 3  # operations of a product in the time of one of a solution, which is no product of large blocks
 
 
@@ -384,7 +384,7 @@ def cheapest(space: Space, goals: Sequence[Node]) -> Plan:
         return math.prod(space.shapes[node]) * sum(array > newest for array in space.computed & {*supply})
 
     def price(node: Node, option: Option) -> int:
-        return PENCE * option.cost + kept(node)
+        return UNIT * option.cost + kept(node)
 
     def bound(node: Node) -> int:
         """The price of this node at least, without what the arrays would do for at two places."""
