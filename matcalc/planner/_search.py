@@ -209,30 +209,24 @@ class Space:
             return
         scalars = [f for piece in pieces for f in piece if not any(label in opened for _, l in piece for label in l)]
         others = [piece for piece in pieces if piece[0] not in scalars]
+        scaling: list[Factor] = []
         if scalars and others:
-            unscaled = [f for piece in others for f in piece]
-            yield self._option(
-                "multiply", (self.product(scalars, ()), self.product(unscaled, opened)), entries, entries, opened
-            )
-            if len(others) > 1:
-                # With a part of an outer product, best one that is given: then it is scaled as the result is written.
-                for piece in sorted(others, key=len):
-                    rest = [f for other in others if other is not piece for f in other]
-                    parts = (self._open([*scalars, *piece], rest, opened), self._open(rest, piece, opened))
-                    yield self._option("multiply", parts, entries, entries, opened)
+            scalar, unscaled = self.product(scalars, ()), [f for piece in others for f in piece]
+            yield self._option("multiply", (scalar, self.product(unscaled, opened)), entries, entries, opened)
+            if len(others) == 1:
+                # A scalar can go to the smallest factor instead of the result.
+                k = min(range(len(unscaled)), key=lambda k: math.prod(self.shapes[unscaled[k][0]]))
+                array, labels = unscaled[k]
+                if math.prod(self.shapes[array]) < entries and len(set(labels)) == len(labels):
+                    scaled = self._node(("scaled", scalar.node, array), self.shapes[array], (scalar.node, array))
+                    rest = [*unscaled[:k], (scaled, labels), *unscaled[k + 1 :]]
+                    yield Option("same", (self.product(rest, opened),), 0, 0, opened)
                 return
-            # With the smallest factor instead of the result.
-            k = min(range(len(unscaled)), key=lambda k: math.prod(self.shapes[unscaled[k][0]]))
-            array, labels = unscaled[k]
-            if math.prod(self.shapes[array]) < entries and len(set(labels)) == len(labels):
-                scalar = self.product(scalars, ())
-                scaled = self._node(("scaled", scalar.node, array), self.shapes[array], (scalar.node, array))
-                rest = [*unscaled[:k], (scaled, labels), *unscaled[k + 1 :]]
-                yield Option("same", (self.product(rest, opened),), 0, 0, opened)
-            return
+            # Or to a piece, best one that is given: then it is scaled as the result is written.
+            pieces, scaling = sorted(others, key=len), scalars
         for k in range(len(pieces)):  # an outer product of one piece with all others
             rest = [f for j, piece in enumerate(pieces) if j != k for f in piece]
-            parts = (self._open(pieces[k], rest, opened), self._open(rest, pieces[k], opened))
+            parts = (self._open([*scaling, *pieces[k]], rest, opened), self._open(rest, pieces[k], opened))
             yield self._option("multiply", parts, entries, entries, opened)
 
     def _contractions(
