@@ -309,7 +309,7 @@ def bench(
     names: Names = None,
     quick: Annotated[bool, typer.Option("--quick", help="All identities at size 64 in float32: two minutes.")] = False,
     against: Annotated[str, typer.Option(help="Of autodiff, torch, autograd, numpy.")] = "autodiff",
-    quantity: Annotated[str, typer.Option(help="Of derivative, both (with the value), value.")] = "derivative",
+    quantity: Annotated[str, typer.Option(help="Of derivative, both (with the value), value, hessian.")] = "derivative",
     regime: Annotated[str, typer.Option(help="Beginnings of the names of regimes, such as square,tall.")] = "",
     sizes: Annotated[str | None, typer.Option(help="Of axes, such as l=512,m=8, instead of a regime.")] = None,
     dtype: Annotated[str, typer.Option(help="float32, float64, or both with a comma.")] = "float32,float64",

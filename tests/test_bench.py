@@ -147,7 +147,7 @@ def test_every_regime_has_some_in_both_dtypes(regime):
 @pytest.mark.parametrize(
     "name", ["tr_axbxtc", "det_x", "hess_quad_xax", "direction_x_minus_a", "product_rule", "tr_xk"]
 )
-@pytest.mark.parametrize("quantity", ["derivative", "both", "value"])
+@pytest.mark.parametrize("quantity", ["derivative", "both", "value", "hessian"])
 def test_contenders_compute_the_same(name, quantity):
     regimes = ("square 8", "10000 of 4") if quantity == "derivative" else ("square 8",)
     for cell in cells(matcalc.CATALOGUE[name], ["float64"], regimes, quantity):
@@ -156,6 +156,16 @@ def test_contenders_compute_the_same(name, quantity):
         for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
             assert a.shape == b.shape
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9 * float(np.abs(b).max()))
+
+
+def test_hessians_are_those_of_scalars_that_do_not_vanish():
+    found = {
+        name: {cell.regime for cell in cells(matcalc.CATALOGUE[name], ["float32"], quantity="hessian")}
+        for name in ("tr_xk", "quad_xax", "tr_ax", "ax", "inner_rule", "hess_quad_xax")
+    }
+    assert found.pop("tr_xk") == {"square 8", "square 64", "10000 of 4"}  # at 256 it has 4,294,967,296 entries
+    assert found.pop("quad_xax") == {"square 8", "square 64", "square 256", "square 1024", "10000 of 4"}
+    assert not any(found.values())
 
 
 def test_determinants_are_scaled_so_that_none_overflows():
@@ -271,7 +281,7 @@ def test_sizes_of_ones_own():
         (["gram"], "a definition has no derivative to time"),
         (["tr_x", "--regime", "round"], "--regime takes scalar, square 8"),
         (["tr_x", "--against", "fortran"], "--against takes autodiff, torch, autograd, numpy"),
-        (["tr_x", "--quantity", "speed"], "--quantity takes derivative, both, value"),
+        (["tr_x", "--quantity", "speed"], "--quantity takes derivative, both, value, hessian"),
         (["tr_x", "--plot", "picture.txt"], "--plot takes a file named .png, .svg or .pdf"),
         (["tr_x", "--seconds", "0"], "0.01"),
     ],

@@ -65,6 +65,28 @@ def test_a_kronecker_product_is_multiplied_only_where_it_is_written_down():
     assert "dot_general" not in str(jax.make_jaxpr(H.dense)())
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda X: jax.lax.optimization_barrier(A @ X) @ A,
+        lambda X: jnp.matmul(A, X, precision="highest") + X @ A,
+        jax.jit(lambda X: A @ X @ A),
+    ],
+    ids=["barrier", "precision", "jit"],
+)
+def test_what_keeps_products_apart_does_not_matter_to_entries(f):
+    D = derivative_operator(f, X)
+    assert "dot_general" not in str(jax.make_jaxpr(D.dense)())
+    np.testing.assert_allclose(D.dense(), jax.jacfwd(f)(X), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("value", [2.0, np.ones(3)])
+def test_a_constant_has_the_derivative_zero(value):
+    D = derivative_operator(lambda x: jnp.asarray(value), X)
+    assert not np.any(D.dense())
+    assert D.dense().shape == np.shape(value) + X.shape
+
+
 def largest_product(D, v):
     """The entries of the largest array that a product with an operator makes, beside what it keeps of the point."""
     return max(np.prod(eqn.outvars[0].aval.shape, initial=1) for eqn in jax.make_jaxpr(lambda v: D @ v)(v).jaxpr.eqns)
@@ -98,7 +120,8 @@ def test_every_identity_has_one(entry):
 
 
 @pytest.mark.parametrize(
-    "name", ["logabsdet_x", "quad_xax", "lsq_xa_minus_b", "fro_xat_minus_b", "tr_kron_xx", "det_x"]
+    "name",
+    ["logabsdet_x", "quad_xax", "lsq_xa_minus_b", "fro_xat_minus_b", "tr_kron_xx", "det_x", "tr_axbxtc", "tr_axinvb"],
 )
 def test_hessians(name):
     identity = matcalc.CATALOGUE[name]

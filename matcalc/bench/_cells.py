@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from matcalc._autodiff import autodiff
-from matcalc._identity import Identity
+from matcalc._identity import Identity, Rule
 from matcalc.planner import reassociate
 
-Quantity = Literal["derivative", "both", "value"]
+Quantity = Literal["derivative", "both", "value", "hessian"]
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 
 SQUARES = (8, 64, 256, 1024)
@@ -22,6 +22,7 @@ SHAPES = {"tall": (2048, 8, 64), "wide": (8, 2048, 64), "thin": (64, 2048, 8), "
 OTHERWISE = 64  # sizes beyond the third
 BATCH, BATCHED = 10_000, 4
 ENTRIES = 2**24  # of the largest array
+HESSIANS = ("scalar by vector", "scalar by matrix")  # kinds of which there are any
 REGIMES = ("scalar", *(f"square {n}" for n in SQUARES), *SHAPES, f"{BATCH} of {BATCHED}")
 GIVEN = "given"  # a regime of sizes that were asked for
 DRAWN = 100  # points of a batch, which stand in it again and again
@@ -56,6 +57,7 @@ class Cell:
             "derivative": self.identity.derivative_of,
             "both": self.identity.both_of,
             "value": reassociate(self.identity.value_of),
+            "hessian": lambda values: self.identity.derivative_operator(order=2, **values).dense(),
         }
         return self._of_arrays(of[self.quantity])
 
@@ -63,16 +65,20 @@ class Cell:
         """The same by JAX of the plain function."""
         identity = self.identity
 
-        def both(values: dict[str, Any]) -> Any:
-            def f(x: Any) -> Any:
-                return identity.value_of(identity.moved(values, x))
+        def along(values: dict[str, Any]) -> tuple[Callable[[Any], Any], Any]:
+            return lambda x: identity.value_of(identity.moved(values, x)), identity.origin(values)
 
-            x = identity.origin(values)
+        def both(values: dict[str, Any]) -> Any:
+            f, x = along(values)
             if identity.order == 1 and jax.eval_shape(f, x).shape == ():
                 return jax.value_and_grad(f)(x)
             return f(x), autodiff(f, identity.order)(x)
 
-        of = {"derivative": identity.autodiff_of, "both": both, "value": identity.value_of}
+        def hessian(values: dict[str, Any]) -> Any:
+            f, x = along(values)
+            return autodiff(f, 2)(x)
+
+        of = {"derivative": identity.autodiff_of, "both": both, "value": identity.value_of, "hessian": hessian}
         return self._of_arrays(of[self.quantity])
 
     def _of_arrays(self, of: Callable[[dict[str, Any]], Any]) -> Callable[..., Any]:
@@ -116,9 +122,12 @@ def cells(
 ) -> Iterator[Cell]:
     """The cells of an identity: every kind, regime and dtype that its shapes and conditions allow.
 
-    With `sizes`, such as those of `Identity.sample`, the only regime is "given".
+    With `sizes`, such as those of `Identity.sample`, the only regime is "given". A Hessian is that of a scalar by an
+    array; a rule has none, as it knows first derivatives only.
     """
     for kind in identity.covers:
+        if quantity == "hessian" and (isinstance(identity, Rule) or kind not in HESSIANS or identity.order != 1):
+            continue
         names = identity.signature.names(kind)
         if sizes is None:
             found = [each for each in _regimes(names) if each[0] in regimes]
@@ -149,7 +158,8 @@ def _is_possible(cell: Cell) -> bool:
     """Whether its arrays are small enough, the formula fits its shapes, and the domain has points of these.
 
     That is asked of small sizes in the same order of size, for a search in vain is long among large matrices. Where a
-    function vanishes identically, as |A X B| does where X is thinner than A is high, there is nothing to compute.
+    function vanishes identically, as |A X B| does where X is thinner than A is high, or its Hessian, there is nothing
+    to compute.
     """
     shapes = cell.identity.signature.shapes(cell.kind, dict(cell.sizes))
     ranks = sorted(set(dict(cell.sizes).values()))
@@ -160,9 +170,14 @@ def _is_possible(cell: Cell) -> bool:
         return False
     with jax.enable_x64(True):
         results = cell.identity.value_and_derivative(*values)
+        if cell.quantity == "hessian":
+            results = [cell.identity.derivative_operator(*values, order=2).dense()]
     if all(np.abs(result).max() < 1e-9 for result in results):
         return False
     arrays = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
     integers = {p.name: 1 if p.indexes is None else 0 for p in cell.identity.signature.integers}
     results = jax.eval_shape(lambda arrays: cell.identity.body(**arrays | integers), arrays)
-    return max(math.prod(a.shape) for a in (*arrays.values(), *results)) * (cell.batch or 1) <= ENTRIES
+    largest = max(math.prod(a.shape) for a in (*arrays.values(), *results))
+    if cell.quantity == "hessian":
+        largest = max(largest, math.prod(shapes[cell.identity.wrt]) ** 2)
+    return largest * (cell.batch or 1) <= ENTRIES

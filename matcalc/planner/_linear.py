@@ -1,16 +1,17 @@
 """The entries of a linear map that is a sum of products, from its factors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
-from jax.extend.core import Var
+from jax import Array, lax
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 
 from matcalc.planner._evaluate import Values
 from matcalc.planner._search import Factor, Label, Node, Term, TooLarge, cheapest
-from matcalc.planner._transform import Program
+from matcalc.planner._transform import Program, bind
+from matcalc.planner._work import known
 
 
 def jacobian_of_linear(apply: Callable[[Any], Any], variable: jax.ShapeDtypeStruct) -> Array:
@@ -19,9 +20,12 @@ def jacobian_of_linear(apply: Callable[[Any], Any], variable: jax.ShapeDtypeStru
     P V Q is a product with V in it; without V, and with the labels of V open, it is the derivative P ⊗ Qᵀ. A map of
     another form is applied to a basis.
     """
-    closed = jax.make_jaxpr(apply)(variable)
+    written = jax.make_jaxpr(apply)(variable)
+    # Products of different precisions do not join; at the highest all do.
+    changes = {"precision": (lax.Precision.HIGHEST,) * 2} if len(_precisions(written.jaxpr)) > 1 else {}
+    closed = jax.make_jaxpr(lambda V: _joined(written, [V], changes))(variable)
     program, (V,), (value,) = Program(closed.jaxpr), closed.jaxpr.invars, closed.jaxpr.outvars
-    form = program.forms.get(value) if value in program.made_by else None
+    form = program.forms.get(value) if isinstance(value, Var) else None
     constants = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
 
     def read(name: Any) -> Any:
@@ -38,6 +42,36 @@ def jacobian_of_linear(apply: Callable[[Any], Any], variable: jax.ShapeDtypeStru
         return Values(program.space, plan, read, form.precision).of(part, terms[0].axes)
     except (NotAProduct, TooLarge):
         return jax.jacfwd(apply)(jnp.zeros(variable.shape, variable.dtype))
+
+
+def _joined(closed: ClosedJaxpr, arrays: Sequence[Any], changes: Mapping[str, Any]) -> list[Any]:
+    """What a program computes, without what keeps its products apart: barriers and jitted functions."""
+    env: dict[Any, Any] = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
+    env |= zip(closed.jaxpr.invars, arrays, strict=True)
+
+    def read(atom: Any) -> Any:
+        return atom.val if isinstance(atom, Literal) else env[atom]
+
+    for eqn in closed.jaxpr.eqns:
+        results = values = [read(atom) for atom in eqn.invars]
+        if _is_jitted(eqn):
+            results = _joined(eqn.params["jaxpr"], values, changes)
+        elif eqn.primitive is lax.dot_general_p:
+            results = bind(eqn.replace(params={**eqn.params, **changes}), values)
+        elif eqn.primitive is not lax.optimization_barrier_p:
+            results = bind(eqn, values)
+        env |= zip(eqn.outvars, results, strict=True)
+    return [read(atom) for atom in closed.jaxpr.outvars]
+
+
+def _precisions(jaxpr: Jaxpr) -> set[Any]:
+    """Those of all products."""
+    inner = (_precisions(eqn.params["jaxpr"].jaxpr) for eqn in jaxpr.eqns if _is_jitted(eqn))
+    return {eqn.params["precision"] for eqn in jaxpr.eqns if eqn.primitive is lax.dot_general_p}.union(*inner)
+
+
+def _is_jitted(eqn: JaxprEqn) -> bool:
+    return eqn.primitive.name == "jit" and not known(eqn)
 
 
 class NotAProduct(Exception):
