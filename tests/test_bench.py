@@ -105,6 +105,21 @@ def test_a_ratio_that_is_not_known_well_is_measured_on(monkeypatch, noise, is_en
     assert (len(samples["A"]) == 40) is is_enough
 
 
+@pytest.mark.parametrize("factor", [1 / 3, 3])
+def test_far_from_1_a_ratio_need_not_be_known_as_well_on_either_side(monkeypatch, factor):
+    rng, thunks = np.random.default_rng(0), {"A": int, "B": float}
+    monkeypatch.setattr(_measure, "_sample", lambda f, calls: rng.lognormal(0, 0.3) * (factor if f is float else 1))
+    assert len(in_turn(thunks, seconds=60, pairs=40, against="A")["A"]) == 40
+
+
+def test_slow_calls_get_their_rounds_too(monkeypatch):
+    rng, clock = np.random.default_rng(0), Clock()
+    monkeypatch.setattr(_measure, "time", clock)
+    monkeypatch.setattr(_measure, "_sample", lambda thunk, calls: clock.sleep(1) or rng.lognormal(0, 0.5))
+    rounds = len(in_turn(dict.fromkeys("AB", int), seconds=0.1, against="A")["A"])
+    assert rounds == _measure.LEAST * _measure.PATIENCE
+
+
 def test_a_ratio_is_paired_and_its_interval_holds_it():
     rng = np.random.default_rng(0)
     disturbance = rng.lognormal(0, 2, size=40)  # of the machine, the same for both contenders of a round

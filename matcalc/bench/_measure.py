@@ -22,7 +22,8 @@ SAMPLE = 0.001  # seconds that a sample takes at least, by as many calls as it n
 LONG_SAMPLE = 0.03  # the same where each begins at rest
 LEAST = 7  # rounds
 PATIENCE = 8  # times as long is measured on where a ratio is not known well enough
-PRECISION = 0.025  # to which a ratio should be known: half its interval
+PRECISION = 0.025  # to which a ratio should be known: half its interval; or, where that is more,
+OF_DISTANCE = 0.25  # to this part of its distance from 1
 STILL = 0.005  # seconds in which threads that are done use no processor
 SETTLED = 1.0  # second, at most, that is waited for them
 RESAMPLES = 2000
@@ -56,8 +57,8 @@ def in_turn(
     """Seconds a call, for each contender one number per round; each round they run in another order.
 
     There are at most `pairs` rounds, and fewer where they would take longer than `seconds`, but never less than
-    `LEAST`. With the name of a contender as `against`, it goes on until the ratios to that one are known to
-    ±`PRECISION`, up to `PATIENCE` times as long: how wide the interval is decides, not where it lies, and that is asked
+    `LEAST`. With the name of a contender as `against`, it goes on until the ratios to that one are known well enough,
+    up to `PATIENCE` times as long: to ±`PRECISION`, or less well far from 1, on either side alike; and that is asked
     only whenever the rounds have doubled, so that luck does not end it. A call ends when its result is there.
 
     With `settling`, as is fair among libraries with threads of their own, each begins when those of the last are still,
@@ -82,7 +83,7 @@ def in_turn(
     try:
         start = time.perf_counter()
         measure(pairs, start + seconds)
-        end = start + PATIENCE * seconds
+        end = start + PATIENCE * max(seconds, time.perf_counter() - start)
         while against and time.perf_counter() < end and not _are_known(samples, against):
             measure(2 * len(samples[against]), end)
     finally:
@@ -106,9 +107,11 @@ def settle() -> None:
 
 
 def _are_known(samples: Mapping[str, Sequence[float]], against: str) -> bool:
-    """Whether the ratio of every contender to this one is known to `PRECISION`."""
+    """Whether the ratio of every contender to this one is known well enough."""
     ratios = (ratio(taken, samples[against]) for taken in samples.values())
-    return all(high - low <= 2 * PRECISION * middle for middle, low, high in ratios)
+    return all(
+        high - low <= 2 * middle * max(PRECISION, OF_DISTANCE * abs(math.log(middle))) for middle, low, high in ratios
+    )
 
 
 def _first(contenders: Mapping[str, Thunk]) -> dict[str, float]:
