@@ -138,6 +138,8 @@ class Values:
         (a, left), (b, right) = one, other
         if not summed:
             labels = left + tuple(label for label in right if label not in left)
+            if {*wanted} == {*labels}:
+                labels = wanted  # turned as it is made, not afterwards
             return _spread(a, left, labels) * _spread(b, right, labels), labels
         if len(summed) == len(left) == len(right) > 1:
             return jnp.sum(a * lax.transpose(b, [right.index(label) for label in left])), ()
