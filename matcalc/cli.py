@@ -308,7 +308,7 @@ def _found(match: Match) -> dict[str, str]:
 def bench(
     names: Names = None,
     quick: Annotated[bool, typer.Option("--quick", help="All identities at size 64 in float32: two minutes.")] = False,
-    against: Annotated[str, typer.Option(help="Of autodiff, torch, autograd, numpy.")] = "autodiff",
+    against: Annotated[str, typer.Option(help="Of autodiff, torch, autograd, tensorgrad, numpy.")] = "autodiff",
     quantity: Annotated[str, typer.Option(help="Of derivative, both (with the value), value, hessian.")] = "derivative",
     regime: Annotated[str, typer.Option(help="Beginnings of the names of regimes, such as square,tall.")] = "",
     sizes: Annotated[str | None, typer.Option(help="Of axes, such as l=512,m=8, instead of a regime.")] = None,

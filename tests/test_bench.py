@@ -18,6 +18,7 @@ from matcalc.bench import (
     REGIMES,
     Measured,
     _measure,
+    _run,
     cells,
     geometric_mean,
     in_turn,
@@ -28,6 +29,7 @@ from matcalc.bench import (
     verdict,
 )
 from matcalc.bench._limit import is_of_products
+from matcalc.bench._peers import peer
 from matcalc.bench._run import compiled
 from matcalc.cli import app
 
@@ -201,6 +203,24 @@ def test_a_cell_has_times_ratios_and_what_xla_says():
     assert ours.over_limit > 0
 
 
+@pytest.mark.parametrize("factor", [1.0, -1.0])
+def test_a_peer_that_computes_something_else_is_not_timed(monkeypatch, factor):
+    (cell,) = cells(matcalc.tr_axbxtc, ["float32"], ["square 8"])
+    D = np.asarray(cell.by_jax()(*cell.arrays))
+    monkeypatch.setattr(_run, "peer", lambda *_: lambda: factor * D)
+    names = [r.contender for r in measure(cell, seconds=0.01, against=["numpy"])]
+    assert names == [OURS, AUTODIFF] + ["numpy"] * (factor == 1.0)
+
+
+def test_what_numpy_computes_are_the_same_derivatives(entry):
+    for cell in cells(entry, ["float64"], ("scalar", "square 8")) if entry.order else ():
+        thunk = peer("numpy", cell.identity, cell.values)
+        with jax.enable_x64(True):
+            expected = cell.by_jax()(*cell.arrays)
+        if thunk is not None:
+            np.testing.assert_allclose(thunk(), expected, rtol=1e-8, atol=1e-8 * float(np.abs(expected).max()))
+
+
 def test_what_xla_makes_the_same_program_of_is_known():
     def same(one, other):
         X = np.ones((4, 4), np.float32)
@@ -295,7 +315,7 @@ def test_sizes_of_ones_own():
         (["tr_y"], "there is no identity named 'tr_y'"),
         (["gram"], "a definition has no derivative to time"),
         (["tr_x", "--regime", "round"], "--regime takes scalar, square 8"),
-        (["tr_x", "--against", "fortran"], "--against takes autodiff, torch, autograd, numpy"),
+        (["tr_x", "--against", "fortran"], "--against takes autodiff, torch, autograd, tensorgrad, numpy"),
         (["tr_x", "--quantity", "speed"], "--quantity takes derivative, both, value, hessian"),
         (["tr_x", "--plot", "picture.txt"], "--plot takes a file named .png, .svg or .pdf"),
         (["tr_x", "--seconds", "0"], "0.01"),

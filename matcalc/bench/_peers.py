@@ -17,6 +17,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from matcalc._identity import Identity, Rule
+from matcalc.bench import _tensorgrad
 from matcalc.formula import Formula, evaluate, infer, parse
 from matcalc.formula.tree import Apply, Name
 
@@ -24,7 +25,7 @@ Thunk = Callable[[], Any]
 Find = Callable[[str], Any]  # a function of a framework by NumPy's name for it
 Form = Literal["", "column", "row", "number"]  # a vector as a matrix, or a number as one
 
-PEERS = ("torch", "autograd", "numpy")
+PEERS = ("torch", "autograd", "tensorgrad", "numpy")
 OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@", "power": "**"}
 INDEX: Mapping[Form, str] = {"": "", "column": "[:, None]", "row": "[None, :]", "number": "[None, None]"}
 TURNED: Mapping[Form, Form] = {"column": "row", "row": "column", "number": "number"}
@@ -57,8 +58,8 @@ def derivative(name: str, identity: Identity[Any], values: Mapping[str, Any], ba
     """As `peer`, but it raises `Unsupported` with the reason. What it returns has run once.
 
     torch: `torch.func.grad` of a scalar, else `jacfwd`; `hessian`; under `vmap` for a batch. autograd: `grad`, else
-    `jacobian`; `hessian`. numpy: the printed closed form, from left to right. Of a rule, the function of x is its
-    formula at U + ∂U·x, and the derivative is taken at x = 0.
+    `jacobian`; `hessian`. tensorgrad: the code that it generates for PyTorch. numpy: the printed closed form, from left
+    to right. Of a rule, the function of x is its formula at U + ∂U·x, and the derivative is taken at x = 0.
     """
     if batch is not None and name != "torch":
         raise Unsupported(f"{name} has no vmap")
@@ -80,6 +81,8 @@ def derivative(name: str, identity: Identity[Any], values: Mapping[str, Any], ba
         autograd: Any = importlib.import_module("autograd")
         by = autograd.hessian if identity.order == 2 else autograd.jacobian if value_shape else autograd.grad
         run = by(Program(identity, one, value_shape, _of_autograd()).function(order))
+    elif name == "tensorgrad":
+        inputs, run = [], _by_tensorgrad(identity, one, value_shape, {key: arrays[key] for key in order})
     else:
         run = Program(identity, one, shape, _of_numpy, is_closed_form=True).function(order)
     return _tried(lambda: run(*inputs), shape if batch is None else (batch, *shape))
@@ -124,6 +127,16 @@ def _of_autograd() -> Find:
     # Its own power has no derivative, that of a trace is in float64 always, and there are no functions of matrices.
     own = {"linalg.matrix_power": lambda X, k: functools.reduce(anp.matmul, [X] * k)}
     return lambda name: own.get(name) or _found(anp, name)
+
+
+def _by_tensorgrad(
+    identity: Identity[Any], values: Mapping[str, Any], shape: Sequence[int], arrays: Mapping[str, Any]
+) -> Thunk:
+    try:
+        program = Program(identity, values, shape, _tensorgrad.find)
+        return _tensorgrad.compiled(functools.partial(program.function, list(arrays)), arrays, identity.order)
+    except (_tensorgrad.Untranslated, NotImplementedError, TypeError, ValueError) as error:
+        raise Unsupported(str(error)) from None
 
 
 def _of_numpy(name: str) -> Any:
