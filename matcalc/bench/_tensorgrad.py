@@ -67,8 +67,10 @@ class Named:
         return self * (other**-1 if isinstance(other, Named) else 1 / other)
 
     def __pow__(self, exponent: float) -> "Named":
-        exact = Fraction(exponent).limit_denominator(100)
-        return Named(_functions().pow(self.tensor, int(exact) if exact.denominator == 1 else exact), *self.edges)
+        fraction = Fraction(exponent).limit_denominator(100)
+        return Named(
+            _functions().pow(self.tensor, int(fraction) if fraction.denominator == 1 else fraction), *self.edges
+        )
 
     def __radd__(self, other: float) -> "Named":
         return self + other
