@@ -169,10 +169,11 @@ def _is_possible(cell: Cell) -> bool:
     except ValueError:
         return False
     with jax.enable_x64(True):
-        results = cell.identity.value_and_derivative(*values)
         if cell.quantity == "hessian":
-            results = [cell.identity.derivative_operator(*values, order=2).dense()]
-    if all(np.abs(result).max() < 1e-9 for result in results):
+            computed = (cell.identity.derivative_operator(*values, order=2).dense(),)
+        else:
+            computed = cell.identity.value_and_derivative(*values)
+    if all(np.abs(result).max() < 1e-9 for result in computed):
         return False
     arrays = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
     integers = {p.name: 1 if p.indexes is None else 0 for p in cell.identity.signature.integers}

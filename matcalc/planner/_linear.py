@@ -6,12 +6,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var
 
 from matcalc.planner._evaluate import Values
 from matcalc.planner._search import Factor, Label, Node, Term, TooLarge, cheapest
 from matcalc.planner._transform import Program, bind
-from matcalc.planner._work import known
+from matcalc.planner._work import is_jitted
 
 
 def jacobian_of_linear(apply: Callable[[Any], Any], variable: jax.ShapeDtypeStruct) -> Array:
@@ -54,7 +54,7 @@ def _joined(closed: ClosedJaxpr, arrays: Sequence[Any], changes: Mapping[str, An
 
     for eqn in closed.jaxpr.eqns:
         results = values = [read(atom) for atom in eqn.invars]
-        if _is_jitted(eqn):
+        if is_jitted(eqn):
             results = _joined(eqn.params["jaxpr"], values, changes)
         elif eqn.primitive is lax.dot_general_p:
             results = bind(eqn.replace(params={**eqn.params, **changes}), values)
@@ -66,12 +66,8 @@ def _joined(closed: ClosedJaxpr, arrays: Sequence[Any], changes: Mapping[str, An
 
 def _precisions(jaxpr: Jaxpr) -> set[Any]:
     """Those of all products."""
-    inner = (_precisions(eqn.params["jaxpr"].jaxpr) for eqn in jaxpr.eqns if _is_jitted(eqn))
+    inner = (_precisions(eqn.params["jaxpr"].jaxpr) for eqn in jaxpr.eqns if is_jitted(eqn))
     return {eqn.params["precision"] for eqn in jaxpr.eqns if eqn.primitive is lax.dot_general_p}.union(*inner)
-
-
-def _is_jitted(eqn: JaxprEqn) -> bool:
-    return eqn.primitive.name == "jit" and not known(eqn)
 
 
 class NotAProduct(Exception):

@@ -26,7 +26,7 @@ from matcalc.planner._search import (
     thin_sums,
     time,
 )
-from matcalc.planner._work import known, work_of
+from matcalc.planner._work import is_jitted, known, work_of
 
 Pairs = Callable[[Labels, Labels], tuple[Any, Any]]
 P = ParamSpec("P")
@@ -104,7 +104,7 @@ def planned(closed: ClosedJaxpr) -> ClosedJaxpr:
 
 def gains(jaxpr: Jaxpr) -> bool:
     """Whether there is anything to gain in a program."""
-    inner = (eqn.params["jaxpr"].jaxpr for eqn in jaxpr.eqns if eqn.primitive.name == "jit" and not known(eqn))
+    inner = (eqn.params["jaxpr"].jaxpr for eqn in jaxpr.eqns if is_jitted(eqn))
     return bool(Program(jaxpr).groups) or any(map(gains, inner))
 
 

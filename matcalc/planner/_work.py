@@ -25,6 +25,11 @@ def known(eqn: JaxprEqn) -> str | None:
     return _function(eqn.params["name"], eqn.params["jaxpr"]) if eqn.primitive.name == "jit" else None
 
 
+def is_jitted(eqn: JaxprEqn) -> bool:
+    """Whether an operation is a jitted function, to look into; not one that is understood as a whole."""
+    return eqn.primitive.name == "jit" and not known(eqn)
+
+
 @functools.lru_cache(maxsize=1024)
 def _function(name: str, closed: ClosedJaxpr) -> str | None:
     functions = {"trace": (jnp.trace, (2, 3, 4)), "inv": (jnp.linalg.inv, (2,)), "_diag": (jnp.diag, (1,))}
