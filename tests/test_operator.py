@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 import matcalc
-from matcalc import derivative_operator
+from matcalc import derivative_operator, reassociate
 
 n = 4
 rng = np.random.default_rng(0)
@@ -26,7 +27,22 @@ FUNCTIONS = {
     "direction": lambda X: X / jnp.linalg.norm(X),
     "elementwise": jnp.sin,
     "constant": lambda X: A,
+    "solution": lambda X: reassociate(lambda X: jnp.linalg.inv(A) @ X @ B)(X),
+    "solution of a vector": lambda X: jnp.linalg.solve(A, X[0]),
+    "two inverses": lambda X: jnp.linalg.inv(X + A) @ jnp.linalg.inv(X),
+    "row": lambda X: (A @ X)[1],
+    "rows and columns": lambda X: X[1:3, ::2] + (X @ A)[:2, 1::2],
+    "product of sums": lambda X: (A @ X + X.T @ A) @ (X @ A - 2 * X) @ B,
+    "sums": lambda X: jnp.sum(A @ X, axis=0) + jnp.sum(X * A) * (X @ A)[:, 0],
+    "by entries": lambda X: (A * (X @ A)) @ B,
+    "spread": lambda X: (X @ ones)[:, None] * A + jnp.trace(X) + X[:1],
+    "diagonal": lambda X: jnp.diag(ones @ X) @ X,
+    "batch": lambda X: jax.vmap(lambda a: a @ X @ X)(jnp.stack([A, V])),
+    "taken branch": lambda X: lax.cond(X[0, 0] > 0, lambda X: A @ X @ X, jnp.sin, X),
+    "other branch": lambda X: lax.cond(X[0, 0] < 0, lambda X: A @ X @ X, jnp.sin, X),
+    "chosen": lambda X: jnp.where(X[0, 0] > 0, A @ X @ X, X),
 }
+BY_BASIS = {"elementwise", "direction", "taken branch", "other branch"}
 
 
 def assert_close(a, b):
@@ -45,6 +61,29 @@ def test_it_is_the_jacobian(f):
     assert_close(D.T.T @ V, D @ V)
     assert_close(D.dense(), J)
     assert_close(D.T.dense(), jnp.moveaxis(J, range(W.ndim), range(-W.ndim, 0)))
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name not in BY_BASIS])
+def test_factors_are_multiplied_only_where_they_are_written_down(name):
+    # A basis has n² matrices, and products with them n⁴ entries.
+    closed = jax.make_jaxpr(derivative_operator(FUNCTIONS[name], X).dense)()
+    assert all(eqn.outvars[0].aval.size <= 3 * n**2 for eqn in products(closed.jaxpr))
+
+
+def test_what_is_not_chosen_does_not_matter_to_entries():
+    infinite = jnp.full_like(A, jnp.inf)
+    D = derivative_operator(lambda X: jnp.where(X[0, 0] > 0, X @ A, infinite @ X @ A), X)
+    assert_close(D.dense(), derivative_operator(lambda X: X @ A, X).dense())
+
+
+def products(jaxpr):
+    """The matrix products of a program."""
+    for eqn in jaxpr.eqns:
+        if eqn.primitive is lax.dot_general_p:
+            yield eqn
+        for inner in jax.tree.leaves(eqn.params, is_leaf=lambda p: hasattr(p, "eqns")):
+            if hasattr(inner, "eqns"):
+                yield from products(inner)
 
 
 def test_it_goes_through_transformations():

@@ -50,10 +50,8 @@ class Values:
         if kind == "array":
             array = self.read(what)
             return array, tuple(range(array.ndim))
-        if kind in ("ones", "eye"):
-            ones = jnp.ones(*what)
-            constant = jnp.diag(ones) if kind == "eye" else ones
-            return constant, tuple(range(constant.ndim))
+        if kind == "ones":
+            return jnp.ones(*what), (0,)
         option = self.plan.chosen[node]
         if option.name == "factor":
             X, _ = self._labelled(option.parts[0])
@@ -188,16 +186,18 @@ def trace(array: Array) -> Array:
     """
     n, columns, *others = array.shape
     if n != columns or not 0 < n <= (UNROLLED if others else UNROLLED // 8):
-        return _trace(array)
+        return sliced_trace(array)
     entries = array.reshape(n * n, *others)
     return functools.reduce(operator.add, (entries[k * (n + 1)] for k in range(n)))
 
 
-def _trace(array: Array) -> Array:
+@jax.jit  # so that it is known by its name
+def sliced_trace(array: Array) -> Array:
+    """The trace over the first two axes, from the entries of the diagonal alone."""
     return jnp.sum(diagonal(array, 0, 1), 0) if array.shape[0] == array.shape[1] else jnp.trace(array)
 
 
-trace.defjvp(lambda primals, tangents: (trace(*primals), _trace(*tangents)))  # which is transposed by one pad
+trace.defjvp(lambda primals, tangents: (trace(*primals), sliced_trace(*tangents)))  # which is transposed by one pad
 
 
 def _solve(factored: Any, b: Array, *, transposed: bool) -> Array:

@@ -112,7 +112,7 @@ class Space:
     def array(self, name: Hashable, shape: tuple[int, ...], kind: str = "array") -> Node:
         """An array that is given, or of the kind "inverse" its inverse, or "factored" its LU factors.
 
-        One of the kind "ones" or "eye" is known by its name, (size, dtype).
+        One of the kind "ones" is known by its name, (size, dtype).
         """
         node = self._node((kind, name), shape)
         self.arrays[node] = Counter([self._node(("array", name), shape)])

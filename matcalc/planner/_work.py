@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, Var
 
+from matcalc.planner._evaluate import sliced_trace
+
 JaxprEqn = Any  # of JAX, whose types say too little of shapes
 
 INNER = {"jit": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
@@ -21,7 +23,7 @@ FREE = {
 
 
 def known(eqn: JaxprEqn) -> str | None:
-    """The function of `jax.numpy` that a jitted operation is, if it is one that is understood."""
+    """The function that a jitted operation is, if it is one that is understood."""
     return _function(eqn.params["name"], eqn.params["jaxpr"]) if eqn.primitive.name == "jit" else None
 
 
@@ -32,13 +34,18 @@ def is_jitted(eqn: JaxprEqn) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def _function(name: str, closed: ClosedJaxpr) -> str | None:
-    functions = {"trace": (jnp.trace, (2, 3, 4)), "inv": (jnp.linalg.inv, (2,)), "_diag": (jnp.diag, (1,))}
-    function, ranks = functions.get(name, (None, ()))
+    functions = {
+        "trace": ("trace", jnp.trace, (2, 3, 4)),
+        "sliced_trace": ("trace", sliced_trace, (2, 3, 4)),
+        "inv": ("inv", jnp.linalg.inv, (2,)),
+        "_diag": ("diag", jnp.diag, (1,)),
+    }
+    word, function, ranks = functions.get(name, (None, None, ()))
     if function is None or len(closed.in_avals) != 1 or len(closed.in_avals[0].shape) not in ranks:
         return None
     (eqn,) = jax.make_jaxpr(function)(*closed.in_avals).eqns
     same = eqn.params["jaxpr"] is closed or str(eqn.params["jaxpr"]) == str(closed)
-    return name.removeprefix("_") if same else None
+    return word if same else None
 
 
 class Work(NamedTuple):
