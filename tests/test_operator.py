@@ -36,6 +36,7 @@ FUNCTIONS = {
     "sums": lambda X: jnp.sum(A @ X, axis=0) + jnp.sum(X * A) * (X @ A)[:, 0],
     "by entries": lambda X: (A * (X @ A)) @ B,
     "spread": lambda X: (X @ ones)[:, None] * A + jnp.trace(X) + X[:1],
+    "one entry for all": lambda X: jnp.sum(X, keepdims=True) * A + X @ A * jnp.sum(X, axis=1, keepdims=True),
     "diagonal": lambda X: jnp.diag(ones @ X) @ X,
     "batch": lambda X: jax.vmap(lambda a: a @ X @ X)(jnp.stack([A, V])),
     "taken branch": lambda X: lax.cond(X[0, 0] > 0, lambda X: A @ X @ X, jnp.sin, X),

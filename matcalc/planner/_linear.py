@@ -117,9 +117,12 @@ class _Program:
         if name not in SUMS | PRODUCTS or eqn.outvars[0].aval.dtype != self.dtype:
             raise NotAProduct
         if name in SUMS:
-            products = getattr(self, f"_{name}")(
-                *map(self._whole, eqn.invars, inputs, itertools.repeat(eqn.outvars[0].aval.shape))
-            )
+            over = eqn.outvars[0].aval.shape
+            spread = [
+                tuple(map(self._over(atom.aval.shape, over), value)) if isinstance(value, tuple) else value
+                for atom, value in zip(eqn.invars, inputs, strict=True)
+            ]
+            products = getattr(self, f"_{name}")(*spread)
             if len(products) > MOST:
                 raise NotAProduct
             return [products]
@@ -143,10 +146,9 @@ class _Program:
 
     # --- Sums
 
-    def _whole(self, atom: Any, value: Value, shape: Sequence[int]) -> Value:
-        """A value with as many axes as a sum, which may be of numbers and arrays."""
-        is_number = isinstance(value, tuple) and len(atom.aval.shape) < len(shape)
-        return tuple(map(self._spread({}, shape), value)) if is_number else value
+    def _over(self, shape: Sequence[int], over: Sequence[int]) -> Rule:
+        """Of an operation by entries that takes numbers and axes of one entry for arrays."""
+        return self._spread({i: i for i in _kept(shape, over)}, over)
 
     def _add(self, a: Any, b: Any) -> Sum:
         return _products(a) + _products(b)
@@ -195,12 +197,13 @@ class _Program:
         return rule
 
     def _mul(self, eqn: JaxprEqn, k: int, shape: Sequence[int], array: Array) -> Rule:
-        if shape and array.ndim not in (0, len(shape)):
-            raise NotAProduct
+        over = eqn.outvars[0].aval.shape
+        kept, spread = _kept(array.shape, over), self._over(shape, over)
+        factor = array.reshape([over[i] for i in kept])
 
         def rule(product: Product) -> Product:
-            axes = product.axes or tuple(itertools.islice(self._labels, array.ndim))
-            return product.times(array, axes[: array.ndim], axes)
+            product = spread(product)
+            return product.times(factor, tuple(product.axes[i] for i in kept), product.axes)
 
         return rule
 
@@ -354,6 +357,13 @@ PRODUCTS = {
 def _products(value: Value) -> Sum:
     """Those of a value; none of what does not depend on V, which is 0."""
     return value if isinstance(value, tuple) else ()
+
+
+def _kept(shape: Sequence[int], over: Sequence[int]) -> list[int]:
+    """The axes along which an array is not repeated where it stands for one of another shape."""
+    if shape and len(shape) != len(over):
+        raise NotAProduct
+    return [i for i, size in enumerate(shape) if size == over[i]]
 
 
 def _summed(axes: Sequence[int]) -> Rule:
