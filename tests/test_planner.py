@@ -379,6 +379,59 @@ def test_batches_are_planned_too():
     assert operations(jaxpr) == 7 * (60 * 70 + 50 * 60)
 
 
+def einsum(spec, sizes, dtype=np.float32):
+    """A product of two arrays, and arrays of these sizes for it."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal([sizes[i] for i in axes]).astype(dtype) for axes in spec.split("->")[0].split(",")]
+    return lambda *arrays: jnp.einsum(spec, *arrays, precision="highest"), arrays
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "ij,jk->ik",
+        "ji,jk->ik",
+        "ij,kj->ki",
+        "j,j->",
+        "jk,jk->",
+        "ijk,kj->i",
+        "bij,bjk->bik",
+        "bij,kjb->bki",
+        "bj,bj->b",
+    ],
+)
+def test_products_of_small_matrices_are_taken_by_entries(spec):
+    fun, arrays = einsum(spec, dict(b=20, i=1, j=3, k=6))
+    small = spec != "ijk,kj->i"  # of a matrix and a vector, so to speak
+    assert ("dot_general" in str(jax.make_jaxpr(reassociate(fun))(*arrays))) != small
+    agree(reassociate(fun)(*arrays), fun(*arrays))
+    agree(jax.jit(reassociate(fun))(*arrays), fun(*arrays))
+    for derivative in (jax.jacfwd, jax.jacrev, jax.hessian):
+        agree(derivative(reassociate(fun), (0, 1))(*arrays), derivative(fun, (0, 1))(*arrays))
+    agree(jax.jvp(reassociate(fun), arrays, arrays), jax.jvp(fun, arrays, arrays))
+    batch = [np.stack([array, 2 * array]) for array in arrays]
+    agree(jax.vmap(reassociate(fun))(*batch), jax.vmap(fun)(*batch))
+    agree(jax.vmap(reassociate(fun), (None, 0))(arrays[0], batch[1]), jax.vmap(fun, (None, 0))(arrays[0], batch[1]))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "dtype"),
+    [(dict(i=7, j=2, k=2), np.float32), (dict(i=2, j=7, k=2), np.float32), (dict(i=2, j=2, k=2), jnp.bfloat16),
+     (dict(i=2, j=2, k=2), np.int32), (dict(i=2, j=0, k=2), np.float32)],
+)  # fmt: skip
+def test_products_of_others_are_not(sizes, dtype):
+    fun, arrays = einsum("ij,jk->ik", sizes, dtype)
+    assert "dot_general" in str(jax.make_jaxpr(reassociate(fun))(*arrays))
+    agree(reassociate(fun)(*arrays), fun(*arrays))
+
+
+def test_derivatives_of_small_products_are_products():
+    change = jax.jvp(reassociate(lambda X: X @ A), (A,), (B,))[1]
+    agree(change, B @ A)
+    closed = jax.make_jaxpr(lambda V: jax.jvp(reassociate(lambda X: X @ A), (A,), (V,))[1])(B)
+    assert str(closed).count("dot_general") == 1  # for a plan to see
+
+
 def test_diagonal_and_identity_matrices_are_never_formed():
     jaxpr = program(lambda x, A: jnp.diag(x) @ A, (50,), (50, 60))
     assert operations(jaxpr) == 50 * 60

@@ -15,7 +15,7 @@ from jax.extend.core import ClosedJaxpr, Literal
 
 from matcalc.planner._evaluate import Values
 from matcalc.planner._search import Label, Labels, Node, Space, Term, TooLarge, cheapest
-from matcalc.planner._transform import TERMS, bind
+from matcalc.planner._transform import TERMS, bind, reassociate
 from matcalc.planner._work import JaxprEqn, is_jitted, known
 
 MOST = 64  # products of one map, beyond which a basis is less work
@@ -28,11 +28,13 @@ def jacobian_of_linear(apply: Callable[[Any], Any], variable: jax.ShapeDtypeStru
     another form is applied to a basis.
     """
 
-    def by_basis() -> Array:
-        return jax.jacfwd(apply)(jnp.zeros(variable.shape, variable.dtype))
-
     program, written = _Program(variable), jax.make_jaxpr(apply)(variable)
     shape = (*written.out_avals[0].shape, *variable.shape)
+
+    def by_basis() -> Array:
+        basis = jnp.eye(math.prod(variable.shape), dtype=variable.dtype).reshape(-1, *variable.shape)
+        return jax.vmap(reassociate(apply), out_axes=-1)(basis).reshape(shape)
+
     try:
         (value,) = program.run(written, [program.V])
         if not isinstance(value, tuple):  # 0, as it does not depend on V

@@ -8,9 +8,10 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 
-from matcalc.planner._evaluate import OURS, Values
+from matcalc.planner._evaluate import OURS, Values, is_small, small_product
 from matcalc.planner._search import (
     FACTORS,
     Label,
@@ -87,9 +88,13 @@ def evaluate(closed: ClosedJaxpr, arrays: Sequence[Any]) -> list[Any]:
 
 
 def bind(eqn: JaxprEqn, values: list[Any]) -> list[Any]:
-    """An operation as it was written; a jitted function is planned inside, inverses and traces are our own."""
+    """An operation as it was written; a jitted function is planned inside; our own are inverses, traces, and products
+    of small matrices."""
     if (name := known(eqn)) in OURS:
         return [OURS[name](*values)]
+    if _is_small(eqn):
+        a, b = values
+        return [small_product(a, b, eqn.params["dimension_numbers"], eqn.params["precision"])]
     if eqn.primitive.name == "jit" and gains(eqn.params["jaxpr"].jaxpr):
         eqn = eqn.replace(params=eqn.params | {"jaxpr": planned(eqn.params["jaxpr"])})
     with eqn.ctx.manager:
@@ -105,7 +110,16 @@ def planned(closed: ClosedJaxpr) -> ClosedJaxpr:
 def gains(jaxpr: Jaxpr) -> bool:
     """Whether there is anything to gain in a program."""
     inner = (eqn.params["jaxpr"].jaxpr for eqn in jaxpr.eqns if is_jitted(eqn))
-    return bool(Program(jaxpr).groups) or any(map(gains, inner))
+    return any(map(_is_small, jaxpr.eqns)) or bool(Program(jaxpr).groups) or any(map(gains, inner))
+
+
+def _is_small(eqn: JaxprEqn) -> bool:
+    """Whether an operation is a product of small matrices."""
+    if eqn.primitive is not lax.dot_general_p or eqn.params.get("out_sharding"):
+        return False
+    a, b, out = (_aval(atom) for atom in (*eqn.invars, *eqn.outvars))
+    is_plain = a.dtype == b.dtype == out.dtype
+    return is_plain and is_small(a.shape, b.shape, out.dtype, eqn.params["dimension_numbers"])
 
 
 CONSTANT: Label = -1

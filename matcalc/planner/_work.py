@@ -14,7 +14,7 @@ from matcalc.planner._evaluate import sliced_trace
 JaxprEqn = Any  # of JAX, whose types say too little of shapes
 
 INNER = {"jit": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
-PRODUCTS = {"add", "add_any", "dot_general", "mul", "reduce_sum", "sub", "trace"}
+PRODUCTS = {"add", "add_any", "dot_general", "mul", "product_by_entries", "reduce_sum", "sub", "trace"}
 # What moves entries, or makes them of nothing: no work by itself.
 FREE = {
     "broadcast_in_dim", "concatenate", "convert_element_type", "copy", "eq", "iota", "neg", "optimization_barrier",
@@ -23,8 +23,11 @@ FREE = {
 
 
 def known(eqn: JaxprEqn) -> str | None:
-    """The function that a jitted operation is, if it is one that is understood."""
-    return _function(eqn.params["name"], eqn.params["jaxpr"]) if eqn.primitive.name == "jit" else None
+    """The function that a jitted operation is, if it is one that is understood as a whole."""
+    if eqn.primitive.name != "jit":
+        return None
+    name = eqn.params["name"]
+    return name if name == "product_by_entries" else _function(name, eqn.params["jaxpr"])
 
 
 def is_jitted(eqn: JaxprEqn) -> bool:
@@ -69,6 +72,9 @@ def work_of(eqn: JaxprEqn) -> Work:
         case "dot_general":
             (contracted, _), _ = eqn.params["dimension_numbers"]
             return Work(out * math.prod(eqn.invars[0].aval.shape[i] for i in contracted), moved)
+        case "product_by_entries":
+            inner = (e for e in eqn.params["jaxpr"].eqns if e.primitive.name == "mul")
+            return Work(sum(math.prod(e.outvars[0].aval.shape) for e in inner), moved)
         case "inv":
             n = math.isqrt(out)
             return Work(n**3 // 3 + n**3, 2 * moved)
