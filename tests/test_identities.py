@@ -112,6 +112,16 @@ def test_every_mode_of_differentiation_gives_the_closed_form(found):
         assert_close(derivative, found["derivatives"]["closed form"])
 
 
+LARGER = {"l": 7, "m": 8, "n": 9, "p": 8, "q": 7}  # whose products are not taken by entries
+
+
+def test_it_is_right_for_larger_arrays_too(identity):
+    axes = identity.signature.names(next(iter(identity.covers)))
+    args = arguments(identity, **{axis: size for axis, size in LARGER.items() if axis in axes})
+    closed, expected = compiled(lambda *args: (identity.derivative(*args), identity.autodiff(*args)), args)
+    assert_close(closed, expected)
+
+
 def test_second_derivatives_are_right(found):
     hessian, expected = found["hessians"]
     # Relative to the size of the derivative too: a Hessian that vanishes does so up to rounding only.
