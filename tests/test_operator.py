@@ -48,7 +48,7 @@ BY_BASIS = {"elementwise", "direction", "taken branch", "other branch"}
 
 def assert_close(a, b):
     assert a.shape == b.shape
-    assert float(jnp.max(jnp.abs(a - b), initial=0)) <= 200 * float(jnp.finfo(b.dtype).eps * (1 + jnp.max(jnp.abs(b))))
+    assert float(jnp.max(jnp.abs(a - b), initial=0)) <= 200 * float(jnp.finfo(b.dtype).eps * (1 + jnp.max(jnp.abs(b), initial=0)))
 
 
 @pytest.mark.parametrize("f", FUNCTIONS.values(), ids=list(FUNCTIONS))
@@ -125,6 +125,21 @@ def test_a_constant_has_the_derivative_zero(value):
     D = derivative_operator(lambda x: jnp.asarray(value), X)
     assert not np.any(D.dense())
     assert D.dense().shape == np.shape(value) + X.shape
+
+
+def test_complex_maps_are_written_down_where_they_are_products():
+    Z, W = jax.lax.complex(X, A), jax.lax.complex(A, V)
+    D = derivative_operator(jnp.linalg.inv, Z)
+    assert_close(jnp.tensordot(D.dense(), W, 2), D @ W)
+    with pytest.raises(TypeError, match="written down for real variables only, got complex"):
+        derivative_operator(lambda Z: Z * jnp.conj(Z), Z).dense()
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (1, 1)])
+def test_arrays_without_entries_and_of_one(shape):
+    for f in (lambda Y: 2 * Y.T, lambda Y: jnp.sum(Y @ Y.T), lambda Y: jnp.sin(Y)[:1], lambda Y: Y @ Y.T):
+        Y = jnp.ones(shape, X.dtype)
+        assert_close(derivative_operator(f, Y).dense(), jax.jacfwd(f)(Y))
 
 
 def largest_product(D, v):

@@ -25,13 +25,14 @@ def jacobian_of_linear(apply: Callable[[Any], Any], variable: jax.ShapeDtypeStru
     """The entries of a linear map, the axes of its value first and then those of its variable.
 
     P V Q is a product with V in it; without V, and with the labels of V open, it is the derivative P ⊗ Qᵀ. A map of
-    another form is applied to a basis.
+    another form is applied to a basis; TypeError if it is one of complex numbers, as it may be linear over ℝ only.
     """
-
     program, written = _Program(variable), jax.make_jaxpr(apply)(variable)
     shape = (*written.out_avals[0].shape, *variable.shape)
 
     def by_basis() -> Array:
+        if jnp.issubdtype(variable.dtype, jnp.complexfloating):
+            raise TypeError(f"this map is written down for real variables only, got {variable.dtype}. Apply it with @.")
         basis = jnp.eye(math.prod(variable.shape), dtype=variable.dtype).reshape(-1, *variable.shape)
         return jax.vmap(reassociate(apply), out_axes=-1)(basis).reshape(shape)
 
@@ -136,14 +137,13 @@ class _Program:
 
     def _cond(self, eqn: JaxprEqn, index: Any, *operands: Any) -> list[Value]:
         """The results of the first branch that gives sums of products, assumed to be taken."""
-        before = list(self.assumed)
+        before = self.assumed
         for k, branch in enumerate(eqn.params["branches"]):
+            self.assumed = [*before, index == jnp.asarray(k, index.dtype)]
             try:
-                results = self.run(branch, operands)
-                self.assumed.append(index == jnp.asarray(k, index.dtype))
-                return results
+                return self.run(branch, operands)
             except NotAProduct:
-                self.assumed = list(before)
+                continue
         raise NotAProduct
 
     # --- Sums
