@@ -135,7 +135,7 @@ def _by_tensorgrad(
     try:
         program = Program(identity, values, shape, _tensorgrad.find)
         return _tensorgrad.compiled(functools.partial(program.function, list(arrays)), arrays, identity.order)
-    except (_tensorgrad.Untranslated, NotImplementedError, TypeError, ValueError) as error:
+    except (NotImplementedError, TypeError, ValueError) as error:
         raise Unsupported(str(error)) from None
 
 

@@ -118,7 +118,7 @@ def measure(cell: Cell, *, seconds: float, against: Sequence[str] = (), with_lim
         for name, thunk in thunks.items():
             if (seconds_a_call := once(thunk)) > LONGEST:
                 raise LeftOut(f"a call of {name} takes {seconds_a_call:.1f} s.")
-        if cell.quantity == "derivative":
+        if against and cell.quantity == "derivative":
             peers = {name: peer(name, cell.identity, cell.values, cell.batch) for name in against}
             ours = np.asarray(thunks[OURS]())
             thunks |= {name: thunk for name, thunk in peers.items() if thunk and _agree(np.asarray(thunk()), ours)}

@@ -14,10 +14,6 @@ Array = np.ndarray[Any, Any]
 _names = (f"e{k}" for k in itertools.count())
 
 
-class Untranslated(Exception):
-    """What tensorgrad has no word for."""
-
-
 class Named:
     """A tensor of tensorgrad as NumPy would have it: its edges in the order of the axes."""
 
@@ -85,21 +81,21 @@ class Named:
         return self**-1 * other
 
     def __getitem__(self, place: Any) -> "Named":
-        raise Untranslated("a part of an array")
+        raise NotImplementedError("a part of an array")
 
     def _like(self, other: "Named | float") -> Any:
         """The tensor of an operand, with the edges of this one."""
         if isinstance(other, Named) and other.ndim == self.ndim:
             return other.renamed(*self.edges).tensor
         if isinstance(other, Named) or self.ndim:
-            raise Untranslated("an operand that has to be repeated along an axis")
+            raise NotImplementedError("an operand that has to be repeated along an axis")
         return other
 
 
 def find(name: str) -> Callable[..., Named]:
     """A function by NumPy's name for it."""
     if name not in FUNCTIONS:
-        raise Untranslated(f"tensorgrad has no {name}")
+        raise NotImplementedError(f"tensorgrad has no {name}")
     return FUNCTIONS[name]
 
 

@@ -15,7 +15,7 @@ from jax.extend.core import ClosedJaxpr, Literal
 
 from matcalc.planner._evaluate import Values
 from matcalc.planner._search import Label, Labels, Node, Space, Term, TooLarge, cheapest
-from matcalc.planner._transform import TERMS, bind, reassociate
+from matcalc.planner._transform import TERMS, bind, evaluate
 from matcalc.planner._work import JaxprEqn, is_jitted, known
 
 MOST = 64  # products of one map, beyond which a basis is less work
@@ -34,7 +34,7 @@ def jacobian_of_linear(apply: Callable[[Any], Any], variable: jax.ShapeDtypeStru
         if jnp.issubdtype(variable.dtype, jnp.complexfloating):
             raise TypeError(f"this map is written down for real variables only, got {variable.dtype}. Apply it with @.")
         basis = jnp.eye(math.prod(variable.shape), dtype=variable.dtype).reshape(-1, *variable.shape)
-        return jax.vmap(reassociate(apply), out_axes=-1)(basis).reshape(shape)
+        return jax.vmap(lambda V: evaluate(written, [V])[0], out_axes=-1)(basis).reshape(shape)
 
     try:
         (value,) = program.run(written, [program.V])

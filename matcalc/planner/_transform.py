@@ -167,10 +167,6 @@ class Program:
         self.groups = [group for goals in connected(needed, self._marks) if (group := self._group(goals))]
         _, self.bound = self._needed({goal for group in self.groups for goal in group.goals})
 
-    def fresh_label(self) -> Label:
-        """A label that no other axis has."""
-        return next(self._labels)
-
     # --- Forms
 
     def _form(self, eqn: JaxprEqn) -> Form | None:
@@ -192,7 +188,7 @@ class Program:
 
     def _whole(self, atom: Any) -> Form:
         """A value as one factor."""
-        labels = tuple(self.fresh_label() for _ in atom.aval.shape)
+        labels = tuple(next(self._labels) for _ in atom.aval.shape)
         return Form((Term(1, ((self._array(atom), labels),), labels),), atom.aval.dtype)
 
     def _fresh(self, atom: Any) -> Form:
@@ -204,7 +200,7 @@ class Program:
 
     def _renamed(self, term: Term) -> Term:
         old = {label for _, labels in term.factors for label in labels}
-        return _with_labels(term, {label: self.fresh_label() for label in old})
+        return _with_labels(term, {label: next(self._labels) for label in old})
 
     def _factor(self, atom: Any) -> Form:
         """The form of a value that is multiplied: a product, or the value itself where that is a sum."""
@@ -347,7 +343,7 @@ class Program:
         out = _aval(eqn.outvars[0])
         if not self._is_eye(a):
             return None
-        labels = (self.fresh_label(),)
+        labels = (next(self._labels),)
         ones = self.space.array((out.shape[0], out.dtype), out.shape[:1], "ones")
         return Form((Term(1, ((ones, labels),), 2 * labels),), out.dtype)
 
@@ -388,13 +384,13 @@ class Program:
                 continue
             seen.add(var)
             if var in goals:
-                todo += [atom for atom in self.arrays(var) if isinstance(atom, Var)]
+                todo += [atom for atom in self._arrays(var) if isinstance(atom, Var)]
             else:
                 bound.add(id(self.made_by[var]))
                 todo += [a for a in self.made_by[var].invars if isinstance(a, Var)]
         return [var for eqn in self.jaxpr.eqns for var in eqn.outvars if var in goals and var in seen], bound
 
-    def arrays(self, var: Var) -> list[Any]:
+    def _arrays(self, var: Var) -> list[Any]:
         """The values that stand as factors in the form of another."""
         names = [self.space.nodes[node][1] for term in self.forms[var].terms for node, _ in term.factors]
         return [self.atoms[name] for name in names if name in self.atoms]
@@ -403,7 +399,7 @@ class Program:
         """What goals of a group have in common: an array, and their precision."""
         form = self.forms[goal]
         precision = form.precision if form.multiplies else None
-        return [(id(atom), precision) for atom in self.arrays(goal)]
+        return [(id(atom), precision) for atom in self._arrays(goal)]
 
     def _group(self, goals: list[Var]) -> Group | None:
         """The goals with a plan, if that costs less than what is written and takes no more operations."""
@@ -439,7 +435,7 @@ class Program:
 
     def _written(self, goals: Sequence[Var]) -> list[JaxprEqn]:
         """The operations by which goals are made of arrays."""
-        arrays = {atom for goal in goals for atom in self.arrays(goal) if isinstance(atom, Var)}
+        arrays = {atom for goal in goals for atom in self._arrays(goal) if isinstance(atom, Var)}
         todo, found = list(goals), dict[int, JaxprEqn]()
         while todo:
             eqn = self.made_by[todo.pop()]
