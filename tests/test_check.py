@@ -705,6 +705,17 @@ def test_constants_that_change_from_trace_to_trace_are_no_fixed_function():
         assert (report.verdict, report.cause.name) == ("inconclusive", "non-deterministic")
 
 
+def test_a_constant_key_and_a_constant_nan_do_not_change_from_trace_to_trace():
+    key, nan = jax.random.key(0), np.array([np.nan, 1, 1, 1, 1])
+    for fixed in (
+        lambda x: jnp.sum(x**2 * jax.random.uniform(key, (5,))),
+        lambda x: jnp.sum(x**2 * jnp.where(jnp.isnan(nan), 1, nan)),
+    ):
+        report = check_gradient(fixed, lambda x: 3 * x, x)
+        assert report.verdict == "fail"
+        assert report.cause.name != "non-deterministic"
+
+
 def test_arrays_of_other_kinds_are_taken_as_plain_ones():
     for kind in (S.astype(">f8"), S.astype(np.longdouble), np.ma.array(S)):
         assert check_gradient(lambda x: jnp.sum(x**2), lambda x: 2 * x, kind).verdict == "pass"

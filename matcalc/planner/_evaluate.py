@@ -227,7 +227,8 @@ def product_by_entries(a: Array, b: Array, dimensions: Dimensions) -> Array:
 
     indices = itertools.product(*(range(a.shape[i]) for i in summed[0]))
     product = functools.reduce(operator.add, (entries(0, at) * entries(1, at) for at in indices))
-    return lax.optimization_barrier(product)  # or XLA computes it anew wherever an entry of it is read
+    # Or XLA computes an entry of a matrix anew wherever it is read. Of vectors it may, in one pass with what reads it.
+    return lax.optimization_barrier(product) if axes[len(batch[0]) :] else product
 
 
 def diagonal(array: Array, i: int, j: int) -> Array:
