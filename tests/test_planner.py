@@ -354,6 +354,24 @@ def test_scalars_go_where_least_is_to_be_multiplied():
     assert operations(jaxpr) == 20 * 30 + 20 + 20 * 40
 
 
+@pytest.mark.parametrize(
+    ("product", "shapes", "is_swapped"),
+    [
+        (lambda A, B: A.T @ B.T, [(30, 20), (40, 30)], True),
+        (lambda A, B: A.T @ B.T, [(3, 20), (40, 3)], False),  # the result has more entries than both
+        (lambda A, B: A @ B.T, [(7, 30), (40, 30)], True),
+        (lambda A, B: A @ B.T, [(40, 30), (7, 30)], False),
+        (lambda A, B: A.T @ B, [(30, 40), (30, 7)], True),
+        (lambda A, B: A.T @ B, [(30, 40), (30, 39)], False),
+        (lambda A, B: A @ B, [(7, 30), (30, 40)], False),
+        (lambda A, x: A.T @ x, [(30, 40), (30,)], True),
+    ],
+)
+def test_the_factors_stand_in_the_order_that_copies_least(product, shapes, is_swapped):
+    (dot,) = (eqn for eqn in program(product, *shapes).eqns if eqn.primitive.name == "dot_general")
+    assert (dot.invars[0].aval.shape == shapes[1]) is is_swapped
+
+
 def test_a_scalar_goes_to_a_factor_that_is_multiplied_entry_by_entry():
     """XLA scales y while it writes the outer product, x it would have to scale apart."""
     jaxpr = program(lambda A, x: 2 * jnp.outer(A @ x, x), (50, 8), (8,))

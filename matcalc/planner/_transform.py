@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 
-from matcalc.planner._evaluate import OURS, Values, is_small, small_product
+from matcalc.planner._evaluate import OURS, Values, copied, is_small, small_product
 from matcalc.planner._search import (
     FACTORS,
     Label,
@@ -425,13 +425,19 @@ class Program:
         return time(operations, moved + 2 * self._copied(eqn), solves=known(eqn) == "inv")
 
     def _copied(self, eqn: JaxprEqn) -> int:
-        """The entries of a left factor that is summed over its first axis, where the right one could stand there."""
+        """The entries that a product of matrices copies as written, and would not with its factors swapped."""
         if eqn.primitive.name != "dot_general":
             return 0
-        left, right = map(_aval, eqn.invars)
-        ((contracted, _), _) = eqn.params["dimension_numbers"]
-        is_turned = (self._made(eqn.invars[0], "transpose") is not None) != (contracted == (0,))
-        return left.size if is_turned and left.ndim == 2 and left.size > right.size else 0
+        (contracted, batch), factors, sizes = eqn.params["dimension_numbers"], list[Labels](), dict[Label, int]()
+        if len(contracted[0]) != 1 or batch != ((), ()) or max(_aval(atom).ndim for atom in eqn.invars) > 2:
+            return 0
+        for k, (atom, (summed,)) in enumerate(zip(eqn.invars, contracted, strict=True)):
+            labels = tuple(CONSTANT if i == summed else k for i in range(_aval(atom).ndim))
+            sizes |= zip(labels, _aval(atom).shape, strict=True)
+            factors.append(labels if self._made(atom, "transpose") is None else labels[::-1])
+        left, right = factors
+        opened = tuple(label for label in left + right if label != CONSTANT)
+        return max(0, copied(left, right, sizes, opened, opened) - copied(right, left, sizes, opened, opened))
 
     def _written(self, goals: Sequence[Var]) -> list[JaxprEqn]:
         """The operations by which goals are made of arrays."""
