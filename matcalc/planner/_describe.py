@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jax.extend.core import ClosedJaxpr, Var
+from jax.extend.core import Var
 
-from matcalc.planner._work import Work, known, needed, work_of
+from matcalc.planner._work import ClosedJaxpr, Work, known, needed, work_of
 
 # What is written like its argument: it only moves entries.
 SILENT = {"broadcast_in_dim", "convert_element_type", "copy", "optimization_barrier", "reshape", "stop_gradient"}

@@ -6,17 +6,17 @@ import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.extend.core import ClosedJaxpr, Literal
+from jax.extend.core import Literal
 
 from matcalc.planner._evaluate import Values
 from matcalc.planner._search import Label, Labels, Node, Space, Term, TooLarge, cheapest
 from matcalc.planner._transform import TERMS, bind, evaluate
-from matcalc.planner._work import JaxprEqn, is_jitted, known
+from matcalc.planner._work import ClosedJaxpr, JaxprEqn, is_jitted, known
 
 MOST = 64  # products of one map, beyond which a basis is less work
 
@@ -27,7 +27,7 @@ def jacobian_of_linear(apply: Callable[[Any], Any], variable: jax.ShapeDtypeStru
     P V Q is a product with V in it; without V, and with the labels of V open, it is the derivative P ⊗ Qᵀ. A map of
     another form is applied to a basis; TypeError if it is one of complex numbers, as it may be linear over ℝ only.
     """
-    program, written = _Program(variable), jax.make_jaxpr(apply)(variable)
+    program, written = _Program(variable), cast(ClosedJaxpr, jax.make_jaxpr(apply)(variable))
     shape = (*written.out_avals[0].shape, *variable.shape)
 
     def by_basis() -> Array:

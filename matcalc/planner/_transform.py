@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
+from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 
 from matcalc.planner._evaluate import OURS, Values, copied, is_small, small_product
 from matcalc.planner._search import (
@@ -27,7 +27,7 @@ from matcalc.planner._search import (
     thin_sums,
     time,
 )
-from matcalc.planner._work import is_jitted, known, work_of
+from matcalc.planner._work import ClosedJaxpr, is_jitted, known, work_of
 
 Pairs = Callable[[Labels, Labels], tuple[Any, Any]]
 P = ParamSpec("P")

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, Jaxpr, Var
+from jax.extend.core import Jaxpr, Var
 
 from matcalc.planner._evaluate import sliced_trace
 
 JaxprEqn = Any  # of JAX, whose types say too little of shapes
+ClosedJaxpr = Any  # the same; in jax 0.12 it is but another name of Jaxpr
 
 INNER = {"jit": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
 PRODUCTS = {"add", "add_any", "dot_general", "mul", "product_by_entries", "reduce_sum", "sub", "trace"}
