@@ -431,12 +431,13 @@ class Program:
         (contracted, batch), factors, sizes = eqn.params["dimension_numbers"], list[Labels](), dict[Label, int]()
         if len(contracted[0]) != 1 or batch != ((), ()) or max(_aval(atom).ndim for atom in eqn.invars) > 2:
             return 0
-        for k, (atom, (summed,)) in enumerate(zip(eqn.invars, contracted, strict=True)):
-            labels = tuple(CONSTANT if i == summed else k for i in range(_aval(atom).ndim))
+        summed = 2
+        for k, (atom, (axis,)) in enumerate(zip(eqn.invars, contracted, strict=True)):
+            labels = tuple(summed if i == axis else k for i in range(_aval(atom).ndim))
             sizes |= zip(labels, _aval(atom).shape, strict=True)
             factors.append(labels if self._made(atom, "transpose") is None else labels[::-1])
         left, right = factors
-        opened = tuple(label for label in left + right if label != CONSTANT)
+        opened = tuple(label for label in left + right if label != summed)
         return max(0, copied(left, right, sizes, opened, opened) - copied(right, left, sizes, opened, opened))
 
     def _written(self, goals: Sequence[Var]) -> list[JaxprEqn]:
