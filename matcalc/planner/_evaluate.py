@@ -170,7 +170,7 @@ def copied(left: Labels, right: Labels, sizes: Mapping[Label, int], opened: Labe
     copies = []
     if {*left[len(left) - len(summed) :]} != summed:
         copies.append(left)
-    if {*own[: len(summed)]} != summed and {*left} - shared:
+    if {*own[: len(summed)]} != summed and {*left} - shared:  # nothing of a matrix is copied where a vector stands left
         copies.append(right)
     if wanted and wanted[0] in right and wanted[0] not in left:
         copies.append(opened)
