@@ -330,6 +330,30 @@ def test_chains():
     assert operations(jaxpr) == 60 * 70 + 50 * 70
 
 
+def test_jitted_functions_of_products_are_seen_through():
+    product = jax.jit(lambda A, B: A @ B)
+    jaxpr = program(lambda A, B, x: product(A, product(B, x)), (50, 60), (60, 70), (70, 1))
+    assert not [eqn for eqn in jaxpr.eqns if eqn.primitive.name == "jit"]
+    jaxpr = program(lambda A, B, x: jax.jit(lambda A, B: -product(A, B))(A, B) @ x, (50, 60), (60, 70), (70,))
+    assert operations(jaxpr) == 60 * 70 + 50 * 60
+    jaxpr = program(lambda A, x: jnp.linalg.matrix_power(A, 5) @ x, (50, 50), (50,))
+    assert operations(jaxpr) == 5 * 50 * 50
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        jax.jit(lambda A, B: jnp.tanh(A @ B)),
+        jax.jit(lambda A, B: A @ B, donate_argnums=0),
+        jax.jit(lambda A, B: A @ B, out_shardings=jax.sharding.SingleDeviceSharding(jax.devices()[0])),
+    ],
+)
+def test_other_jitted_functions_stay_as_they_are(inner):
+    written = jax.make_jaxpr(lambda A, B, x: inner(A, B) @ x)
+    arrays = jnp.ones((5, 6)), jnp.ones((6, 7)), jnp.ones(7)
+    assert str(jax.make_jaxpr(reassociate(lambda A, B, x: inner(A, B) @ x))(*arrays)) == str(written(*arrays))
+
+
 def test_a_product_that_is_used_twice_is_taken_once_up_to_transposition():
     jaxpr = program(lambda C, A, X: (C @ A @ X, (C @ A).T @ X), (9, 2), (2, 9), (9, 100))
     assert operations(jaxpr) == 2 * 9 * 2 * 100 * 2
@@ -370,6 +394,13 @@ def test_scalars_go_where_least_is_to_be_multiplied():
 def test_the_factors_stand_in_the_order_that_copies_least(product, shapes, is_swapped):
     (dot,) = (eqn for eqn in program(product, *shapes).eqns if eqn.primitive.name == "dot_general")
     assert (dot.invars[0].aval.shape == shapes[1]) is is_swapped
+
+
+def test_a_product_that_is_scaled_and_turned_is_turned_apart():
+    """Measured with XLA: one pass that scales and turns 1024×1024 takes three times as long as two."""
+    *_, scaled, waits, turned = program(lambda X: 3 * (X.T @ X.T), (9, 9)).eqns
+    assert [eqn.primitive.name for eqn in (scaled, waits, turned)] == ["mul", "optimization_barrier", "transpose"]
+    assert "barrier" not in str(program(lambda X: 3 * (X @ X), (9, 9)))
 
 
 def test_a_scalar_goes_to_a_factor_that_is_multiplied_entry_by_entry():

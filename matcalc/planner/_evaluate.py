@@ -30,8 +30,9 @@ class Values:
         self._known: dict[Node, Any] = {}
         self._solved: Array | None = None
         self._thin = thin_sums(space, plan)
-        products = (option for option in plan.chosen.values() if option.name == "multiply")
-        self._multiplied = {part.node for product in products for part in product.parts}
+        products = {node: option for node, option in plan.chosen.items() if option.name == "multiply"}
+        self._products = {*products}
+        self._multiplied = {part.node for product in products.values() for part in product.parts}
 
     def of(self, part: Part, axes: Labels) -> Array:
         """The value of a part, with its axes in the given order."""
@@ -95,7 +96,14 @@ class Values:
                 array, labels = diagonal(array, i, j), (twice, *labels[:i], *labels[i + 1 : j], *labels[j + 1 :])
             summed = [k for k, label in enumerate(labels) if label not in option.labels]
             return jnp.sum(array, summed), tuple(label for label in labels if label in option.labels)
-        return self._product(self._labelled(parts[0]), self._labelled(parts[1]), option.labels, wanted)
+        one, other = (self._labelled(part) for part in parts)
+        for part, (array, own) in zip(parts, (one, other), strict=True):
+            is_turned = {*own} == {*wanted} and own[-1:] != wanted[-1:]
+            if is_turned and part.node in self._products and max(array.shape) > SMALL:
+                # A product that is scaled and turned: in two passes, or XLA multiplies Bᵀ Aᵀ, or takes one slow pass.
+                scaled, _ = self._product(one, other, option.labels, own)
+                return lax.optimization_barrier(scaled), own
+        return self._product(one, other, option.labels, wanted)
 
     def _waiting(self, b: Array) -> Array:
         """A right side that waits for the last solution.

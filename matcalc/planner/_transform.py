@@ -39,9 +39,10 @@ def reassociate(fun: Callable[P, R]) -> Callable[P, R]:
 
     Products are associated anew, sub-products that are used twice computed once (up to transposition), common ends
     factored, P Q + P R = P (Q + R), traces of products taken without the last product, scalars multiplied where they
-    meet the fewest entries, and inverses applied as solutions that share one factorisation. It never takes more
-    multiply-adds and additions than `fun` as written, which is evaluated as it is where nothing is to be gained, as is
-    all else in `fun`. The result agrees to rounding: no product is multiplied out.
+    meet the fewest entries, and inverses applied as solutions that share one factorisation. Jitted functions of nothing
+    but such sums count as if written out. It never takes more multiply-adds and additions than `fun` as written, which
+    is evaluated as it is where nothing is to be gained, as is all else in `fun`. The result agrees to rounding: no
+    product is multiplied out.
 
     It can be jitted, mapped and differentiated. The order is chosen when it is traced, so jit it: an eager call chooses
     it every time. Arguments are what `fun` takes; those that are no arrays stay as they are.
@@ -66,6 +67,7 @@ def reassociate(fun: Callable[P, R]) -> Callable[P, R]:
 
 def evaluate(closed: ClosedJaxpr, arrays: Sequence[Any]) -> list[Any]:
     """What a program computes, each group of sums of products in its cheapest order."""
+    closed = opened(closed)
     program = Program(closed.jaxpr)
     env: dict[Any, Any] = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
     env |= dict(zip(closed.jaxpr.invars, arrays, strict=True))
@@ -95,8 +97,12 @@ def bind(eqn: JaxprEqn, values: list[Any]) -> list[Any]:
     if _is_small(eqn):
         a, b = values
         return [small_product(a, b, eqn.params["dimension_numbers"], eqn.params["precision"])]
-    if eqn.primitive.name == "jit" and gains(eqn.params["jaxpr"].jaxpr):
+    if eqn.primitive.name == "jit" and gains(eqn.params["jaxpr"]):
         eqn = eqn.replace(params=eqn.params | {"jaxpr": planned(eqn.params["jaxpr"])})
+    return _as_it_is(eqn, values)
+
+
+def _as_it_is(eqn: JaxprEqn, values: list[Any]) -> list[Any]:
     with eqn.ctx.manager:
         results = eqn.primitive.bind(*values, **eqn.primitive.get_bind_params(eqn.params))
     return list(results) if eqn.primitive.multiple_results else [results]
@@ -107,10 +113,44 @@ def planned(closed: ClosedJaxpr) -> ClosedJaxpr:
     return jax.make_jaxpr(lambda *arrays: evaluate(closed, arrays))(*closed.in_avals)
 
 
-def gains(jaxpr: Jaxpr) -> bool:
+def gains(closed: ClosedJaxpr) -> bool:
     """Whether there is anything to gain in a program."""
-    inner = (eqn.params["jaxpr"].jaxpr for eqn in jaxpr.eqns if is_jitted(eqn))
+    jaxpr = opened(closed).jaxpr
+    inner = (eqn.params["jaxpr"] for eqn in jaxpr.eqns if is_jitted(eqn))
     return any(map(_is_small, jaxpr.eqns)) or bool(Program(jaxpr).groups) or any(map(gains, inner))
+
+
+def opened(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """The same program with jitted functions of nothing but sums of products written out, as a power of a matrix is."""
+    if not any(map(_is_open, closed.jaxpr.eqns)):
+        return closed
+
+    def run(closed: ClosedJaxpr, arrays: Sequence[Any]) -> list[Any]:
+        env: dict[Any, Any] = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
+        env |= dict(zip(closed.jaxpr.invars, arrays, strict=True))
+        for eqn in closed.jaxpr.eqns:
+            values = [a.val if isinstance(a, Literal) else env[a] for a in eqn.invars]
+            results = run(eqn.params["jaxpr"], values) if _is_open(eqn) else _as_it_is(eqn, values)
+            env |= zip(eqn.outvars, results, strict=True)
+        return [a.val if isinstance(a, Literal) else env[a] for a in closed.jaxpr.outvars]
+
+    return jax.make_jaxpr(lambda *arrays: run(closed, arrays))(*closed.in_avals)
+
+
+def _is_open(eqn: JaxprEqn) -> bool:
+    """Whether an operation is a jitted function of sums of products only, compiled in no way of its own."""
+    if not is_jitted(eqn):
+        return False
+    inside = eqn.params["jaxpr"].jaxpr.eqns
+    if not all((known(e) or e.primitive.name) in UNDERSTOOD or _is_open(e) for e in inside):
+        return False
+    (plain,) = jax.make_jaxpr(jax.jit(lambda x: x))(0.0).eqns
+    own = {name: value for name, value in eqn.params.items() if name not in ("jaxpr", "name")}
+    return all({*_entries(value)} <= {*_entries(plain.params[name])} for name, value in own.items())
+
+
+def _entries(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _is_small(eqn: JaxprEqn) -> bool:
