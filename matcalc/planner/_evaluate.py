@@ -16,7 +16,7 @@ from jax.scipy.linalg import lu_solve
 from matcalc._linalg import factor, inverse, multiply
 from matcalc.planner._search import Label, Labels, Node, Option, Part, Plan, Space, thin_sums
 
-SMALL = 6  # of an axis, at most, of arrays that are multiplied by entries
+SMALL = 8  # of an axis, at most, of arrays that are multiplied by entries
 UNROLLED = 64  # entries of a diagonal, at most, that are added one by one
 
 Labelled = tuple[Array, Labels]  # with a label on every axis
@@ -197,9 +197,10 @@ Dimensions = Any  # of `lax.dot_general`: the axes summed over and those of a ba
 def is_small(left: Sequence[int], right: Sequence[int], dtype: Any, dimensions: Dimensions) -> bool:
     """Whether a product is one of matrices, or of vectors, so small that it is rather computed by entries.
 
-    Measured on a CPU: XLA takes 25 (float64) to 90 times (float32) as long for 10,000 products of 4×4 matrices, 6 to 16
-    times for 6×6, and as long for 8×8; twice as long for products of vectors, and less for those of matrices and
-    vectors.
+    Measured on a CPU: XLA takes 25 (float64) to 90 times (float32) as long for 10,000 products of 4×4 matrices, 5 to 9
+    times for 7×7, 1 to 2 times for 8×8, or 6 to 30 times where the left one is turned, and for some of 9×9 less; for a
+    chain of three 8×8 matrices by themselves 5 times, a call left out. It takes twice as long for products of vectors,
+    and less for those of matrices and vectors.
     """
     (summed, batch), shapes = dimensions, (left, right)
     sizes = [n for shape, axes in zip(shapes, batch, strict=True) for i, n in enumerate(shape) if i not in axes]
