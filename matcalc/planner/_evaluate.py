@@ -25,8 +25,10 @@ Labelled = tuple[Array, Labels]  # with a label on every axis
 class Values:
     """The values of nodes, each computed once, from the arrays that `read` gives by name."""
 
-    def __init__(self, space: Space, plan: Plan, read: Callable[[Any], Array], precision: Any) -> None:
-        self.space, self.plan, self.read, self.precision = space, plan, read, precision
+    def __init__(
+        self, space: Space, plan: Plan, read: Callable[[Any], Array], precision: Any, small: int = SMALL
+    ) -> None:
+        self.space, self.plan, self.read, self.precision, self.small = space, plan, read, precision, small
         self._known: dict[Node, Any] = {}
         self._solved: Array | None = None
         self._thin = thin_sums(space, plan)
@@ -99,7 +101,7 @@ class Values:
         one, other = (self._labelled(part) for part in parts)
         for part, (array, own) in zip(parts, (one, other), strict=True):
             is_turned = {*own} == {*wanted} and own[-1:] != wanted[-1:]
-            if is_turned and part.node in self._products and max(array.shape) > SMALL:
+            if is_turned and part.node in self._products and max(array.shape) > self.small:
                 # A product that is scaled and turned: in two passes, or XLA multiplies Bᵀ Aᵀ, or takes one slow pass.
                 scaled, _ = self._product(one, other, option.labels, own)
                 return lax.optimization_barrier(scaled), own
@@ -157,7 +159,7 @@ class Values:
 
         dimensions = (places(summed), places(batch))
         free = [label for label in left + right if label not in summed and label not in batch]
-        if is_small(a.shape, b.shape, a.dtype, dimensions):
+        if is_small(a.shape, b.shape, a.dtype, dimensions, self.small):
             return small_product(a, b, dimensions, self.precision), (*batch, *free)
         if len(summed) == len(left) == len(right) > 1:
             return jnp.sum(a * lax.transpose(b, [right.index(label) for label in left])), ()
@@ -194,7 +196,7 @@ def _spread(array: Array, labels: Labels, over: Labels) -> Array:
 Dimensions = Any  # of `lax.dot_general`: the axes summed over and those of a batch, each of the left and of the right
 
 
-def is_small(left: Sequence[int], right: Sequence[int], dtype: Any, dimensions: Dimensions) -> bool:
+def is_small(left: Sequence[int], right: Sequence[int], dtype: Any, dimensions: Dimensions, small: int = SMALL) -> bool:
     """Whether a product is one of matrices, or of vectors, so small that it is rather computed by entries.
 
     Measured on a CPU: XLA takes 25 (float64) to 90 times (float32) as long for 10,000 products of 4×4 matrices, 5 to 9
@@ -206,7 +208,7 @@ def is_small(left: Sequence[int], right: Sequence[int], dtype: Any, dimensions: 
     sizes = [n for shape, axes in zip(shapes, batch, strict=True) for i, n in enumerate(shape) if i not in axes]
     has_axes = {len(shape) > len(s) + len(t) for shape, s, t in zip(shapes, summed, batch, strict=True)}
     is_exact = jnp.issubdtype(dtype, jnp.inexact) and jnp.finfo(dtype).bits >= 32  # sums of less are rounded once
-    return is_exact and len(summed[0]) in (1, 2) and len(has_axes) == 1 and min(sizes) > 0 and max(sizes) <= SMALL
+    return is_exact and len(summed[0]) in (1, 2) and len(has_axes) == 1 and min(sizes) > 0 and max(sizes) <= small
 
 
 def small_product(a: Array, b: Array, dimensions: Dimensions, precision: Any) -> Array:
