@@ -9,9 +9,9 @@ from jax import lax
 import matcalc
 from matcalc import derivative_operator, reassociate
 
-n = 7  # products of less are not taken as matrix products
+n = 9  # products of less are not taken as matrix products
 rng = np.random.default_rng(0)
-X, A, V = (jnp.asarray(rng.standard_normal((n, n)) + shift * np.eye(n), jnp.result_type(float)) for shift in (3, 0, 0))
+X, A, V = (jnp.asarray(rng.standard_normal((n, n)) + shift * np.eye(n), jnp.result_type(float)) for shift in (5, 0, 0))
 B = jnp.asarray(rng.standard_normal((n, 3)), X.dtype)
 ones = jnp.ones(n, X.dtype)
 
@@ -31,7 +31,7 @@ FUNCTIONS = {
     "solution of a vector": lambda X: jnp.linalg.solve(A, X[0]),
     "two inverses": lambda X: jnp.linalg.inv(X + A) @ jnp.linalg.inv(X),
     "row": lambda X: (A @ X)[1],
-    "rows and columns": lambda X: X[1:3, ::2] + (X @ A)[:2, :4],
+    "rows and columns": lambda X: X[1:3, ::2] + (X @ A)[:2, :5],
     "product of sums": lambda X: (A @ X + X.T @ A) @ (X @ A - 2 * X) @ B,
     "sums": lambda X: jnp.sum(A @ X, axis=0) + jnp.sum(X * A) * (X @ A)[:, 0],
     "by entries": lambda X: (A * (X @ A)) @ B,
@@ -200,7 +200,7 @@ def test_lineax_solves_with_it():
 
 def test_bad_arguments():
     D = derivative_operator(jnp.linalg.inv, X)
-    with pytest.raises(ValueError, match=r"takes an array of shape \(7, 7\), got \(7,\)"):
+    with pytest.raises(ValueError, match=r"takes an array of shape \(9, 9\), got \(9,\)"):
         D @ ones
     with pytest.raises(TypeError, match=r"got int32. Use .astype"):
         D @ jnp.ones((n, n), jnp.int32)
@@ -212,3 +212,11 @@ def test_bad_arguments():
         matcalc.logabsdet_x.derivative_operator(B)
     with pytest.raises(ValueError, match="order=2 is the Hessian of a scalar, and the value has 1 axes"):
         matcalc.direction_x_minus_a.derivative_operator(ones, 2 * ones, order=2)
+
+
+@pytest.mark.parametrize(("n", "is_by_entries"), [(4, True), (8, False)])
+def test_products_with_a_basis_are_taken_by_entries_of_smaller_matrices_only(n, is_by_entries):
+    """Measured: by entries, the Hessian of ln |Xᵀ X| at 8×8 takes up to twice as long."""
+    X = np.random.default_rng(0).normal(size=(n + 1, n)).astype(np.float32)
+    program = jax.make_jaxpr(lambda: matcalc.logdet_xtx.derivative_operator(X, order=2).dense())()
+    assert ("product_by_entries" in str(program)) is is_by_entries
