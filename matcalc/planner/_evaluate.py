@@ -32,9 +32,8 @@ class Values:
         self._known: dict[Node, Any] = {}
         self._solved: Array | None = None
         self._thin = thin_sums(space, plan)
-        products = {node: option for node, option in plan.chosen.items() if option.name == "multiply"}
-        self._products = {*products}
-        self._multiplied = {part.node for product in products.values() for part in product.parts}
+        self._products = {node: option for node, option in plan.chosen.items() if option.name == "multiply"}
+        self._multiplied = {part.node for product in self._products.values() for part in product.parts}
 
     def of(self, part: Part, axes: Labels) -> Array:
         """The value of a part, with its axes in the given order."""
@@ -199,10 +198,10 @@ Dimensions = Any  # of `lax.dot_general`: the axes summed over and those of a ba
 def is_small(left: Sequence[int], right: Sequence[int], dtype: Any, dimensions: Dimensions, small: int = SMALL) -> bool:
     """Whether a product is one of matrices, or of vectors, so small that it is rather computed by entries.
 
-    Measured on a CPU: XLA takes 25 (float64) to 90 times (float32) as long for 10,000 products of 4×4 matrices, 5 to 9
-    times for 7×7, 1 to 2 times for 8×8, or 6 to 30 times where the left one is turned, and for some of 9×9 less; for a
-    chain of three 8×8 matrices by themselves 5 times, a call left out. It takes twice as long for products of vectors,
-    and less for those of matrices and vectors.
+    Measured on a CPU: XLA takes 25 (float64) to 90 times (float32) as long for 10,000 products of 4×4 matrices, 4 to 17
+    times for 7×7, 1 to 3 times for 8×8, or 4 to 33 times where the left one is turned, and for some of 9×9 less; for
+    three products of 8×8 matrices, one after the other, 3 to 5 times, a call left out. It takes twice as long for
+    products of vectors, and less for those of matrices and vectors.
     """
     (summed, batch), shapes = dimensions, (left, right)
     sizes = [n for shape, axes in zip(shapes, batch, strict=True) for i, n in enumerate(shape) if i not in axes]

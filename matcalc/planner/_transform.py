@@ -70,7 +70,7 @@ def evaluate(closed: ClosedJaxpr, arrays: Sequence[Any], small: int = SMALL) -> 
 
     Products of matrices with axes of at most `small` are computed by entries.
     """
-    closed = opened(closed)
+    closed = inlined(closed)
     program = Program(closed.jaxpr)
     env: dict[Any, Any] = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
     env |= dict(zip(closed.jaxpr.invars, arrays, strict=True))
@@ -118,34 +118,36 @@ def planned(closed: ClosedJaxpr, small: int) -> ClosedJaxpr:
 
 def gains(closed: ClosedJaxpr) -> bool:
     """Whether there is anything to gain in a program."""
-    jaxpr = opened(closed).jaxpr
+    jaxpr = inlined(closed).jaxpr
     inner = (eqn.params["jaxpr"] for eqn in jaxpr.eqns if is_jitted(eqn))
     return any(map(_is_small, jaxpr.eqns)) or bool(Program(jaxpr).groups) or any(map(gains, inner))
 
 
-def opened(closed: ClosedJaxpr) -> ClosedJaxpr:
+def inlined(closed: ClosedJaxpr) -> ClosedJaxpr:
     """The same program with jitted functions of nothing but sums of products written out, as a power of a matrix is."""
-    if not any(map(_is_open, closed.jaxpr.eqns)):
+    chosen = {id(eqn) for eqn in closed.jaxpr.eqns if _is_of_sums(eqn)}
+    if not chosen:
         return closed
 
-    def run(closed: ClosedJaxpr, arrays: Sequence[Any]) -> list[Any]:
+    def run(closed: ClosedJaxpr, arrays: Sequence[Any], is_inlined: Callable[[JaxprEqn], bool]) -> list[Any]:
         env: dict[Any, Any] = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
         env |= dict(zip(closed.jaxpr.invars, arrays, strict=True))
         for eqn in closed.jaxpr.eqns:
             values = [a.val if isinstance(a, Literal) else env[a] for a in eqn.invars]
-            results = run(eqn.params["jaxpr"], values) if _is_open(eqn) else _as_it_is(eqn, values)
+            # What is jitted inside of sums of products is such a sum too.
+            results = run(eqn.params["jaxpr"], values, is_jitted) if is_inlined(eqn) else _as_it_is(eqn, values)
             env |= zip(eqn.outvars, results, strict=True)
         return [a.val if isinstance(a, Literal) else env[a] for a in closed.jaxpr.outvars]
 
-    return jax.make_jaxpr(lambda *arrays: run(closed, arrays))(*closed.in_avals)
+    return jax.make_jaxpr(lambda *arrays: run(closed, arrays, lambda eqn: id(eqn) in chosen))(*closed.in_avals)
 
 
-def _is_open(eqn: JaxprEqn) -> bool:
+def _is_of_sums(eqn: JaxprEqn) -> bool:
     """Whether an operation is a jitted function of sums of products only, compiled in no way of its own."""
     if not is_jitted(eqn):
         return False
     inside = eqn.params["jaxpr"].jaxpr.eqns
-    if not all((known(e) or e.primitive.name) in UNDERSTOOD or _is_open(e) for e in inside):
+    if not all((known(e) or e.primitive.name) in UNDERSTOOD or _is_of_sums(e) for e in inside):
         return False
     (plain,) = jax.make_jaxpr(jax.jit(lambda x: x))(0.0).eqns
     own = {name: value for name, value in eqn.params.items() if name not in ("jaxpr", "name")}
