@@ -32,7 +32,7 @@ from machine import environment
 from tensorgrad.compiler import compile_to_callable
 
 import matcalc
-from matcalc.bench import in_turn, keep_memory, ratio
+from matcalc.bench import compute_on_call, in_turn, keep_memory, ratio
 
 Array = np.ndarray[Any, Any]
 Contenders = dict[str, Callable[[], Any]]
@@ -223,6 +223,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="for each row")
     options = parser.parse_args()
     keep_memory()
+    compute_on_call()
     rng = np.random.default_rng(0)
     rows: dict[str, Any] = {}
     others = Others()

@@ -305,7 +305,8 @@ def sandwiched_powers(X: Array, M: Array, k: int) -> Array:
     """
     power, S = X, M
     for bit in bin(k)[3:]:
-        power, S = jax.lax.optimization_barrier((power, power @ S + S @ power))  # or XLA keeps X²ᵏ while it makes S₂ₖ
+        S = power @ S + S @ power
+        power, _ = jax.lax.optimization_barrier((power, S))  # or XLA keeps X²ᵏ while it makes S₂ₖ
         power = power @ power
         if bit == "1":
             power, S = power @ X, S @ X + power @ M

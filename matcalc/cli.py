@@ -343,6 +343,8 @@ def bench(
     lengths = _sizes(sizes, entries) if sizes else None
     for peer in peers:
         _installed(peer)
+    if peers:
+        timing.compute_on_call()
     cells = (
         cell
         for e in entries
