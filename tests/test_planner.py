@@ -464,6 +464,22 @@ def test_products_of_small_matrices_are_taken_by_entries(spec):
 
 
 @pytest.mark.parametrize(
+    ("n", "in_axes", "is_by_entries"),
+    [(8, (0, 0), True), (8, (None, 0), False), (8, (0, None), False), (6, (None, 0), True), (6, (1, None), True)],
+)
+@pytest.mark.parametrize("spec", ["ij,jk->ik", "ji,kj->ki"])
+def test_of_a_batch_with_one_array_in_common_only_smaller_ones_are(spec, n, in_axes, is_by_entries):
+    fun, _ = einsum(spec, dict(i=n, j=n, k=n))
+    arrays = np.random.default_rng(0).standard_normal((2, n, n, n)).astype(np.float32)
+    arrays = [array if axis is not None else array[0] for array, axis in zip(arrays, in_axes, strict=True)]
+    mapped = jax.vmap(reassociate(fun), in_axes)
+    assert ("dot_general" not in str(jax.make_jaxpr(mapped)(*arrays))) == is_by_entries
+    agree(mapped(*arrays), jax.vmap(fun, in_axes)(*arrays))
+    for derivative in (jax.jacfwd, jax.jacrev, jax.hessian):
+        agree(derivative(mapped, (0, 1))(*arrays), derivative(jax.vmap(fun, in_axes), (0, 1))(*arrays))
+
+
+@pytest.mark.parametrize(
     ("sizes", "dtype"),
     [(dict(i=9, j=2, k=2), np.float32), (dict(i=2, j=9, k=2), np.float32), (dict(i=2, j=2, k=2), jnp.bfloat16),
      (dict(i=2, j=2, k=2), np.int32), (dict(i=2, j=0, k=2), np.float32)],
@@ -524,6 +540,13 @@ def test_the_plan_of_an_identity_is_printed_beside_other_ways():
     totals = {line.split("  ")[1]: line.split()[-2].replace(",", "") for line in text if "this order" in line}
     assert totals == {"this order": str(8 * 64 * (4 * 2048 + 2 * 64))}
     assert [line.split("  ")[1].strip() for line in text[-3:]] == ["this order", "as written", "autodiff"]
+
+
+def test_the_plan_of_small_products_names_them():
+    small, large = (matcalc.tr_axbxtc.plan(l=n, m=n, n=n) for n in (8, 9))
+    assert [step.text for step in small.steps] == [step.text for step in large.steps]
+    for n, order in ((8, small), (9, large)):
+        assert sum(step.operations for step in order.steps) == 5 * n**3 + n**2 == order.works["this order"].operations
 
 
 def test_a_plan_can_be_had_for_every_entry_and_never_has_more_operations_than_written(case):

@@ -6,7 +6,7 @@ from typing import Any
 
 from jax.extend.core import Var
 
-from matcalc.planner._work import ClosedJaxpr, Work, known, needed, work_of
+from matcalc.planner._work import ClosedJaxpr, Work, called, known, needed, work_of
 
 # What is written like its argument: it only moves entries.
 SILENT = {"broadcast_in_dim", "convert_element_type", "copy", "optimization_barrier", "reshape", "stop_gradient"}
@@ -71,25 +71,32 @@ def steps(closed: ClosedJaxpr, names: Sequence[str]) -> list[Step]:
             name = f"T{len(found) + 1}"
             texts |= dict.fromkeys(eqn.outvars, name)
             out: Any = eqn.outvars[0].aval
-            found.append(Step(name, _written(eqn, inputs), out.shape, work_of(eqn).operations))
+            found.append(Step(name, _written(called(eqn), inputs), out.shape, work_of(called(eqn)).operations))
     return found
 
 
 def _written(eqn: Any, inputs: Sequence[str]) -> str:
     name = known(eqn) or eqn.primitive.name
-    if name == "dot_general":
-        contracted, batch = eqn.params["dimension_numbers"]
-        left, right = (atom.aval.ndim for atom in eqn.invars)
-        if not batch[0] and max(left, right) <= 2:
-            turned = contracted[0] == (0,) and left <= 2, contracted[1] == (1,)
-            return " ".join(f"{factor}ᵀ" if turn else factor for factor, turn in zip(inputs, turned, strict=True))
-        return f"{inputs[0]} · {inputs[1]}"
+    if name in ("dot_general", "product_by_entries"):
+        left, right, out = (atom.aval.ndim for atom in (*eqn.invars, *eqn.outvars))
+        if max(left, right) > 2 or out != left + right - 2:
+            return f"{inputs[0]} · {inputs[1]}"
+        of_left, of_right, *_ = _summed_over(eqn)
+        turned = of_left == (0,), of_right == (1,)
+        return " ".join(f"{factor}ᵀ" if turn else factor for factor, turn in zip(inputs, turned, strict=True))
     if name in SIGNS:
         return SIGNS[name].join(inputs)
     if name == "custom_linear_solve":  # the matrix is the first of its constants
         return f"{inputs[0]}⁻¹ {inputs[-1]}"
-    called = eqn.params.get("name") if name in ("jit", "custom_jvp_call") else None
-    return f"{str(called or name).lstrip('_')}({', '.join(dict.fromkeys(inputs))})"
+    function = eqn.params.get("name") if name in ("jit", "custom_jvp_call") else None
+    return f"{str(function or name).lstrip('_')}({', '.join(dict.fromkeys(inputs))})"
+
+
+def _summed_over(eqn: Any) -> Sequence[tuple[int, ...]]:
+    """The axes of the left and of the right factor that a product sums over, and maybe more."""
+    if eqn.primitive.name == "dot_general":
+        return eqn.params["dimension_numbers"][0]
+    return [inner.params["dimensions"] for inner in eqn.params["jaxpr"].eqns if inner.primitive.name == "squeeze"]
 
 
 def _shape(shape: tuple[int, ...]) -> str:

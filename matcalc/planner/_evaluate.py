@@ -10,13 +10,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.custom_batching import custom_vmap
 from jax.custom_derivatives import SymbolicZero
 from jax.scipy.linalg import lu_solve
 
 from matcalc._linalg import factor, inverse, multiply
 from matcalc.planner._search import Label, Labels, Node, Option, Part, Plan, Space, thin_sums
 
-SMALL = 8  # of an axis, at most, of arrays that are multiplied by entries
+SMALL = 8  # of an axis, at most, of arrays that are multiplied by entries,
+SMALL_WITH_ONE = 6  # or where one of them is the same for a whole batch; 8×8 take up to twice as long there
 UNROLLED = 64  # entries of a diagonal, at most, that are added one by one
 
 Labelled = tuple[Array, Labels]  # with a label on every axis
@@ -25,10 +27,8 @@ Labelled = tuple[Array, Labels]  # with a label on every axis
 class Values:
     """The values of nodes, each computed once, from the arrays that `read` gives by name."""
 
-    def __init__(
-        self, space: Space, plan: Plan, read: Callable[[Any], Array], precision: Any, small: int = SMALL
-    ) -> None:
-        self.space, self.plan, self.read, self.precision, self.small = space, plan, read, precision, small
+    def __init__(self, space: Space, plan: Plan, read: Callable[[Any], Array], precision: Any) -> None:
+        self.space, self.plan, self.read, self.precision = space, plan, read, precision
         self._known: dict[Node, Any] = {}
         self._solved: Array | None = None
         self._thin = thin_sums(space, plan)
@@ -100,7 +100,7 @@ class Values:
         one, other = (self._labelled(part) for part in parts)
         for part, (array, own) in zip(parts, (one, other), strict=True):
             is_turned = {*own} == {*wanted} and own[-1:] != wanted[-1:]
-            if is_turned and part.node in self._products and max(array.shape) > self.small:
+            if is_turned and part.node in self._products and max(array.shape) > SMALL:
                 # A product that is scaled and turned: in two passes, or XLA multiplies Bᵀ Aᵀ, or takes one slow pass.
                 scaled, _ = self._product(one, other, option.labels, own)
                 return lax.optimization_barrier(scaled), own
@@ -158,7 +158,7 @@ class Values:
 
         dimensions = (places(summed), places(batch))
         free = [label for label in left + right if label not in summed and label not in batch]
-        if is_small(a.shape, b.shape, a.dtype, dimensions, self.small):
+        if is_small(a.shape, b.shape, a.dtype, dimensions):
             return small_product(a, b, dimensions, self.precision), (*batch, *free)
         if len(summed) == len(left) == len(right) > 1:
             return jnp.sum(a * lax.transpose(b, [right.index(label) for label in left])), ()
@@ -195,7 +195,7 @@ def _spread(array: Array, labels: Labels, over: Labels) -> Array:
 Dimensions = Any  # of `lax.dot_general`: the axes summed over and those of a batch, each of the left and of the right
 
 
-def is_small(left: Sequence[int], right: Sequence[int], dtype: Any, dimensions: Dimensions, small: int = SMALL) -> bool:
+def is_small(left: Sequence[int], right: Sequence[int], dtype: Any, dimensions: Dimensions, most: int = SMALL) -> bool:
     """Whether a product is one of matrices, or of vectors, so small that it is rather computed by entries.
 
     Measured on a CPU: XLA takes 25 (float64) to 90 times (float32) as long for 10,000 products of 4×4 matrices, 4 to 17
@@ -207,12 +207,23 @@ def is_small(left: Sequence[int], right: Sequence[int], dtype: Any, dimensions: 
     sizes = [n for shape, axes in zip(shapes, batch, strict=True) for i, n in enumerate(shape) if i not in axes]
     has_axes = {len(shape) > len(s) + len(t) for shape, s, t in zip(shapes, summed, batch, strict=True)}
     is_exact = jnp.issubdtype(dtype, jnp.inexact) and jnp.finfo(dtype).bits >= 32  # sums of less are rounded once
-    return is_exact and len(summed[0]) in (1, 2) and len(has_axes) == 1 and min(sizes) > 0 and max(sizes) <= small
+    return is_exact and len(summed[0]) in (1, 2) and len(has_axes) == 1 and min(sizes) > 0 and max(sizes) <= most
 
 
 def small_product(a: Array, b: Array, dimensions: Dimensions, precision: Any) -> Array:
     """`lax.dot_general` of small arrays, by entries. Its derivative is products again, which a plan can reorder."""
-    product = jax.custom_jvp(functools.partial(product_by_entries, dimensions=dimensions))
+    by_entries = functools.partial(product_by_entries, dimensions=dimensions)
+    mapped = custom_vmap(by_entries)
+    product = jax.custom_jvp(mapped)
+
+    @mapped.def_vmap
+    def of_batch(_: int, is_batched: Sequence[bool], left: Array, right: Array) -> tuple[Array, bool]:
+        def multiply(a: Array, b: Array) -> Array:
+            if all(is_batched) or is_small(a.shape, b.shape, a.dtype, dimensions, SMALL_WITH_ONE):
+                return by_entries(a, b)
+            return lax.dot_general(a, b, dimensions, precision, a.dtype)
+
+        return jax.vmap(multiply, [0 if has else None for has in is_batched])(left, right), True
 
     def rule(primals: Any, tangents: Any) -> Any:
         (a, b), value = primals, product(*primals)

@@ -19,8 +19,6 @@ from matcalc.planner._transform import TERMS, bind, evaluate
 from matcalc.planner._work import ClosedJaxpr, JaxprEqn, is_jitted, known
 
 MOST = 64  # products of one map, beyond which a basis is less work
-# Of an axis, at most, of matrices that are multiplied by entries where one of them is the same for a whole basis.
-SMALL_IN_BASIS = 6
 
 
 def jacobian_of_linear(apply: Callable[[Any], Any], variable: jax.ShapeDtypeStruct) -> Array:
@@ -36,7 +34,7 @@ def jacobian_of_linear(apply: Callable[[Any], Any], variable: jax.ShapeDtypeStru
         if jnp.issubdtype(variable.dtype, jnp.complexfloating):
             raise TypeError(f"this map is written down for real variables only, got {variable.dtype}. Apply it with @.")
         basis = jnp.eye(math.prod(variable.shape), dtype=variable.dtype).reshape(-1, *variable.shape)
-        return jax.vmap(lambda V: evaluate(written, [V], SMALL_IN_BASIS)[0], out_axes=-1)(basis).reshape(shape)
+        return jax.vmap(lambda V: evaluate(written, [V])[0], out_axes=-1)(basis).reshape(shape)
 
     try:
         (value,) = program.run(written, [program.V])

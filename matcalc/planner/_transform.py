@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 
-from matcalc.planner._evaluate import OURS, SMALL, Values, copied, is_small, small_product
+from matcalc.planner._evaluate import OURS, Values, copied, is_small, small_product
 from matcalc.planner._search import (
     FACTORS,
     Label,
@@ -65,11 +65,8 @@ def reassociate(fun: Callable[P, R]) -> Callable[P, R]:
     return reassociated
 
 
-def evaluate(closed: ClosedJaxpr, arrays: Sequence[Any], small: int = SMALL) -> list[Any]:
-    """What a program computes, each group of sums of products in its cheapest order.
-
-    Products of matrices with axes of at most `small` are computed by entries.
-    """
+def evaluate(closed: ClosedJaxpr, arrays: Sequence[Any]) -> list[Any]:
+    """What a program computes, each group of sums of products in its cheapest order."""
     closed = inlined(closed)
     program = Program(closed.jaxpr)
     env: dict[Any, Any] = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
@@ -80,7 +77,7 @@ def evaluate(closed: ClosedJaxpr, arrays: Sequence[Any], small: int = SMALL) -> 
 
     made: dict[Var, Values] = {}
     for group in program.groups:
-        values = Values(program.space, group.plan, lambda name: read(program.atoms[name]), group.precision, small)
+        values = Values(program.space, group.plan, lambda name: read(program.atoms[name]), group.precision)
         made |= dict.fromkeys(group.goals, values)
     for eqn in closed.jaxpr.eqns:
         if made.keys() & {*eqn.outvars}:
@@ -88,20 +85,20 @@ def evaluate(closed: ClosedJaxpr, arrays: Sequence[Any], small: int = SMALL) -> 
             env[goal] = made[goal].of(*program.goals[goal])
         elif id(eqn) in program.bound:
             values = [a.val if isinstance(a, Literal) else env[a] for a in eqn.invars]
-            env |= zip(eqn.outvars, bind(eqn, values, small), strict=True)
+            env |= zip(eqn.outvars, bind(eqn, values), strict=True)
     return [read(atom) for atom in closed.jaxpr.outvars]
 
 
-def bind(eqn: JaxprEqn, values: list[Any], small: int = SMALL) -> list[Any]:
+def bind(eqn: JaxprEqn, values: list[Any]) -> list[Any]:
     """An operation as it was written; a jitted function is planned inside; our own are inverses, traces, and products
     of small matrices."""
     if (name := known(eqn)) in OURS:
         return [OURS[name](*values)]
-    if _is_small(eqn, small):
+    if _is_small(eqn):
         a, b = values
         return [small_product(a, b, eqn.params["dimension_numbers"], eqn.params["precision"])]
     if eqn.primitive.name == "jit" and gains(eqn.params["jaxpr"]):
-        eqn = eqn.replace(params=eqn.params | {"jaxpr": planned(eqn.params["jaxpr"], small)})
+        eqn = eqn.replace(params=eqn.params | {"jaxpr": planned(eqn.params["jaxpr"])})
     return _as_it_is(eqn, values)
 
 
@@ -111,9 +108,9 @@ def _as_it_is(eqn: JaxprEqn, values: list[Any]) -> list[Any]:
     return list(results) if eqn.primitive.multiple_results else [results]
 
 
-def planned(closed: ClosedJaxpr, small: int) -> ClosedJaxpr:
+def planned(closed: ClosedJaxpr) -> ClosedJaxpr:
     """The same program, planned."""
-    return jax.make_jaxpr(lambda *arrays: evaluate(closed, arrays, small))(*closed.in_avals)
+    return jax.make_jaxpr(lambda *arrays: evaluate(closed, arrays))(*closed.in_avals)
 
 
 def gains(closed: ClosedJaxpr) -> bool:
@@ -158,13 +155,13 @@ def _entries(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def _is_small(eqn: JaxprEqn, small: int = SMALL) -> bool:
+def _is_small(eqn: JaxprEqn) -> bool:
     """Whether an operation is a product of small matrices."""
     if eqn.primitive is not lax.dot_general_p or eqn.params.get("out_sharding"):
         return False
     a, b, out = (_aval(atom) for atom in (*eqn.invars, *eqn.outvars))
     is_plain = a.dtype == b.dtype == out.dtype
-    return is_plain and is_small(a.shape, b.shape, out.dtype, eqn.params["dimension_numbers"], small)
+    return is_plain and is_small(a.shape, b.shape, out.dtype, eqn.params["dimension_numbers"])
 
 
 CONSTANT: Label = -1

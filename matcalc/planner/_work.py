@@ -14,7 +14,7 @@ from matcalc.planner._evaluate import sliced_trace
 JaxprEqn = Any  # of JAX, whose types say too little of shapes
 ClosedJaxpr = Any  # the same; in jax 0.12 it is but another name of Jaxpr
 
-INNER = {"jit": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
+INNER = {"jit": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr", "custom_vmap_call": "call"}
 PRODUCTS = {"add", "add_any", "dot_general", "mul", "product_by_entries", "reduce_sum", "sub", "trace"}
 # What moves entries, or makes them of nothing: no work by itself.
 FREE = {
@@ -108,8 +108,24 @@ def needed(jaxpr: Jaxpr, *, inside: bool = True) -> Iterator[JaxprEqn]:
         if not eqn.effects and not any(id(var) in wanted for var in eqn.outvars):
             continue
         wanted |= {id(var) for var in eqn.invars if isinstance(var, Var)}
-        if inside and eqn.primitive.name in INNER and not known(eqn):
-            inner = eqn.params[INNER[eqn.primitive.name]]
-            yield from needed(getattr(inner, "jaxpr", inner))
+        if inside and (inner := _inside(eqn)) is not None:
+            yield from needed(inner)
         else:
             yield eqn
+
+
+def called(eqn: JaxprEqn) -> JaxprEqn:
+    """The operation that a call consists of, where it is but one on the same operands; else the call."""
+    inner = _inside(eqn)
+    while inner is not None and len(inner.eqns) == 1 and inner.eqns[0].invars == inner.invars:
+        (eqn,) = inner.eqns
+        inner = _inside(eqn)
+    return eqn
+
+
+def _inside(eqn: JaxprEqn) -> Jaxpr | None:
+    """The program of a function that is called, unless that is understood as a whole."""
+    if eqn.primitive.name not in INNER or known(eqn):
+        return None
+    inner = eqn.params[INNER[eqn.primitive.name]]
+    return getattr(inner, "jaxpr", inner)
