@@ -9,6 +9,7 @@ import functools
 import math
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, cast
 
@@ -111,6 +112,12 @@ class Identity(Generic[P]):
         kind: Any = f"{of} by {RANKS[len(shapes[self.wrt])]}"
         return kind
 
+    def _chosen(self, kind: Kind | None) -> Kind:
+        """A kind of `covers`, by default the first. ValueError for another."""
+        if kind is not None and kind not in self.covers:
+            raise ValueError(f"{self.name}: the kinds here are {', '.join(self.covers)}; got {kind!r}.")
+        return kind or next(iter(self.covers))
+
     @property
     def condition(self) -> str:
         """Where the formula is true, in words; empty where it always is."""
@@ -173,6 +180,8 @@ class Identity(Generic[P]):
 
         if self.order == 0:
             raise ValueError(f"{self.name} is a definition, and has no derivative.")
+        if order not in (None, 1, 2):
+            raise ValueError(f"{self.name}: order is 1, the derivative, or 2, the Hessian; got {order!r}.")
         values = self.signature.bind(args, kwargs)
         plain = _planned(self.value_of)
 
@@ -193,26 +202,29 @@ class Identity(Generic[P]):
         """The order in which the closed form is evaluated at these sizes, with multiply-adds and bytes, to print.
 
         Beside it stand the order of the chapter and JAX's automatic derivative. `sizes` and `kind` are those of
-        `sample`, and raise the same errors. Nothing is computed.
+        `sample`, and raise the same errors; TypeError for a dtype of no floating point numbers. Nothing is computed.
         """
         from matcalc.planner import Order, steps, work
 
-        kind = kind or next(iter(self.covers))
+        if not jnp.issubdtype(dtype := np.dtype(dtype), np.floating):
+            raise TypeError(f"{self.name}: a plan is one for floating point numbers, got {dtype}.")
+        kind = self._chosen(kind)
         lengths, shapes = self.signature.sizes(kind, sizes), self.signature.shapes(kind, sizes)
         arrays = {name: jax.ShapeDtypeStruct(shape, dtype) for name, shape in shapes.items()}
         integers = {p.name: 2 if p.indexes is None else 0 for p in self.signature.integers}
+        where = ", ".join(f"{name}={number}" for name, number in (lengths | integers).items())
 
         def program(of: Callable[[Values], Any]) -> Any:
             return jax.make_jaxpr(lambda *given: of(dict(zip(arrays, given, strict=True)) | integers))(*arrays.values())
 
-        planned = program(self.derivative_of)
-        ways = {"this order": planned, "as written": program(lambda values: self.body(**values)[1])}
-        if self.order:
-            ways["autodiff"] = program(self.autodiff_of)
-        where = ", ".join(f"{name}={number}" for name, number in (lengths | integers).items())
-        title = f"{self.equation()}, at {where} in {np.dtype(dtype)}"
-        works = {way: work(closed) for way, closed in ways.items()}
-        return Order(title, steps(planned, list(arrays)), works, np.dtype(dtype).itemsize)
+        with jax.enable_x64(True) if dtype == np.float64 else nullcontext():
+            planned = program(self.derivative_of)
+            ways = {"this order": planned, "as written": program(lambda values: self.body(**values)[1])}
+            if self.order:
+                ways["autodiff"] = program(self.autodiff_of)
+            works = {way: work(closed) for way, closed in ways.items()}
+            title = f"{self.equation()}, at {where} in {dtype}"
+            return Order(title, steps(planned, list(arrays)), works, dtype.itemsize)
 
     def sample(
         self, key: Any = 0, *, dtype: Any = np.float32, kind: Kind | None = None, **sizes: int
@@ -224,7 +236,7 @@ class Identity(Generic[P]):
         them, in the order of the signature. ValueError for a size that the signature does not have or that is below 1,
         and where the domain has no point of these sizes.
         """
-        kind = kind or next(iter(self.covers))
+        kind = self._chosen(kind)
         shapes, lengths = self.signature.shapes(kind, sizes), self.signature.sizes(kind, sizes)
         seed = key if isinstance(key, int) else int(np.asarray(jax.random.key_data(key)).ravel()[-1])
         rng = np.random.default_rng([seed, zlib.crc32(self.name.encode())])

@@ -16,7 +16,7 @@ from matcalc.planner import jacobian_of_linear, reassociate
 @functools.partial(
     jax.tree_util.register_dataclass, data_fields=["apply"], meta_fields=["variable", "value", "is_transposed"]
 )
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DerivativeOperator:
     """The derivative of a function at a point as a linear map, from changes of its variable to changes of its value.
 
@@ -28,6 +28,9 @@ class DerivativeOperator:
     variable: jax.ShapeDtypeStruct
     value: jax.ShapeDtypeStruct
     is_transposed: bool = False
+
+    def __repr__(self) -> str:
+        return f"<derivative, from {self.variable.shape} to {self.value.shape}, in {self.variable.dtype}>"
 
     @property
     def shape(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -76,11 +79,16 @@ def derivative_operator(f: Callable[[Any], Any], x: Any) -> DerivativeOperator:
     `derivative_operator(jnp.linalg.inv, X) @ V` is -X⁻¹ V X⁻¹; with `jax.grad(f)` for f it is the Hessian. Products
     are taken in the cheapest order, see `reassociate`. TypeError for what is not an array of floating point numbers.
     """
+    if not callable(f) or jax.tree.structure(x) != jax.tree.structure(0):
+        got = ", ".join(type(given).__name__ for given in (f, x))
+        raise TypeError(f"a derivative is that of a function at an array, in this order; got {got}.")
     x = jnp.asarray(x)
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         raise TypeError(f"a derivative is taken by floating point numbers, got {x.dtype}. Use .astype(jnp.float32).")
     value, apply = jax.linearize(reassociate(f), x)
     if not hasattr(value, "shape"):
         raise TypeError(f"the function must return one array, got {type(value).__name__}.")
+    if not jnp.issubdtype(value.dtype, jnp.inexact):
+        raise TypeError(f"the function must return floating point numbers, got {value.dtype}: it has no derivative.")
     variable, result = (jax.ShapeDtypeStruct(a.shape, a.dtype) for a in (x, value))
-    return DerivativeOperator(jax.tree_util.Partial(apply), variable, result)
+    return DerivativeOperator(apply, variable, result)

@@ -198,6 +198,35 @@ def test_lineax_solves_with_it():
     np.testing.assert_allclose(found, V, atol=1e-3)
 
 
+def test_an_operator_goes_through_transformations():
+    points = jnp.stack([X, 2 * X])
+    operators = jax.vmap(lambda X: derivative_operator(jnp.linalg.inv, X))(points)
+    for k, point in enumerate(points):
+        D = derivative_operator(jnp.linalg.inv, point)
+        for made in (jax.jit(lambda X: derivative_operator(jnp.linalg.inv, X))(point),
+                     jax.tree.map(lambda leaf, k=k: leaf[k], operators)):  # fmt: skip
+            assert_close(made @ V, D @ V)
+            assert_close(jax.jit(lambda D, V: D.T @ V)(made, V), D.T @ V)
+        assert_close(jax.vmap(lambda D, V: D @ V)(operators, jnp.stack([V, V]))[k], D @ V)
+        assert_close(jax.vmap(lambda D: D.dense())(operators)[k], D.dense())
+    assert not np.any(jax.tree.map(jnp.zeros_like, D) @ V)
+    assert repr(D) == f"<derivative, from (9, 9) to (9, 9), in {X.dtype}>"
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
+def test_a_variable_of_no_entries_has_an_empty_derivative(shape):
+    x = jnp.ones(shape)
+    for f in (jnp.cumsum, jnp.sin, lambda x: x.T):
+        assert derivative_operator(f, x).dense().shape == jax.jacfwd(f)(x).shape
+
+
+def test_a_solution_with_the_identity():
+    def f(X):
+        return lax.custom_linear_solve(lambda v: v, X @ A, solve=lambda _, b: b, transpose_solve=lambda _, b: b)
+
+    assert_close(derivative_operator(f, X).dense(), jax.jacfwd(f)(X))
+
+
 def test_bad_arguments():
     D = derivative_operator(jnp.linalg.inv, X)
     with pytest.raises(ValueError, match=r"takes an array of shape \(9, 9\), got \(9,\)"):
@@ -206,6 +235,13 @@ def test_bad_arguments():
         D @ jnp.ones((n, n), jnp.int32)
     with pytest.raises(TypeError, match="floating point numbers, got int32"):
         derivative_operator(lambda X: X, jnp.ones((4, 4), jnp.int32))
+    with pytest.raises(TypeError, match="a function at an array, in this order; got int, dict"):
+        derivative_operator(3, {"X": X})
+    with pytest.raises(TypeError, match="must return floating point numbers, got int"):
+        derivative_operator(jnp.argmax, X)
+    for order in (0, 3, "2"):
+        with pytest.raises(ValueError, match="order is 1, the derivative, or 2, the Hessian; got"):
+            matcalc.det_x.derivative_operator(X, order=order)
     with pytest.raises(TypeError, match="must return one array, got tuple"):
         derivative_operator(lambda X: (X, X), X)
     with pytest.raises(ValueError, match="X must be n×n"):

@@ -5,9 +5,11 @@ import itertools
 import math
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 import matcalc
 from matcalc import reassociate
@@ -316,6 +318,107 @@ def test_what_gains_nothing_is_the_same_program():
     assert str(jax.make_jaxpr(reassociate(layer))(A, x, x)) == str(jax.make_jaxpr(layer)(A, x, x))
 
 
+@pytest.mark.parametrize(
+    ("diagonal", "dtype"),
+    [([100] * 3, jnp.int8), ([True] * 3, bool), ([6e4, 6e4, -6e4], jnp.float16), ([256] + 7 * [1], jnp.bfloat16),
+     ([2, 3], jnp.complex64)],
+)  # fmt: skip
+def test_traces_are_as_jax_has_them(diagonal, dtype):
+    X = jnp.diag(jnp.array(diagonal, dtype))
+    for matrix in (X, jnp.broadcast_to(X[..., None], (*X.shape, 4))):
+        expected, found = jnp.trace(matrix), reassociate(jnp.trace)(matrix)
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+
+
+WEAK = jnp.broadcast_to(jnp.asarray(2.0), (12, 12))  # of a dtype that gives way, as that of a number of Python
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda A: (A @ A, 2.0),
+        lambda A: A * 2.0 * 3.0 * A[0, 0],
+        lambda A: jnp.linalg.inv(A + jnp.eye(12)) @ A @ A[0],
+        lambda A: jnp.trace(A[:3, :3]),
+        lambda A: jnp.trace(A @ A @ A),
+    ],
+)
+def test_dtypes_give_way_as_they_did(fun):
+    for transform in (lambda f: f, jax.jit):
+        for A in (WEAK, jnp.eye(12)):
+            expected, found = (jax.tree.leaves(transform(f)(A)) for f in (fun, reassociate(fun)))
+            assert [(x.dtype, x.weak_type) for x in map(jnp.asarray, found)] == [
+                (x.dtype, x.weak_type) for x in map(jnp.asarray, expected)
+            ]
+
+
+@pytest.mark.parametrize(
+    ("fun", "shapes", "parts"),
+    [
+        (lambda B, A: B @ A, [(4, 4), (4, 4)], [(None, None), ("rows", None)]),
+        (lambda A, B: jnp.linalg.inv(A + 2 * jnp.eye(12)) @ B, [(12, 12), (12, 12)], [(None, None), ("rows", None)]),
+        (lambda A, B, C: A @ (B @ C), [(4, 90), (90, 90), (90, 90)], [("rows", None), (None, None), (None, None)]),
+        (lambda v, A: jnp.diag(v) @ A, [(8,), (8, 8)], [(None,), ("rows", None)]),
+    ],
+)
+def test_arrays_keep_the_axes_of_a_mesh_in_their_types(fun, shapes, parts):
+    mesh = jax.make_mesh((1,), ("rows",), axis_types=(jax.sharding.AxisType.Explicit,))
+    with jax.set_mesh(mesh):
+        arrays = [jax.device_put(jnp.ones(shape), jax.P(*part)) for shape, part in zip(shapes, parts, strict=True)]
+        assert jax.typeof(reassociate(fun)(*arrays)) == jax.typeof(fun(*arrays))
+
+
+def test_arrays_of_numpy_become_those_of_jax():
+    found = reassociate(jnp.asarray)(np.arange(4.0))
+    assert isinstance(found, jax.Array)
+    assert found.dtype == jnp.result_type(float)
+    with np.errstate(all="raise"):
+        assert reassociate(jnp.trace)(np.diag(np.float32([3e38, 3e38]))) == np.inf
+
+
+def test_arguments_with_a_dtype_that_are_no_arrays_stay_as_they_are():
+    fun = reassociate(lambda A, x, dtype: (A @ A @ x).astype(dtype))
+    assert fun(A, A[0], dtype=jnp.bfloat16).dtype == jnp.bfloat16
+    assert reassociate(lambda names, A: len(names) * A)(np.array(["a", "b"]), A)[0, 0] == 2 * A[0, 0]
+    with pytest.raises(TypeError, match="reassociate takes a function, got int"):
+        reassociate(3)
+
+
+@pytest.mark.parametrize("fun", [reassociate(lambda A, B: A @ B @ A + jnp.trace(A) * jnp.linalg.inv(A)), matcalc.tr_ax])
+def test_sizes_can_be_unknown(fun):
+    (size,) = jax.export.symbolic_shape("n")
+    unknown = jax.ShapeDtypeStruct((size, size), jnp.float32)
+    exported = jax.export.export(jax.jit(fun))(unknown, unknown)
+    arrays = [np.float32(A), np.float32(B)]
+    agree(exported.call(*arrays), fun(*arrays))
+
+
+def test_numbers_of_64_bits_stay_so_where_they_are_asked_for_inside():
+    def fun(A, x):
+        with jax.enable_x64(True):
+            A, x = A.astype(jnp.float64), x.astype(jnp.float64)
+            return A @ A @ x, ((A @ x) * jnp.float64(3)).astype(jnp.float32)
+
+    arrays = np.ones((20, 20), np.float32), np.ones(20, np.float32)
+    assert [x.dtype for x in reassociate(fun)(*arrays)] == [np.float64, np.float32]
+    agree(reassociate(fun)(*arrays), fun(*arrays))
+
+
+def test_a_trace_of_a_product_in_float16_overflows_no_earlier():
+    rows = jnp.float16([[300, -300], [300, -300]]), jnp.float16([[300, 300], [300, 300]])
+    arrays = [jnp.tile(each, (10, 10)) for each in rows]
+    assert reassociate(lambda A, B: jnp.trace(A @ B))(*arrays) == 0
+
+
+def test_what_counts_anew_is_no_identity():
+    def fun(A):
+        rows, columns = (lax.broadcasted_iota(jnp.uint8, (300, 300), axis) for axis in (0, 1))
+        return (rows == columns).astype(jnp.float32) @ A
+
+    agree(reassociate(fun)(jnp.ones((300, 3))), fun(jnp.ones((300, 3))))
+
+
 # --- What it finds
 
 
@@ -533,6 +636,21 @@ def test_the_derivative_of_an_inverse_is_two_products():
         agree(derivative(derivative(reassociate(jnp.linalg.inv)))(X), derivative(derivative(jnp.linalg.inv))(X))
 
 
+@pytest.mark.parametrize(
+    ("fun", "shapes"),
+    [
+        (lambda s, A, x: (jnp.tanh(s * A), (s * A) @ x), [(), (20, 20), (20,)]),
+        (lambda s, v, A: (jnp.sin(s * v[:, None] * jnp.ones_like(A)), s * v[:, None] * A), [(), (20,), (20, 2)]),
+        (lambda A, b: (jnp.linalg.inv(A), jnp.linalg.inv(A) @ b), [(20, 20), (20,)]),
+    ],
+)
+@pytest.mark.parametrize("precision", ["default", "highest"])
+def test_what_is_done_all_the_same_saves_nothing(fun, shapes, precision):
+    arrays = [np.random.default_rng(0).standard_normal(shape).astype(np.float32) for shape in shapes]
+    with jax.default_matmul_precision(precision):
+        assert operations(jax.make_jaxpr(reassociate(fun))(*arrays)) <= operations(jax.make_jaxpr(fun)(*arrays))
+
+
 # --- What it tells
 
 
@@ -576,6 +694,24 @@ def test_planning_an_entry_takes_little(case, monkeypatch):
     assert count < 1.5 * _search.WRITTEN
 
 
-def test_a_plan_of_unknown_sizes_is_refused():
-    with pytest.raises(ValueError, match="there is no size 'z' here"):
-        matcalc.tr_x.plan(z=3)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(z=3), "there is no size 'z' here, only n"),
+        (dict(n=0), "the size n must be an integer, at least 1, got 0"),
+        (dict(n=2.0), "the size n must be an integer, at least 1, got 2.0"),
+        (dict(n="8"), "the size n must be an integer, at least 1, got '8'"),
+        (dict(kind="vector by vector"), "the kinds here are scalar by matrix; got 'vector by vector'"),
+        (dict(dtype="int32"), "one for floating point numbers, got int32"),
+        (dict(dtype="complex64"), "one for floating point numbers, got complex64"),
+    ],
+)
+def test_a_plan_of_what_there_is_not_is_refused(options, message):
+    with pytest.raises((ValueError, TypeError), match=f"tr_x: .*{message}"):
+        matcalc.tr_x.plan(**options)
+
+
+def test_a_step_that_calls_a_function_has_its_name_and_work():
+    order = matcalc.det_x.plan(n=50, dtype=np.float64)  # whether JAX has float64 on or not
+    assert [step.text for step in order.steps] == ["adj_of_any_rank(c, X)"]
+    assert order.steps[0].operations == order.works["this order"].operations > 50**3

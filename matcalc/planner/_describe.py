@@ -6,7 +6,7 @@ from typing import Any
 
 from jax.extend.core import Var
 
-from matcalc.planner._work import ClosedJaxpr, Work, called, known, needed, work_of
+from matcalc.planner._work import ClosedJaxpr, Work, called, function_of, known, needed, operations_of
 
 # What is written like its argument: it only moves entries.
 SILENT = {"broadcast_in_dim", "convert_element_type", "copy", "optimization_barrier", "reshape", "stop_gradient"}
@@ -42,7 +42,7 @@ class Order:
         text += ["", f"  {'':12}{'multiply-adds':>18}{'bytes moved':>18}"]
         for way, work in self.works.items():
             rest = f"  with {', '.join(sorted(work.others & TOLD))}" if work.others & TOLD else ""
-            text.append(f"  {way:12}{work.operations:>18,}{work.moved * self.itemsize:>18,}{rest}")
+            text.append(f"  {way:12}{work.operations:>18,}  {work.moved * self.itemsize:>16,}{rest}")
         return "\n".join(text)
 
     __repr__ = __str__
@@ -71,7 +71,7 @@ def steps(closed: ClosedJaxpr, names: Sequence[str]) -> list[Step]:
             name = f"T{len(found) + 1}"
             texts |= dict.fromkeys(eqn.outvars, name)
             out: Any = eqn.outvars[0].aval
-            found.append(Step(name, _written(called(eqn), inputs), out.shape, work_of(called(eqn)).operations))
+            found.append(Step(name, _written(called(eqn), inputs), out.shape, operations_of(eqn)))
     return found
 
 
@@ -88,8 +88,7 @@ def _written(eqn: Any, inputs: Sequence[str]) -> str:
         return SIGNS[name].join(inputs)
     if name == "custom_linear_solve":  # the matrix is the first of its constants
         return f"{inputs[0]}⁻¹ {inputs[-1]}"
-    function = eqn.params.get("name") if name in ("jit", "custom_jvp_call") else None
-    return f"{str(function or name).lstrip('_')}({', '.join(dict.fromkeys(inputs))})"
+    return f"{known(eqn) or function_of(eqn) or name}({', '.join(dict.fromkeys(inputs))})"
 
 
 def _summed_over(eqn: Any) -> Sequence[tuple[int, ...]]:

@@ -162,7 +162,7 @@ class Values:
         free = [label for label in left + right if label not in summed and label not in batch]
         if is_small(a.shape, b.shape, a.dtype, dimensions):
             return small_product(a, b, dimensions, self.precision), (*batch, *free)
-        if len(summed) == len(left) == len(right) > 1:
+        if len(summed) == len(left) == len(right) > 1 and jnp.finfo(a.dtype).bits >= 32:  # else it may overflow
             return jnp.sum(a * lax.transpose(b, [right.index(label) for label in left])), ()
         product = lax.dot_general(a, b, dimensions, self.precision, a.dtype)
         if wanted and free[:1] != [*wanted[:1]]:  # to be turned; XLA would then turn Bᵀ A back into Aᵀ B

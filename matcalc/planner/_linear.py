@@ -33,6 +33,8 @@ def jacobian_of_linear(apply: Callable[[Any], Any], variable: jax.ShapeDtypeStru
     def by_basis() -> Array:
         if jnp.issubdtype(variable.dtype, jnp.complexfloating):
             raise TypeError(f"this map is written down for real variables only, got {variable.dtype}. Apply it with @.")
+        if not math.prod(shape):
+            return jnp.zeros(shape, written.out_avals[0].dtype)
         basis = jnp.eye(math.prod(variable.shape), dtype=variable.dtype).reshape(-1, *variable.shape)
         return jax.vmap(lambda V: evaluate(written, [V])[0], out_axes=-1)(basis).reshape(shape)
 
@@ -374,7 +376,9 @@ def _summed(axes: Sequence[int]) -> Rule:
 
 def _is_matrix_product(matvec: ClosedJaxpr) -> bool:
     """Whether a function of a matrix is the product of another with it."""
-    eqn, *more = matvec.jaxpr.eqns
-    if more or eqn.primitive is not lax.dot_general_p or eqn.invars[1] is not matvec.jaxpr.invars[-1]:
+    if len(matvec.jaxpr.eqns) != 1:
+        return False
+    (eqn,) = matvec.jaxpr.eqns
+    if eqn.primitive is not lax.dot_general_p or eqn.invars[1] is not matvec.jaxpr.invars[-1]:
         return False
     return eqn.params["dimension_numbers"] == (((1,), (0,)), ((), ()))

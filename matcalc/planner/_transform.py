@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 
@@ -27,7 +28,7 @@ from matcalc.planner._search import (
     thin_sums,
     time,
 )
-from matcalc.planner._work import ClosedJaxpr, is_jitted, known, work_of
+from matcalc.planner._work import ClosedJaxpr, is_jitted, is_plain, known, work_of
 
 Pairs = Callable[[Labels, Labels], tuple[Any, Any]]
 P = ParamSpec("P")
@@ -41,28 +42,41 @@ def reassociate(fun: Callable[P, R]) -> Callable[P, R]:
     factored, P Q + P R = P (Q + R), traces of products taken without the last product, scalars multiplied where they
     meet the fewest entries, and inverses applied as solutions that share one factorisation. Jitted functions of nothing
     but such sums count as if written out. It never takes more multiply-adds and additions than `fun` as written, which
-    is evaluated as it is where nothing is to be gained, as is all else in `fun`. The result agrees to rounding: no
-    product is multiplied out.
+    is evaluated as it is where nothing is to be gained, as is all else in `fun`. The result agrees to rounding, as no
+    product is multiplied out, unless it overflows on the way: Q + R may where P Q + P R does not, and the other way.
 
     It can be jitted, mapped and differentiated. The order is chosen when it is traced, so jit it: an eager call chooses
     it every time. Arguments are what `fun` takes; those that are no arrays stay as they are.
     """
 
+    if not callable(fun):
+        raise TypeError(f"reassociate takes a function, got {type(fun).__name__}.")
+
     @functools.wraps(fun)
     def reassociated(*args: P.args, **kwargs: P.kwargs) -> R:
         leaves, tree = jax.tree.flatten((args, kwargs))
-        places = [k for k, leaf in enumerate(leaves) if hasattr(leaf, "dtype")]
+        places = [k for k, leaf in enumerate(leaves) if _is_array(leaf)]
 
         def of_arrays(*arrays: Any) -> Any:
             at = dict(zip(places, arrays, strict=True))
             arguments: Any = jax.tree.unflatten(tree, [at.get(k, leaf) for k, leaf in enumerate(leaves)])
             return cast(Any, fun)(*arguments[0], **arguments[1])
 
-        arrays = [leaves[k] for k in places]
+        # As JAX takes them: arrays of NumPy have other dtypes, and arithmetic of their own.
+        arrays = [
+            jnp.asarray(leaves[k]) if isinstance(leaves[k], np.ndarray | np.generic) else leaves[k] for k in places
+        ]
         closed, shape = jax.make_jaxpr(of_arrays, return_shape=True)(*arrays)
         return jax.tree.unflatten(jax.tree.structure(shape), evaluate(closed, arrays))
 
     return reassociated
+
+
+def _is_array(leaf: Any) -> bool:
+    try:
+        return hasattr(leaf, "dtype") and jax.typeof(leaf) is not None
+    except TypeError:  # what has a dtype and is none, such as jnp.float32
+        return False
 
 
 def evaluate(closed: ClosedJaxpr, arrays: Sequence[Any]) -> list[Any]:
@@ -73,7 +87,7 @@ def evaluate(closed: ClosedJaxpr, arrays: Sequence[Any]) -> list[Any]:
     env |= dict(zip(closed.jaxpr.invars, arrays, strict=True))
 
     def read(atom: Any) -> Any:
-        return jnp.asarray(atom.val, _aval(atom).dtype) if isinstance(atom, Literal) else env[atom]
+        return jnp.asarray(atom.val) if isinstance(atom, Literal) else env[atom]
 
     made: dict[Var, Values] = {}
     for group in program.groups:
@@ -82,7 +96,7 @@ def evaluate(closed: ClosedJaxpr, arrays: Sequence[Any]) -> list[Any]:
     for eqn in closed.jaxpr.eqns:
         if made.keys() & {*eqn.outvars}:
             (goal,) = eqn.outvars
-            env[goal] = made[goal].of(*program.goals[goal])
+            env[goal] = _meant(made[goal].of(*program.goals[goal]))
         elif id(eqn) in program.bound:
             values = [a.val if isinstance(a, Literal) else env[a] for a in eqn.invars]
             env |= zip(eqn.outvars, bind(eqn, values), strict=True)
@@ -92,14 +106,21 @@ def evaluate(closed: ClosedJaxpr, arrays: Sequence[Any]) -> list[Any]:
 def bind(eqn: JaxprEqn, values: list[Any]) -> list[Any]:
     """An operation as it was written; a jitted function is planned inside; our own are inverses, traces, and products
     of small matrices."""
-    if (name := known(eqn)) in OURS:
-        return [OURS[name](*values)]
+    if (name := known(eqn)) in OURS and _is_understood(eqn) and jnp.finfo(_aval(eqn.outvars[0]).dtype).bits >= 32:
+        return [
+            _meant(OURS[name](*values))
+        ]  # of shorter ones, entries that are added one by one would be rounded each time
     if _is_small(eqn):
         a, b = values
         return [small_product(a, b, eqn.params["dimension_numbers"], eqn.params["precision"])]
     if eqn.primitive.name == "jit" and gains(eqn.params["jaxpr"]):
         eqn = eqn.replace(params=eqn.params | {"jaxpr": planned(eqn.params["jaxpr"])})
     return _as_it_is(eqn, values)
+
+
+def _meant(value: Any) -> Any:
+    """A value whose dtype does not give way to that of others, as that of a number of Python does."""
+    return lax.convert_element_type(value, value.dtype)
 
 
 def _as_it_is(eqn: JaxprEqn, values: list[Any]) -> list[Any]:
@@ -159,9 +180,18 @@ def _is_small(eqn: JaxprEqn) -> bool:
     """Whether an operation is a product of small matrices."""
     if eqn.primitive is not lax.dot_general_p or eqn.params.get("out_sharding"):
         return False
-    a, b, out = (_aval(atom) for atom in (*eqn.invars, *eqn.outvars))
-    is_plain = a.dtype == b.dtype == out.dtype
-    return is_plain and is_small(a.shape, b.shape, out.dtype, eqn.params["dimension_numbers"])
+    a, b = (_aval(atom) for atom in eqn.invars)
+    return _is_understood(eqn) and is_small(a.shape, b.shape, a.dtype, eqn.params["dimension_numbers"])
+
+
+def _is_understood(eqn: JaxprEqn, *, converts: bool = False) -> bool:
+    """Whether the arrays of an operation are such as are understood: floating point numbers, all of one dtype.
+
+    Not one that gives way to that of others, nor sizes that are unknown, nor arrays with an axis of a mesh.
+    """
+    (out,) = (_aval(atom) for atom in eqn.outvars)
+    is_one = converts or all(_aval(atom).dtype == out.dtype for atom in eqn.invars)
+    return is_one and jnp.issubdtype(out.dtype, jnp.inexact) and not out.weak_type and is_plain(eqn)
 
 
 CONSTANT: Label = -1
@@ -189,6 +219,7 @@ class Group:
     goals: tuple[Var, ...]
     plan: Plan
     precision: Any
+    written: tuple[JaxprEqn, ...]  # the operations instead of which it is
 
 
 class Program:
@@ -206,19 +237,15 @@ class Program:
                 self.forms[eqn.outvars[0]] = form
         self.goals: dict[Var, tuple[Part, Labels]] = {}
         needed, _ = self._needed({var for var, form in self.forms.items() if form.is_whole})
-        self.groups = [group for goals in connected(needed, self._marks) if (group := self._group(goals))]
-        _, self.bound = self._needed({goal for group in self.groups for goal in group.goals})
+        groups = [group for goals in connected(needed, self._marks) if (group := self._group(goals))]
+        self.groups, self.bound = self._gaining(groups)
 
     # --- Forms
 
     def _form(self, eqn: JaxprEqn) -> Form | None:
         """The result of an operation as a sum of products, if it is one."""
-        aval = _aval(eqn.outvars[0])
-        if not jnp.issubdtype(getattr(aval, "dtype", jnp.int32), jnp.inexact):
-            return None
         name = known(eqn) or eqn.primitive.name
-        converts = name == "convert_element_type"
-        if name not in UNDERSTOOD or not (converts or all(_aval(a).dtype == aval.dtype for a in eqn.invars)):
+        if name not in UNDERSTOOD or not _is_understood(eqn, converts=name == "convert_element_type"):
             return None
         return getattr(self, f"_{name}")(eqn, *eqn.invars)
 
@@ -399,6 +426,8 @@ class Program:
             if not isinstance(zero, Literal) or zero.val != 0:
                 return False
         counts = [self._made(rows, "iota"), self._made(columns, "iota")]
+        if not jnp.issubdtype(rows.aval.dtype, jnp.integer) or jnp.iinfo(rows.aval.dtype).max < a.aval.shape[0] - 1:
+            return False  # it would count anew
         return [count and count.params["dimension"] for count in counts] == [0, 1]
 
     def _made(self, a: Any, by: str) -> Any:
@@ -444,10 +473,9 @@ class Program:
         return [(id(atom), precision) for atom in self._arrays(goal)]
 
     def _group(self, goals: list[Var]) -> Group | None:
-        """The goals with a plan, if that costs less than what is written and takes no more operations."""
+        """The goals with a plan, unless there are too many."""
         written = self._written(goals)
-        operations = sum(work_of(eqn).operations for eqn in written)
-        if not operations:
+        if not any(work_of(eqn).operations for eqn in written):
             return None
         try:
             for goal in goals:
@@ -456,11 +484,26 @@ class Program:
             plan = cheapest(self.space, [self.goals[goal][0].node for goal in goals])
         except TooLarge:
             return None
-        is_cheaper = plan.cost < sum(map(self._time, written)) or thin_sums(self.space, plan)
-        if plan.operations > operations or not is_cheaper:
-            return None
         precision = next((form.precision for goal in goals if (form := self.forms[goal]).multiplies), None)
-        return Group(tuple(goals), plan, precision)
+        return Group(tuple(goals), plan, precision, tuple(written))
+
+    def _gaining(self, groups: list[Group]) -> tuple[list[Group], set[int]]:
+        """The groups whose plans cost less than what is written and take no more operations; and what else is bound.
+
+        What is written for a group does not count where it is done all the same, for something else.
+        """
+        while True:
+            _, bound = self._needed({goal for group in groups for goal in group.goals})
+            done, gaining = set(bound), list[Group]()
+            for group in groups:
+                saved = [eqn for eqn in group.written if id(eqn) not in done]
+                done |= set(map(id, saved))
+                is_cheaper = group.plan.cost < sum(map(self._time, saved)) or thin_sums(self.space, group.plan)
+                if is_cheaper and group.plan.operations <= sum(work_of(eqn).operations for eqn in saved):
+                    gaining.append(group)
+            if len(gaining) == len(groups):
+                return groups, bound
+            groups = gaining
 
     def _time(self, eqn: JaxprEqn) -> int:
         operations, moved, _ = work_of(eqn)

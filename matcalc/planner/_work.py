@@ -31,6 +31,17 @@ def known(eqn: JaxprEqn) -> str | None:
     return name if name == "product_by_entries" else _function(name, eqn.params["jaxpr"])
 
 
+def is_plain(eqn: JaxprEqn) -> bool:
+    """Whether its arrays have known sizes, dtypes that JAX has as it is set, and in their type no axis of a mesh."""
+    return all(map(_is_plain, (atom.aval for atom in (*eqn.invars, *eqn.outvars))))
+
+
+def _is_plain(aval: Any) -> bool:
+    is_sharded = any(part is not None for part in aval.sharding.spec)
+    is_known = all(isinstance(size, int) for size in aval.shape)
+    return is_known and not is_sharded and jax.dtypes.canonicalize_dtype(aval.dtype) == aval.dtype
+
+
 def is_jitted(eqn: JaxprEqn) -> bool:
     """Whether an operation is a jitted function, to look into; not one that is understood as a whole."""
     return eqn.primitive.name == "jit" and not known(eqn)
@@ -93,6 +104,12 @@ def work_of(eqn: JaxprEqn) -> Work:
             return Work(0, 0)
 
 
+def operations_of(eqn: JaxprEqn) -> int:
+    """The multiply-adds and additions of an operation; of a function that is called, those inside."""
+    inner = _inside(eqn)
+    return sum(work_of(each).operations for each in ([eqn] if inner is None else needed(inner)))
+
+
 def work(closed: ClosedJaxpr) -> Work:
     """The work of a program; what its results do not need is not counted."""
     eqns = [eqn for eqn in needed(closed.jaxpr) if eqn.primitive.name not in FREE]
@@ -121,6 +138,12 @@ def called(eqn: JaxprEqn) -> JaxprEqn:
         (eqn,) = inner.eqns
         inner = _inside(eqn)
     return eqn
+
+
+def function_of(eqn: JaxprEqn) -> str | None:
+    """The name of the function that is called, if one is."""
+    inner = _inside(eqn)
+    return inner and (eqn.params.get("name") or inner.debug_info.func_name or "").strip("_")
 
 
 def _inside(eqn: JaxprEqn) -> Jaxpr | None:
