@@ -86,12 +86,11 @@ def measure(ways: Mapping[str, Way]) -> dict[str, dict[int, list[float]]]:
 
 
 def exponent(samples: Mapping[int, list[float]]) -> tuple[float, float, float]:
-    """The slope over the last sizes, by medians, and its quartiles over the rounds."""
+    """The slope over the last sizes: its median and its quartiles over the rounds."""
     sizes = list(samples)[-LAST:]
     rounds = min(len(samples[n]) for n in sizes)
-    times = np.log([[np.median(samples[n]), *samples[n][:rounds]] for n in sizes])
-    slope, *by_round = np.polyfit(np.log(sizes), times, 1)[0]
-    low, high = np.quantile(by_round, [0.25, 0.75])
+    slopes, _ = np.polyfit(np.log(sizes), np.log([samples[n][:rounds] for n in sizes]), 1)
+    low, slope, high = np.quantile(slopes, [0.25, 0.5, 0.75])
     return float(slope), float(low), float(high)
 
 

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import platform as host
+import signal
 import sys
 import time
 from collections import Counter
@@ -312,8 +313,10 @@ def bench(
     quantity: Annotated[str, typer.Option(help="Of derivative, both (with the value), value, hessian.")] = "derivative",
     regime: Annotated[str, typer.Option(help="Beginnings of the names of regimes, such as square,tall.")] = "",
     sizes: Annotated[str | None, typer.Option(help="Of axes, such as l=512,m=8, instead of a regime.")] = None,
-    dtype: Annotated[str, typer.Option(help="float32, float64, or both with a comma.")] = "float32,float64",
-    seconds: Annotated[float, typer.Option(min=0.01, help="Of timing for a cell; up to 8 times if noisy.")] = 0.5,
+    dtype: Annotated[str | None, typer.Option(help="float32 or float64 instead of both.")] = None,
+    seconds: Annotated[
+        float, typer.Option(min=0.01, help="For a cell; 7 rounds at least, 8 times that if noisy.")
+    ] = 0.5,
     json_file: Json = None,
     plot_file: Annotated[Path | None, typer.Option("--plot", help="Write a picture: .png, .svg or .pdf.")] = None,
 ) -> None:
@@ -327,20 +330,26 @@ def bench(
 
     started = time.perf_counter()
     timing.keep_memory()
-    dtypes = one_of("--dtype", dtype.split(","), ("float32", "float64"))
+    dtypes = one_of("--dtype", (dtype or "float32,float64").split(","), ("float32", "float64"))
     peers = [
         name for name in one_of("--against", against.split(","), ("autodiff", *timing.PEERS)) if name != "autodiff"
     ]
     quantities = one_of("--quantity", quantity.split(","), timing.QUANTITIES)
     regimes = _regimes(regime, timing.REGIMES)
+    if peers and quantities != ["derivative"]:
+        raise Usage(f"--against: other frameworks are timed for the derivative only; got --quantity {quantity}.")
+    if quick and (dtype or regime or sizes is not None):
+        raise Usage("--quick is all at size 64 in float32; leave out --dtype, --regime and --sizes.")
     if quick:
         dtypes, regimes, seconds = ["float32"], ["scalar", "square 64"], min(seconds, 0.2)
-    entries = [e for e in chosen(names) if e.order > 0]
-    if not entries:
-        raise Usage("a definition has no derivative to time; `matcalc list` shows what has.")
-    if sizes and (quick or regime):
-        raise Usage("--sizes stands instead of --regime and --quick.")
-    lengths = _sizes(sizes, entries) if sizes else None
+    if definitions := [name for name in names or () if name in CATALOGUE and not CATALOGUE[name].order]:
+        raise Usage(f"{definitions[0]} is a definition and has no derivative to time; `matcalc list` shows what has.")
+    entries = [e for e in chosen(names) if e.order]
+    if sizes is not None and regime:
+        raise Usage("--sizes stands instead of --regime.")
+    if json_file and plot_file and Path(json_file).absolute() == plot_file.absolute():
+        raise Usage(f"--json and --plot are to write the same file, {plot_file}. Name two.")
+    lengths = None if sizes is None else _sizes(sizes, entries)
     for peer in peers:
         _installed(peer)
     if peers:
@@ -355,7 +364,7 @@ def bench(
     results: list[timing.Measured] = []
     with output(json_file) as write, _picture(plot_file) as draw:
         console = _console(io.StringIO() if json_file == "-" else None)
-        console.print(f"{'cell':58} {'closed form':>11}  autodiff / closed form")
+        console.print(f"{'cell':58} {'closed form':>11}  autodiff / closed form", soft_wrap=True)
         stopped, left_out = False, list[str]()
         try:
             for cell in cells:
@@ -381,11 +390,17 @@ def bench(
             soft_wrap=True,
         )
         summary = {"seconds": round(took, 3), "interrupted": stopped, "left_out": left_out}
-        write({"schema": 1, "environment": known, "results": list(map(_as_json, results)), "summary": summary})
+        if results or json_file == "-":
+            write({"schema": 1, "environment": known, "results": list(map(_as_json, results)), "summary": summary})
         if results:
             draw(lambda: timing.plot(results))
-        elif not stopped:
-            console.print("nothing to time: no shape of these sizes is possible, or the function vanishes there.")
+        elif not stopped and not left_out:
+            console.print(
+                "nothing to time: these regimes or sizes make no arrays for it, or such as are too large (2²⁴ entries "
+                "are the most), or the function, its derivative or its Hessian vanishes or is none of a scalar. "
+                "`matcalc show` prints its shapes; choose other sizes.",
+                soft_wrap=True,
+            )
     if stopped or not results:
         raise typer.Exit(1)
 
@@ -439,8 +454,8 @@ def one_of(option: str, given: Iterable[str], allowed: Sequence[str]) -> list[st
 
 def _regimes(text: str, known: Sequence[str]) -> list[str]:
     found = {r: None for part in text.split(",") for r in known if r.startswith(part.strip())}
-    for part in text.split(","):
-        if not any(r.startswith(part.strip()) for r in known):
+    for part in text.split(",") if text else []:
+        if not part.strip() or not any(r.startswith(part.strip()) for r in known):
             raise Usage(f"--regime takes {', '.join(known)}, or their beginnings; got {part!r}.")
     return list(found)
 
@@ -488,12 +503,14 @@ def _platform(name: str | None) -> str | None:
 def _sizes(text: str | None, entries: Sequence[Identity[Any]]) -> dict[str, int]:
     sizes: dict[str, int] = {}
     known = {axis for e in entries for kind in e.covers for axis in e.signature.names(kind)}
-    for part in text.split(",") if text else []:
+    for part in [] if text is None else text.split(","):
         name, _, size = part.partition("=")
         if not size.strip().isdecimal() or int(size) < 1:
             raise Usage(f"--sizes takes name=number with numbers from 1, such as l=2,m=3; got {part!r}.")
         if name.strip() not in known:
             raise Usage(f"--sizes: no size is named {name.strip()!r} here, only {', '.join(sorted(known))}.")
+        if name.strip() in sizes:
+            raise Usage(f"--sizes: {name.strip()} is given twice.")
         sizes[name.strip()] = int(size)
     return sizes
 
@@ -629,28 +646,33 @@ def output(target: str | None) -> Generator[Callable[[Any], None]]:
     """A function that writes an object as JSON, or a text as it is, to a file, or to stdout for "-".
 
     The file is opened at once, so that a path that cannot be written costs no work; what it holds is replaced only when
-    there is something to put there, and it is gone again if it was not there before and nothing is put there.
+    there is something to put there, and it is gone again if it was not there before and nothing is put there. Of bytes
+    a file is made too.
     """
     if target is None or target == "-":
         yield (lambda data: None) if target is None else (lambda data: print(_dumped(data)))
         return
     path = Path(target)
-    is_new = not os.path.lexists(path)
+    is_unused = not os.path.lexists(path)
 
-    def put(text: str, mode: str) -> None:
+    def put(content: bytes, mode: str) -> None:
         try:
-            with path.open(mode, encoding="utf-8") as file:
-                file.write(text)
+            with path.open(mode) as file:
+                file.write(content)
         except OSError as error:
             raise Usage(f"cannot write {target}: {error.strerror}.") from None
 
-    put("", "a")
+    def write(data: Any) -> None:
+        nonlocal is_unused
+        put(data if isinstance(data, bytes) else (_dumped(data) + "\n").encode(), "wb")
+        is_unused = False
+
+    put(b"", "ab")
     try:
-        yield lambda data: put(_dumped(data) + "\n", "w")
-    except BaseException:
-        if is_new:
+        yield write
+    finally:
+        if is_unused:
             path.unlink(missing_ok=True)
-        raise
 
 
 @contextlib.contextmanager
@@ -663,8 +685,14 @@ def _picture(path: Path | None) -> Generator[Callable[[Callable[[], Any]], None]
         raise Usage('--plot needs matplotlib: pip install "jax-matcalc[report]".')
     if path.suffix not in (".png", ".svg", ".pdf"):
         raise Usage(f"--plot takes a file named .png, .svg or .pdf; got {path}.")
-    with output(str(path)):
-        yield lambda figure: figure().savefig(path, dpi=150)
+    with output(str(path)) as write:
+
+        def draw(figure: Callable[[], Any]) -> None:
+            drawn = io.BytesIO()
+            figure().savefig(drawn, format=path.suffix[1:], dpi=150)
+            write(drawn.getvalue())
+
+        yield draw
 
 
 def _dumped(data: Any) -> str:
@@ -737,7 +765,13 @@ def by_chapter(items: Iterable[Any], chapter: Callable[[Any], str]) -> Iterator[
 
 def _console(file: io.StringIO | None = None, record: bool = False) -> Console:
     """To stdout by default. What is printed is text: the brackets in [adj(Y)]_ij are no markup."""
-    return Console(file=file, record=record, markup=False, emoji=False)
+    return _Console(file=file, record=record, markup=False, emoji=False)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever read what is printed has gone; a result file is written all the same."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -749,7 +783,8 @@ def _table(title: str, *columns: str) -> Table:
 
 def main() -> None:
     """The entry point of the command. Where the terminal lacks a letter of a formula, it shows a question mark."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         cast(Any, stream).reconfigure(errors="replace")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was measured is written
     gc.freeze()  # what was imported stays: looking through it for garbage takes a tenth of the time of a check
     app()

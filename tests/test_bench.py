@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import subprocess
+import sys
 import time
 
 import jax
@@ -310,10 +312,21 @@ def test_sizes_of_ones_own():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["tr_x", "--sizes", "n=3", "--quick"], "--sizes stands instead of --regime and --quick"),
+        (["tr_x", "--sizes", "n=3", "--quick"], "leave out --dtype, --regime and --sizes"),
+        (["tr_x", "--quick", "--dtype", "float32"], "leave out --dtype, --regime and --sizes"),
+        (["tr_x", "--sizes", "n=3", "--regime", "tall"], "--sizes stands instead of --regime"),
+        (["tr_x", "--sizes", ""], "--sizes takes name=number with numbers from 1"),
+        (["tr_x", "--sizes", "n=3,n=5"], "n is given twice"),
+        (["tr_x", "--regime", "square 8,"], "--regime takes scalar, square 8"),
+        (
+            ["tr_x", "--against", "numpy", "--quantity", "hessian"],
+            "timed for the derivative only; got --quantity hessian",
+        ),
+        (["tr_x", "--json", "one.svg", "--plot", "one.svg"], "are to write the same file"),
+        (["tr_x", "gram"], "gram is a definition"),
         (["tr_x", "--sizes", "z=3"], "no size is named 'z' here"),
         (["tr_y"], "there is no identity named 'tr_y'"),
-        (["gram"], "a definition has no derivative to time"),
+        (["gram"], "gram is a definition and has no derivative to time"),
         (["tr_x", "--regime", "round"], "--regime takes scalar, square 8"),
         (["tr_x", "--against", "fortran"], "--against takes autodiff, torch, autograd, tensorgrad, numpy"),
         (["tr_x", "--quantity", "speed"], "--quantity takes derivative, both, value, hessian"),
@@ -325,6 +338,42 @@ def test_wrong_usage(arguments, message):
     result = run(*arguments)
     assert result.exit_code == 2
     assert message in " ".join(result.output.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("is_interrupted", [False, True])
+def test_files_stay_where_nothing_was_timed(tmp_path, monkeypatch, is_interrupted):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("matcalc.bench.measure", interrupt)
+    old, new, picture = tmp_path / "old.json", tmp_path / "new.json", tmp_path / "new.png"
+    old.write_text("old")
+    regime = "square 8" if is_interrupted else "scalar"
+    for file in (old, new):
+        result = run("tr_x", "--regime", regime, "--json", str(file), "--plot", str(picture))
+        assert result.exit_code == 1
+        assert ("interrupted" if is_interrupted else "nothing to time") in result.output
+    assert old.read_text() == "old"
+    assert not new.exists()
+    assert not picture.exists()
+
+
+@pytest.mark.parametrize("ends", ["reader", "process"])
+def test_what_was_timed_is_written_when_the_reader_or_the_process_is_ended(tmp_path, ends):
+    file = tmp_path / "result.json"
+    command = [sys.executable, "-m", "matcalc", "bench", "tr_x", "tr_ax", "--seconds", "0.01", "--dtype", "float32"]
+    process = subprocess.Popen([*command, "--json", str(file)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("tr_"):
+            break
+    process.stdout.close()
+    if ends == "process":
+        process.terminate()
+    assert process.wait(120) == (1 if ends == "process" else 0)
+    written = json.loads(file.read_text())
+    assert written["results"]
+    assert written["summary"]["interrupted"] == (ends == "process")
 
 
 def test_the_quick_overview_has_every_identity_once():

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+from pathlib import Path
 
 import jax
 import jax.export
@@ -656,7 +657,9 @@ def test_what_is_done_all_the_same_saves_nothing(fun, shapes, precision):
 
 
 def test_the_plan_of_an_identity_is_printed_beside_other_ways():
-    text = str(matcalc.tr_axbxtc.plan(l=8, m=2048, n=64)).splitlines()
+    printed = str(matcalc.tr_axbxtc.plan(l=8, m=2048, n=64))
+    assert f"```\n{printed}\n```" in (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    text = printed.splitlines()
     assert text[0] == "∂/∂X tr(A X B Xᵀ C) = C A X B + Aᵀ Cᵀ X Bᵀ, at l=8, m=2048, n=64 in float32"
     assert text[3].split() == ["T1", "=", "Cᵀ", "X", "8×64", "1,048,576"]
     totals = {line.split("  ")[1]: line.split()[-2].replace(",", "") for line in text if "this order" in line}

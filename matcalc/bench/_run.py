@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from matcalc.bench._cells import Cell
-from matcalc.bench._limit import is_of_products, limit, references
+from matcalc.bench._limit import SIDE, is_of_products, limit, references
 from matcalc.bench._measure import Thunk, in_turn, once, ratio, typical
 from matcalc.bench._peers import peer
 from matcalc.planner import Work, work
@@ -105,7 +105,8 @@ def _canonical(text: str) -> str:
 def measure(cell: Cell, *, seconds: float, against: Sequence[str] = (), with_limit: bool = False) -> list[Measured]:
     """The closed form, autodiff and the peers in a cell, timed in turn for so many seconds or, see `in_turn`, longer.
 
-    With `with_limit`, a cell of matrix products only is compared with what the machine can do at best. Raises LeftOut
+    With `with_limit`, a cell of matrix products only is compared with what the machine can do at best, if it has as
+    much to do as a product with a vector has there. Raises LeftOut
     where no random point was found, and where a call of the closed form or of autodiff takes longer than `LONGEST`.
     """
     with jax.enable_x64(cell.dtype == "float64"):
@@ -126,7 +127,9 @@ def measure(cell: Cell, *, seconds: float, against: Sequence[str] = (), with_lim
         has_peers = len(thunks) > len(programs)
         samples = in_turn(thunks, seconds=seconds, against=None if is_same else AUTODIFF, settling=has_peers)
         over_limit = None
-        if with_limit and is_of_products(work):  # apart, as a large product leaves nothing in the caches
+        if (
+            with_limit and is_of_products(work) and work.operations >= SIDE**2
+        ):  # apart, as a large product leaves nothing in the caches
             beside = in_turn({OURS: thunks[OURS], **references(cell)}, seconds=seconds, settling=has_peers)
             over_limit, *_ = ratio(limit(work, beside["product"], beside["copy"]).tolist(), beside[OURS])
     return [
