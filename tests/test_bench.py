@@ -202,7 +202,14 @@ def test_a_cell_has_times_ratios_and_what_xla_says():
         assert r.compile_s > 0
         assert r.peak_bytes >= 8 * 8 * 4
     assert ours.operations < theirs.operations
+    assert ours.over_limit is None  # a call takes longer than the work
+
+
+def test_what_has_enough_to_do_is_compared_with_the_limit():
+    (cell,) = cells(matcalc.tr_axb, ["float32"], ["square 256"])
+    ours, theirs = measure(cell, seconds=0.01, with_limit=True)
     assert ours.over_limit > 0
+    assert theirs.over_limit is None
 
 
 @pytest.mark.parametrize("factor", [1.0, -1.0])
