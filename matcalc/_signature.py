@@ -95,8 +95,10 @@ class Signature:
             if name not in axes or name.isdigit():
                 names = ", ".join(axis for axis in axes if not axis.isdigit()) or "none"
                 raise ValueError(f"{self.name}: there is no size {name!r} here, only {names}.")
-            if not hasattr(size, "__index__") or size < 1:
-                raise ValueError(f"{self.name}: the size {name} must be an integer, at least 1, got {size!r}.")
+            if not hasattr(size, "__index__"):
+                raise ValueError(f"{self.name}: the size {name} must be an integer, got {size!r}.")
+            if size < 1:
+                raise ValueError(f"{self.name}: the size {name} must be at least 1, got {size}.")
         return {axis: int(axis) if axis.isdigit() else given.get(axis, DEFAULT_SIZES[axis]) for axis in axes}
 
     def shapes(self, kind: str, given: Mapping[str, int]) -> dict[str, tuple[int, ...]]:

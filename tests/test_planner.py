@@ -702,9 +702,9 @@ def test_planning_an_entry_takes_little(case, monkeypatch):
     ("options", "message"),
     [
         (dict(z=3), "there is no size 'z' here, only n"),
-        (dict(n=0), "the size n must be an integer, at least 1, got 0"),
-        (dict(n=2.0), "the size n must be an integer, at least 1, got 2.0"),
-        (dict(n="8"), "the size n must be an integer, at least 1, got '8'"),
+        (dict(n=0), "the size n must be at least 1, got 0"),
+        (dict(n=2.0), "the size n must be an integer, got 2.0"),
+        (dict(n="8"), "the size n must be an integer, got '8'"),
         (dict(kind="vector by vector"), "the kinds here are scalar by matrix; got 'vector by vector'"),
         (dict(dtype="int32"), "one for floating point numbers, got int32"),
         (dict(dtype="complex64"), "one for floating point numbers, got complex64"),
