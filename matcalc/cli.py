@@ -643,11 +643,10 @@ def _worst(r: Result) -> float:
 
 @contextlib.contextmanager
 def output(target: str | None) -> Generator[Callable[[Any], None]]:
-    """A function that writes an object as JSON, or a text as it is, to a file, or to stdout for "-".
+    """A function that writes an object as JSON, or a text or bytes as they are, to a file, or to stdout for "-".
 
     The file is opened at once, so that a path that cannot be written costs no work; what it holds is replaced only when
-    there is something to put there, and it is gone again if it was not there before and nothing is put there. Of bytes
-    a file is made too.
+    there is something to put there, and it is gone again if it was not there before and nothing is put there.
     """
     if target is None or target == "-":
         yield (lambda data: None) if target is None else (lambda data: print(_dumped(data)))
