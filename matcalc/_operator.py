@@ -79,10 +79,13 @@ def derivative_operator(f: Callable[[Any], Any], x: Any) -> DerivativeOperator:
     `derivative_operator(jnp.linalg.inv, X) @ V` is -X⁻¹ V X⁻¹; with `jax.grad(f)` for f it is the Hessian. Products
     are taken in the cheapest order, see `reassociate`. TypeError for what is not an array of floating point numbers.
     """
-    if not callable(f) or jax.tree.structure(x) != jax.tree.structure(0):
+    try:
+        if not callable(f):
+            raise TypeError
+        x = jnp.asarray(x)
+    except (TypeError, ValueError):
         got = ", ".join(type(given).__name__ for given in (f, x))
-        raise TypeError(f"a derivative is that of a function at an array, in this order; got {got}.")
-    x = jnp.asarray(x)
+        raise TypeError(f"a derivative is that of a function at an array, in this order; got {got}.") from None
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         raise TypeError(f"a derivative is taken by floating point numbers, got {x.dtype}. Use .astype(jnp.float32).")
     value, apply = jax.linearize(reassociate(f), x)

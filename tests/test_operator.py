@@ -229,6 +229,11 @@ def test_a_solution_with_the_identity():
     assert_close(derivative_operator(f, X).dense(), jax.jacfwd(f)(X))
 
 
+def test_a_point_can_be_a_list():
+    point = [[1.0, 2.0], [3.0, 4.0]]
+    assert_close(derivative_operator(jnp.linalg.inv, point).dense(), jax.jacfwd(jnp.linalg.inv)(jnp.array(point)))
+
+
 def test_bad_arguments():
     D = derivative_operator(jnp.linalg.inv, X)
     with pytest.raises(ValueError, match=r"takes an array of shape \(9, 9\), got \(9,\)"):

@@ -106,8 +106,8 @@ def measure(cell: Cell, *, seconds: float, against: Sequence[str] = (), with_lim
     """The closed form, autodiff and the peers in a cell, timed in turn for so many seconds or, see `in_turn`, longer.
 
     With `with_limit`, a cell of matrix products only is compared with what the machine can do at best, if it has as
-    much to do as a product with a vector has there. Raises LeftOut
-    where no random point was found, and where a call of the closed form or of autodiff takes longer than `LONGEST`.
+    much to do as a product of its matrix with a vector. Raises LeftOut where no random point was found, and where a
+    call of the closed form or of autodiff takes longer than `LONGEST`.
     """
     with jax.enable_x64(cell.dtype == "float64"):
         try:
@@ -127,9 +127,8 @@ def measure(cell: Cell, *, seconds: float, against: Sequence[str] = (), with_lim
         has_peers = len(thunks) > len(programs)
         samples = in_turn(thunks, seconds=seconds, against=None if is_same else AUTODIFF, settling=has_peers)
         over_limit = None
-        if (
-            with_limit and is_of_products(work) and work.operations >= SIDE**2
-        ):  # apart, as a large product leaves nothing in the caches
+        if with_limit and is_of_products(work) and work.operations >= SIDE**2:
+            # Apart, as a large product leaves nothing in the caches.
             beside = in_turn({OURS: thunks[OURS], **references(cell)}, seconds=seconds, settling=has_peers)
             over_limit, *_ = ratio(limit(work, beside["product"], beside["copy"]).tolist(), beside[OURS])
     return [

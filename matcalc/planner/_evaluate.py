@@ -162,7 +162,7 @@ class Values:
         free = [label for label in left + right if label not in summed and label not in batch]
         if is_small(a.shape, b.shape, a.dtype, dimensions):
             return small_product(a, b, dimensions, self.precision), (*batch, *free)
-        if len(summed) == len(left) == len(right) > 1 and jnp.finfo(a.dtype).bits >= 32:  # else it may overflow
+        if len(summed) == len(left) == len(right) > 1 and keeps_sums(a.dtype):
             return jnp.sum(a * lax.transpose(b, [right.index(label) for label in left])), ()
         product = lax.dot_general(a, b, dimensions, self.precision, a.dtype)
         if wanted and free[:1] != [*wanted[:1]]:  # to be turned; XLA would then turn Bᵀ A back into Aᵀ B
@@ -194,6 +194,12 @@ def _spread(array: Array, labels: Labels, over: Labels) -> Array:
     return jnp.expand_dims(ordered, [k for k, label in enumerate(over) if label not in labels])
 
 
+def keeps_sums(dtype: Any) -> bool:
+    """Whether products and sums of floating point numbers are taken in this dtype; of shorter ones JAX rounds the last
+    result only, and what is rounded one by one differs, or overflows."""
+    return jnp.finfo(dtype).bits >= 32
+
+
 Dimensions = Any  # of `lax.dot_general`: the axes summed over and those of a batch, each of the left and of the right
 
 
@@ -208,7 +214,7 @@ def is_small(left: Sequence[int], right: Sequence[int], dtype: Any, dimensions: 
     (summed, batch), shapes = dimensions, (left, right)
     sizes = [n for shape, axes in zip(shapes, batch, strict=True) for i, n in enumerate(shape) if i not in axes]
     has_axes = {len(shape) > len(s) + len(t) for shape, s, t in zip(shapes, summed, batch, strict=True)}
-    is_exact = jnp.issubdtype(dtype, jnp.inexact) and jnp.finfo(dtype).bits >= 32  # sums of less are rounded once
+    is_exact = jnp.issubdtype(dtype, jnp.inexact) and keeps_sums(dtype)
     return is_exact and len(summed[0]) in (1, 2) and len(has_axes) == 1 and min(sizes) > 0 and max(sizes) <= most
 
 

@@ -33,7 +33,7 @@ def jacobian_of_linear(apply: Callable[[Any], Any], variable: jax.ShapeDtypeStru
     def by_basis() -> Array:
         if jnp.issubdtype(variable.dtype, jnp.complexfloating):
             raise TypeError(f"this map is written down for real variables only, got {variable.dtype}. Apply it with @.")
-        if not math.prod(shape):
+        if 0 in shape:
             return jnp.zeros(shape, written.out_avals[0].dtype)
         basis = jnp.eye(math.prod(variable.shape), dtype=variable.dtype).reshape(-1, *variable.shape)
         return jax.vmap(lambda V: evaluate(written, [V])[0], out_axes=-1)(basis).reshape(shape)

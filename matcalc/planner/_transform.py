@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 
-from matcalc.planner._evaluate import OURS, Values, copied, is_small, small_product
+from matcalc.planner._evaluate import OURS, Values, copied, is_small, keeps_sums, small_product
 from matcalc.planner._search import (
     FACTORS,
     Label,
@@ -28,7 +28,7 @@ from matcalc.planner._search import (
     thin_sums,
     time,
 )
-from matcalc.planner._work import ClosedJaxpr, is_jitted, is_plain, known, work_of
+from matcalc.planner._work import ClosedJaxpr, is_jitted, known, work_of
 
 Pairs = Callable[[Labels, Labels], tuple[Any, Any]]
 P = ParamSpec("P")
@@ -106,10 +106,8 @@ def evaluate(closed: ClosedJaxpr, arrays: Sequence[Any]) -> list[Any]:
 def bind(eqn: JaxprEqn, values: list[Any]) -> list[Any]:
     """An operation as it was written; a jitted function is planned inside; our own are inverses, traces, and products
     of small matrices."""
-    if (name := known(eqn)) in OURS and _is_understood(eqn) and jnp.finfo(_aval(eqn.outvars[0]).dtype).bits >= 32:
-        return [
-            _meant(OURS[name](*values))
-        ]  # of shorter ones, entries that are added one by one would be rounded each time
+    if (name := known(eqn)) in OURS and _is_understood(eqn) and keeps_sums(_aval(eqn.outvars[0]).dtype):
+        return [_meant(OURS[name](*values))]
     if _is_small(eqn):
         a, b = values
         return [small_product(a, b, eqn.params["dimension_numbers"], eqn.params["precision"])]
@@ -187,11 +185,20 @@ def _is_small(eqn: JaxprEqn) -> bool:
 def _is_understood(eqn: JaxprEqn, *, converts: bool = False) -> bool:
     """Whether the arrays of an operation are such as are understood: floating point numbers, all of one dtype.
 
-    Not one that gives way to that of others, nor sizes that are unknown, nor arrays with an axis of a mesh.
+    Not one that gives way to that of others, or that JAX as it is set has not; no sizes that are unknown; and no axis
+    of a mesh in their types.
     """
-    (out,) = (_aval(atom) for atom in eqn.outvars)
-    is_one = converts or all(_aval(atom).dtype == out.dtype for atom in eqn.invars)
-    return is_one and jnp.issubdtype(out.dtype, jnp.inexact) and not out.weak_type and is_plain(eqn)
+    *given, out = (_aval(atom) for atom in (*eqn.invars, *eqn.outvars))
+    is_one = converts or all(aval.dtype == out.dtype for aval in given)
+    return (
+        is_one and jnp.issubdtype(out.dtype, jnp.inexact) and not out.weak_type and all(map(_is_plain, (*given, out)))
+    )
+
+
+def _is_plain(aval: Any) -> bool:
+    is_sharded = any(part is not None for part in aval.sharding.spec)
+    is_known = all(isinstance(size, int) for size in aval.shape)
+    return is_known and not is_sharded and jax.dtypes.canonicalize_dtype(aval.dtype) == aval.dtype
 
 
 CONSTANT: Label = -1

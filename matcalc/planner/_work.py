@@ -31,17 +31,6 @@ def known(eqn: JaxprEqn) -> str | None:
     return name if name == "product_by_entries" else _function(name, eqn.params["jaxpr"])
 
 
-def is_plain(eqn: JaxprEqn) -> bool:
-    """Whether its arrays have known sizes, dtypes that JAX has as it is set, and in their type no axis of a mesh."""
-    return all(map(_is_plain, (atom.aval for atom in (*eqn.invars, *eqn.outvars))))
-
-
-def _is_plain(aval: Any) -> bool:
-    is_sharded = any(part is not None for part in aval.sharding.spec)
-    is_known = all(isinstance(size, int) for size in aval.shape)
-    return is_known and not is_sharded and jax.dtypes.canonicalize_dtype(aval.dtype) == aval.dtype
-
-
 def is_jitted(eqn: JaxprEqn) -> bool:
     """Whether an operation is a jitted function, to look into; not one that is understood as a whole."""
     return eqn.primitive.name == "jit" and not known(eqn)
