@@ -303,19 +303,32 @@ def sandwiched_powers(X: Array, M: Array, k: int) -> Array:
 
     By doubling: S₂ₖ = Xᵏ Sₖ + Sₖ Xᵏ and Sₖ₊₁ = Sₖ X + Xᵏ M.
     """
-    power, S = X, M
-    for bit in bin(k)[3:]:
+    power, S, bits = X, M, bin(k)[3:]
+    for place, bit in enumerate(bits, start=1):
         S = power @ S + S @ power
-        power, _ = jax.lax.optimization_barrier((power, S))  # or XLA keeps X²ᵏ while it makes S₂ₖ
-        power = power @ power
+        S = S @ X if bit == "1" else S
+        if place < len(bits) or bit == "1":  # the power is needed again
+            power, S = jax.lax.optimization_barrier((power, S))  # or XLA keeps X²ᵏ, or both products, beside S₂ₖ
+            power = power @ power
         if bit == "1":
-            power, S = power @ X, S @ X + power @ M
+            power, S = power @ X, S + power @ M
     return S
 
 
 def polynomial(c: Array, X: Array) -> Array:
     """c₁ I + c₂ X + c₃ X² + …, by Horner's rule."""
     return jax.lax.scan(lambda P, c_i: (P @ X + c_i * eye(X), None), jnp.zeros_like(X), c, reverse=True)[0]
+
+
+def polynomial_slope(c: Array, X: Array) -> Array:
+    """c₂ I + 2 c₃ X + 3 c₄ X² + …, the derivative of `polynomial`, by Horner's rule, without an array of i cᵢ₊₁."""
+    p = len(c)
+
+    def step(k: Array, P: Array) -> Array:
+        i = p - k  # from p - 1 down to 1
+        return P @ X + i.astype(c.dtype) * c[i] * eye(X)
+
+    return jax.lax.fori_loop(1, p, step, jnp.zeros_like(X))
 
 
 def expm(X: Array) -> Array:

@@ -9,7 +9,19 @@ from jaxtyping import Float
 
 from matcalc._domains import invertible, positive, with_principal_logarithm
 from matcalc._identity import definition, identity, rule
-from matcalc._linalg import expm, eye, inv, logm, mpow, outer, polynomial, sandwiched_powers, sinm_cosm, unit
+from matcalc._linalg import (
+    expm,
+    eye,
+    inv,
+    logm,
+    mpow,
+    outer,
+    polynomial,
+    polynomial_slope,
+    sandwiched_powers,
+    sinm_cosm,
+    unit,
+)
 
 
 @identity("X + s E_ij", "E_ij", wrt="s", source="notes 002 1", covers="matrix_by_element")
@@ -185,7 +197,7 @@ def polynomial_of_xa(c: Float[Array, "p"], x: Float[Array, ""], A: Float[Array, 
 def polynomial_xa(c: Float[Array, "p"], x: Float[Array, ""], A: Float[Array, "n n"]):
     """A polynomial g of x A: the derivative is A g'(x A)."""
     f = polynomial(c, x * A)
-    df_dx = A @ polynomial(c[1:] * jnp.arange(1, len(c), dtype=c.dtype), x * A)
+    df_dx = A @ polynomial_slope(c, x * A)
     return f, df_dx
 
 

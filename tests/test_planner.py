@@ -488,6 +488,7 @@ def test_scalars_go_where_least_is_to_be_multiplied():
     [
         (lambda A, B: A.T @ B.T, [(30, 20), (40, 30)], True),
         (lambda A, B: A.T @ B.T, [(3, 20), (40, 3)], False),  # the result has more entries than both
+        (lambda A, B: A.T @ B.T, [(9, 9), (30, 9)], False),  # nearly as many, and its copy takes memory
         (lambda A, B: A @ B.T, [(7, 30), (40, 30)], True),
         (lambda A, B: A @ B.T, [(40, 30), (7, 30)], False),
         (lambda A, B: A.T @ B, [(30, 40), (30, 7)], True),
