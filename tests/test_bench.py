@@ -244,6 +244,22 @@ def test_what_xla_makes_the_same_program_of_is_known():
     assert [r.is_autodiff for r in measure(cell, seconds=0.01)] == [False, True]
 
 
+@pytest.mark.parametrize(
+    ("name", "regime"),
+    [
+        ("det_axb", "long"),  # does not turn its result
+        ("polynomial_xa", "tall"),  # makes no array of coefficients
+        ("tr_axkb", "square 8"),  # squares no power that it does not need
+        ("tr_axkb", "10000 of 4"),  # adds two products before it goes on
+        ("tr_axtbxc", "long"),
+    ],
+)
+def test_a_closed_form_takes_no_more_memory_than_autodiff(name, regime):
+    (cell,) = cells(matcalc.CATALOGUE[name], ["float32"], [regime])
+    ours, theirs = (compiled(f, cell.arrays).analysis["peak_bytes"] for f in (cell.ours(), cell.by_jax()))
+    assert 0 < ours <= theirs
+
+
 def test_only_programs_of_products_have_a_limit():
     def program(name):
         (cell,) = cells(matcalc.CATALOGUE[name], ["float32"], ["square 8"])
