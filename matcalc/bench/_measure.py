@@ -26,7 +26,6 @@ PRECISION = 0.025  # to which a ratio should be known: half its interval; or, wh
 OF_DISTANCE = 0.25  # to this part of its distance from 1
 STILL = 0.005  # seconds in which threads that are done use no processor
 SETTLED = 1.0  # second, at most, that is waited for them
-BLOCKS, MANY = (6, 20), 8  # blocks of memory that are held for a round: log₂ of their bytes, and how many
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 
@@ -80,15 +79,11 @@ def in_turn(
 
     def measure(rounds: int, until: float) -> None:
         while len(samples[order[0]]) < rounds and (len(samples[order[0]]) < LEAST or time.perf_counter() < until):
-            # With other memory taken in every round, results lie elsewhere. Measured, U ∘ V of 128 kB against the same
-            # program: 0.88 to 1.01 in three processes where they do not, 0.99 to 1.02 where they do.
-            held = [bytearray(int(2 ** shuffled.uniform(*BLOCKS))) for _ in range(MANY)]
             for name in order:
                 if settling:
                     settle()
                     once(contenders[name])  # wakes its own threads
                 samples[name].append(_sample(contenders[name], calls[name]))
-            del held
             shuffled.shuffle(order)  # who runs after whom finds other things in the caches
 
     is_enabled = gc.isenabled()
