@@ -24,7 +24,7 @@ class Domain:
     `text` completes a sentence ("X is invertible"), `depth` says how far inside the set an array lies relative to its
     size (zero or less: outside), and `sample` draws one of a shape from a NumPy generator. `project` brings an array
     nearby back into a set that is thin, such as that of the symmetric matrices; where the set is a linear subspace, a
-    derivative has a meaning along its directions only.
+    derivative has a meaning along its directions only. `has_shape` says whether there is any of a shape.
     """
 
     text: str
@@ -32,6 +32,7 @@ class Domain:
     sample: Callable[[np.random.Generator, tuple[int, ...]], Array]
     project: Callable[[Array], Array] = lambda a: a
     is_subspace: bool = False
+    has_shape: Callable[[tuple[int, ...]], bool] = lambda shape: True
 
     def contains(self, value: Array) -> bool:
         """Whether `value` lies in the domain by more than the rounding of its own dtype; no vector is invertible."""
@@ -133,7 +134,9 @@ well_conditioned = Domain(
     "any", lambda _: 1.0, lambda rng, shape: (_full_rank if len(shape) == 2 else _normal)(rng, shape)
 )
 invertible = Domain("invertible", _depth_invertible, _full_rank)
-full_column_rank = Domain("of full column rank", _depth_full_column_rank, _full_rank)
+full_column_rank = Domain(
+    "of full column rank", _depth_full_column_rank, _full_rank, has_shape=lambda shape: shape[0] >= shape[1]
+)
 symmetric = _subspace("symmetric", _symmetric_part)
 skew_symmetric = _subspace("skew-symmetric", _skew_part)
 diagonal = _subspace("diagonal", _diagonal_part)

@@ -182,7 +182,7 @@ class Identity(Generic[P]):
             raise ValueError(f"{self.name} is a definition, and has no derivative.")
         if order not in (None, 1, 2):
             raise ValueError(f"{self.name}: order is 1, the derivative, or 2, the Hessian; got {order!r}.")
-        values = self.signature.bind(args, kwargs)
+        values = self._bound(args, kwargs)
         plain = _planned(self.value_of)
 
         def value(x: Any) -> Any:
@@ -206,13 +206,19 @@ class Identity(Generic[P]):
         """
         from matcalc.planner import Order, steps, work
 
-        if not jnp.issubdtype(dtype := np.dtype(dtype), np.floating):
+        try:
+            is_floating = jnp.issubdtype(dtype := np.dtype(dtype), np.floating)
+        except TypeError:
+            is_floating = False
+        if not is_floating:
             raise TypeError(f"{self.name}: a plan is one for floating point numbers, got {dtype}.")
         kind = self._chosen(kind)
         lengths, shapes = self.signature.sizes(kind, sizes), self.signature.shapes(kind, sizes)
+        self._check_shapes(shapes)
         arrays = {name: jax.ShapeDtypeStruct(shape, dtype) for name, shape in shapes.items()}
         integers = {p.name: 2 if p.indexes is None else 0 for p in self.signature.integers}
-        where = ", ".join(f"{name}={number}" for name, number in (lengths | integers).items())
+        chosen = {name: number for name, number in (lengths | integers).items() if not name.isdigit()}
+        where = "".join(f", {name}={number}" for name, number in chosen.items()).replace(",", ", at", 1)
 
         def program(of: Callable[[Values], Any]) -> Any:
             return jax.make_jaxpr(lambda *given: of(dict(zip(arrays, given, strict=True)) | integers))(*arrays.values())
@@ -223,7 +229,7 @@ class Identity(Generic[P]):
             if self.order:
                 ways["autodiff"] = program(self.autodiff_of)
             works = {way: work(closed) for way, closed in ways.items()}
-            title = f"{self.equation()}, at {where} in {dtype}"
+            title = f"{self.equation()}{where} in {dtype}"
             return Order(title, steps(planned, list(arrays)), works, dtype.itemsize)
 
     def sample(
@@ -382,16 +388,29 @@ class Identity(Generic[P]):
 
         @functools.wraps(self.body)
         def checked(*args: Any, **kwargs: Any) -> Any:
-            return function(self.signature.bind(args, kwargs))
+            return function(self._bound(args, kwargs))
 
         return jax.jit(checked, static_argnames=[p.name for p in self.signature.integers])
+
+    def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Values:
+        values = self.signature.bind(args, kwargs)
+        self._check_shapes({p.name: values[p.name].shape for p in self.signature.arrays})
+        return values
+
+    def _check_shapes(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """ValueError where the domain of an argument has nothing of its shape."""
+        for name, domain in self.where.items():
+            if name in shapes and not domain.has_shape(shape := shapes[name]):
+                raise ValueError(
+                    f"{self.name}: {name} must be {domain.text}, and nothing of shape {shape} is. Choose others."
+                )
 
     def _run(self, compiled: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         try:
             return compiled(*args, **kwargs)
         except (TypeError, ValueError, OverflowError, NotImplementedError) as error:
             try:
-                values = self.signature.bind(args, kwargs)  # what jit itself rejects is explained here
+                values = self._bound(args, kwargs)  # what jit itself rejects is explained here
             except (TypeError, ValueError) as explained:
                 raise explained from None
             dtype = values[self.signature.arrays[0].name].dtype

@@ -28,6 +28,7 @@ class DerivativeOperator:
     variable: jax.ShapeDtypeStruct
     value: jax.ShapeDtypeStruct
     is_transposed: bool = False
+    __array_ufunc__ = None  # so that NumPy leaves A @ D to the operator
 
     def __repr__(self) -> str:
         return f"<derivative, from {self.variable.shape} to {self.value.shape}, in {self.variable.dtype}>"
@@ -43,12 +44,18 @@ class DerivativeOperator:
         return DerivativeOperator(self.apply, self.value, self.variable, not self.is_transposed)
 
     def __matmul__(self, V: Any) -> Array:
-        V = jnp.asarray(V)
+        try:
+            V = jnp.asarray(V)
+        except (TypeError, ValueError):
+            raise TypeError(f"the operator takes an array, got {type(V).__name__}.") from None
         if V.shape != self.variable.shape:
             raise ValueError(f"the operator takes an array of shape {self.variable.shape}, got {V.shape}.")
         if V.dtype != self.variable.dtype:
             raise TypeError(f"the operator takes an array of {self.variable.dtype}, got {V.dtype}. Use .astype().")
         return self._function(V)
+
+    def __rmatmul__(self, W: Any) -> Array:
+        raise TypeError("the operator stands on the left, D @ V; the transpose is applied by D.T @ W.")
 
     def _function(self, V: Any) -> Array:
         return jax.linear_transpose(self.apply, self.value)(V)[0] if self.is_transposed else self.apply(V)

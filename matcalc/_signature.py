@@ -93,9 +93,9 @@ class Signature:
         axes = dict.fromkeys(axis for p in self.arrays for axis in _resolved(p, kind))
         for name, size in given.items():
             if name not in axes or name.isdigit():
-                names = ", ".join(axis for axis in axes if not axis.isdigit()) or "none"
+                names = ", ".join(axis for axis in axes if not axis.isdigit()) or "sizes that are fixed"
                 raise ValueError(f"{self.name}: there is no size {name!r} here, only {names}.")
-            if not hasattr(size, "__index__"):
+            if isinstance(size, bool) or not hasattr(size, "__index__"):
                 raise ValueError(f"{self.name}: the size {name} must be an integer, got {size!r}.")
             if size < 1:
                 raise ValueError(f"{self.name}: the size {name} must be at least 1, got {size}.")

@@ -3,8 +3,10 @@
 import contextlib
 import datetime
 import difflib
+import errno
 import gc
 import io
+import itertools
 import json
 import math
 import os
@@ -354,27 +356,31 @@ def bench(
         _installed(peer)
     if peers:
         timing.compute_on_call()
-    cells = (
-        cell
-        for e in entries
-        for each in quantities
-        for cell in timing.cells(e, dtypes, regimes, cast(timing.Quantity, each), lengths)
-        if not quick or cell.kind == [*e.covers][-1]
-    )
-    results: list[timing.Measured] = []
+    results, left_out = list[timing.Measured](), list[str]()
     with output(json_file) as write, _picture(plot_file) as draw:
         console = _console(io.StringIO() if json_file == "-" else None)
         console.print(f"{'cell':58} {'closed form':>11}  autodiff / closed form", soft_wrap=True)
-        stopped, left_out = False, list[str]()
+
+        def leave_out(line: str, reason: object) -> None:
+            left_out.append(f"{line.rstrip()}: {reason}")
+            console.print(f"{line} left out: {reason}", soft_wrap=True)
+
+        def cells() -> Iterator[timing.Cell]:
+            for e, each in itertools.product(entries, cast(list[timing.Quantity], quantities)):
+                found = list(timing.cells(e, dtypes, regimes, each, lengths))
+                if not found and e.name in (names or ()):
+                    leave_out(e.name.ljust(58), timing.why_none(e, regimes, each, lengths))
+                yield from (cell for cell in found if not quick or cell.kind == [*e.covers][-1])
+
+        stopped = False
         try:
-            for cell in cells:
+            for cell in cells():
                 is_large = sizes is not None or "1024" in cell.regime
                 line = _cell(cell)
                 try:
                     measured = timing.measure(cell, seconds=seconds, against=peers, with_limit=is_large)
                 except timing.LeftOut as reason:
-                    left_out.append(f"{line.rstrip()}: {reason}")
-                    console.print(f"{line} left out: {reason}", soft_wrap=True)
+                    leave_out(line, reason)
                 else:
                     results += measured
                     console.print(Text(line) + _timed(measured), soft_wrap=True)
@@ -395,12 +401,7 @@ def bench(
         if results:
             draw(lambda: timing.plot(results))
         elif not stopped and not left_out:
-            console.print(
-                "nothing to time: these regimes or sizes make no arrays for it, or such as are too large (2²⁴ entries "
-                "are the most), or the function, its derivative or its Hessian vanishes or is none of a scalar. "
-                "`matcalc show` prints its shapes; choose other sizes.",
-                soft_wrap=True,
-            )
+            console.print("nothing to time at these regimes or sizes; name an identity to see why.")
     if stopped or not results:
         raise typer.Exit(1)
 
@@ -770,7 +771,11 @@ def _console(file: io.StringIO | None = None, record: bool = False) -> Console:
 class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Whoever read what is printed has gone; a result file is written all the same."""
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -786,4 +791,11 @@ def main() -> None:
         cast(Any, stream).reconfigure(errors="replace")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was measured is written
     gc.freeze()  # what was imported stays: looking through it for garbage takes a tenth of the time of a check
-    app()
+    try:
+        app()
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _discard_output()  # or Python tries once more when it ends
+        sys.exit(f"Error: cannot write what is printed: {error.strerror}.")

@@ -327,9 +327,34 @@ def test_sizes_of_ones_own():
     result = run("tr_axbxtc", "--sizes", "l=3,m=5,n=2", "--dtype", "float32", "--seconds", "0.01")
     assert result.exit_code == 0, result.output
     assert "tr_axbxtc l=3,m=5,n=2 float32" in result.output
-    result = run("det_axb", "--sizes", "l=5,m=3,n=2", "--dtype", "float32")  # |A X B| = 0 for every X
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["det_axb", "--sizes", "l=5,m=3,n=2"], "the function vanishes at these sizes."),
+        (["tr_ax", "--sizes", "m=3,n=2", "--quantity", "hessian"], "the Hessian vanishes at these sizes."),
+        (["logdet_xtx", "--sizes", "m=3,l=5"], "there is no point with X of full column rank."),
+        (["det_x", "--sizes", "n=1000000"], "an array of 1,000,000,000,000 entries is too large"),
+        (["det_x", "--regime", "tall,wide"], "its regimes are square 8, square 64, square 256, square 1024, 10000 of"),
+        (["ax", "--quantity", "hessian"], "only a scalar by an array has a Hessian."),
+        (["rules", "--quantity", "hessian"], "nothing to time at these regimes or sizes"),
+    ],
+)
+def test_the_reason_why_nothing_is_timed(arguments, reason):
+    result = run(*arguments)
     assert result.exit_code == 1
-    assert "nothing to time" in result.output
+    assert reason in " ".join(result.output.split())
+    result = run(*arguments, "--json", "-")
+    told = json.loads(result.output)["summary"]["left_out"]
+    assert all(text.startswith(arguments[0]) and reason in text for text in told)
+    assert len(told) == (arguments[0] != "rules")
+
+
+def test_an_identity_that_has_no_such_cell_is_named_beside_others():
+    result = run("logdet_xtx", "det_x", "--sizes", "m=3,l=5,n=2", "--seconds", "0.01", "--dtype", "float32")
+    assert result.exit_code == 0
+    assert "logdet_xtx left out" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize(
@@ -375,7 +400,7 @@ def test_files_stay_where_nothing_was_timed(tmp_path, monkeypatch, is_interrupte
     for file in (old, new):
         result = run("tr_x", "--regime", regime, "--json", str(file), "--plot", str(picture))
         assert result.exit_code == 1
-        assert ("interrupted" if is_interrupted else "nothing to time") in result.output
+        assert ("interrupted" if is_interrupted else "its regimes are") in result.output
     assert old.read_text() == "old"
     assert not new.exists()
     assert not picture.exists()

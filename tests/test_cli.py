@@ -98,6 +98,15 @@ def process(*args, **kwargs):
     return subprocess.Popen(command, env=environment, **pipes | kwargs)
 
 
+def test_a_full_disk_is_told_in_a_line():
+    full = "import errno, matcalc.cli as cli\n"
+    full += "def app(): raise OSError(errno.ENOSPC, 'No space left on device')\n"
+    full += "cli.app = app; cli.main()"
+    done = subprocess.run([sys.executable, "-c", full], capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 1
+    assert done.stderr == "Error: cannot write what is printed: No space left on device.\n"
+
+
 # --- list, show, devices
 
 

@@ -86,6 +86,13 @@ SHAPES = [
         "sum_rule: dV must be (axes of U)×(axes of x), got shape (2, 3, 6), but (axes of x)=(5,) was fixed by dU."
         + UNBATCHED,
     ),
+    *(
+        (
+            lambda of=of: of(ones(3, 5)),
+            "logdet_xtx: X must be of full column rank, and nothing of shape (3, 5) is. Choose others.",
+        )
+        for of in (matcalc.logdet_xtx, matcalc.logdet_xtx.derivative, matcalc.logdet_xtx.derivative_operator)
+    ),
     (lambda: matcalc.tr_x(ones(0, 0)), "tr_x: X has shape (0, 0); every size must be at least 1."),
     (lambda: tr_axbxtc(X=ones(3, 0)), "tr_axbxtc: X has shape (3, 0); every size must be at least 1."),
 ]

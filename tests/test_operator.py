@@ -238,6 +238,12 @@ def test_bad_arguments():
     D = derivative_operator(jnp.linalg.inv, X)
     with pytest.raises(ValueError, match=r"takes an array of shape \(9, 9\), got \(9,\)"):
         D @ ones
+    for what in (D, "A"):
+        with pytest.raises(TypeError, match=f"the operator takes an array, got {type(what).__name__}."):
+            D @ what
+    for A in (X, np.asarray(X)):
+        with pytest.raises(TypeError, match="the operator stands on the left, D @ V"):
+            A @ D
     with pytest.raises(TypeError, match=r"got int32. Use .astype"):
         D @ jnp.ones((n, n), jnp.int32)
     with pytest.raises(TypeError, match="floating point numbers, got int32"):

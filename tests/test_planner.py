@@ -706,14 +706,37 @@ def test_planning_an_entry_takes_little(case, monkeypatch):
         (dict(n=0), "the size n must be at least 1, got 0"),
         (dict(n=2.0), "the size n must be an integer, got 2.0"),
         (dict(n="8"), "the size n must be an integer, got '8'"),
+        (dict(n=True), "the size n must be an integer, got True"),
         (dict(kind="vector by vector"), "the kinds here are scalar by matrix; got 'vector by vector'"),
         (dict(dtype="int32"), "one for floating point numbers, got int32"),
         (dict(dtype="complex64"), "one for floating point numbers, got complex64"),
+        (dict(dtype="real"), "one for floating point numbers, got real"),
     ],
 )
 def test_a_plan_of_what_there_is_not_is_refused(options, message):
     with pytest.raises((ValueError, TypeError), match=f"tr_x: .*{message}"):
         matcalc.tr_x.plan(**options)
+
+
+def test_sizes_that_are_fixed_are_no_part_of_a_plan():
+    assert matcalc.cross_rule.plan().title == "∂/∂x u × v = ∂u × v + u × ∂v in float32"
+    with pytest.raises(ValueError, match="there is no size 'n' here, only sizes that are fixed"):
+        matcalc.cross_rule.plan(n=3)
+
+
+def test_every_step_of_a_scan_counts():
+    def steps(p, n=3):  # of Horner's rule: P X + i c_i I
+        (scan,) = (step for step in matcalc.polynomial_xa.plan(p=p, n=n).steps if step.text.startswith("scan"))
+        return scan.operations
+
+    assert steps(9) == 2 * steps(5) > 2 * 4 * 3**3
+    for work in matcalc.tr_expm.plan().works.values():
+        assert {"scan", "cond"} <= work.others  # the squarings
+
+
+def test_a_result_that_is_made_of_nothing_is_written():
+    assert {work.moved for work in matcalc.tr_x.plan(n=8).works.values()} == {64}
+    assert all(work.moved > 64**2 for work in matcalc.tr_kron_xx.plan(n=64).works.values())
 
 
 def test_a_step_that_calls_a_function_has_its_name_and_work():

@@ -5,6 +5,7 @@ from matcalc.bench._cells import REGIMES as REGIMES
 from matcalc.bench._cells import Cell as Cell
 from matcalc.bench._cells import Quantity as Quantity
 from matcalc.bench._cells import cells as cells
+from matcalc.bench._cells import why_none as why_none
 from matcalc.bench._measure import compute_on_call as compute_on_call
 from matcalc.bench._measure import geometric_mean as geometric_mean
 from matcalc.bench._measure import in_turn as in_turn

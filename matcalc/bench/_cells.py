@@ -125,6 +125,24 @@ def cells(
     With `sizes`, such as those of `Identity.sample`, the only regime is "given". A Hessian is that of a scalar by an
     array; a rule has none, as it knows first derivatives only.
     """
+    for cell in _candidates(identity, regimes, quantity, sizes):
+        if _why_impossible(cell) is None:
+            yield from (replace(cell, dtype=dtype) for dtype in dtypes)
+
+
+def why_none(
+    identity: Identity[Any], regimes: Sequence[str], quantity: Quantity, sizes: Mapping[str, int] | None = None
+) -> str:
+    """Why an identity has none of these cells."""
+    reasons = filter(None, map(_why_impossible, _candidates(identity, regimes, quantity, sizes)))
+    others = ", ".join(dict.fromkeys(cell.regime for cell in _candidates(identity, REGIMES, quantity, None)))
+    return next(reasons, f"its regimes are {others}." if others else "only a scalar by an array has a Hessian.")
+
+
+def _candidates(
+    identity: Identity[Any], regimes: Sequence[str], quantity: Quantity, sizes: Mapping[str, int] | None
+) -> Iterator[Cell]:
+    """The cells, in float64, of which some may be impossible."""
     for kind in identity.covers:
         if quantity == "hessian" and (isinstance(identity, Rule) or kind not in HESSIANS or identity.order != 1):
             continue
@@ -135,9 +153,7 @@ def cells(
             known = {name: size for name, size in sizes.items() if name in names}
             found = [(GIVEN, identity.signature.sizes(kind, known), None)]
         for regime, lengths, batch in found:
-            cell = Cell(identity, kind, regime, tuple(lengths.items()), "float64", quantity, batch)
-            if _is_possible(cell):
-                yield from (replace(cell, dtype=dtype) for dtype in dtypes)
+            yield Cell(identity, kind, regime, tuple(lengths.items()), "float64", quantity, batch)
 
 
 def _regimes(names: list[str]) -> Iterator[tuple[str, dict[str, int], int | None]]:
@@ -154,8 +170,8 @@ def _regimes(names: list[str]) -> Iterator[tuple[str, dict[str, int], int | None
     yield f"{BATCH} of {BATCHED}", dict.fromkeys(names, BATCHED), BATCH
 
 
-def _is_possible(cell: Cell) -> bool:
-    """Whether its arrays are small enough, the formula fits its shapes, and the domain has points of these.
+def _why_impossible(cell: Cell) -> str | None:
+    """None where its arrays are small enough, the formula fits its shapes, and the domain has points of these.
 
     That is asked of small sizes in the same order of size, for a search in vain is long among large matrices. Where a
     function vanishes identically, as |A X B| does where X is thinner than A is high, or its Hessian, there is nothing
@@ -167,18 +183,19 @@ def _is_possible(cell: Cell) -> bool:
     try:
         values = cell.identity.sample(0, dtype=np.float64, kind=cell.kind, **small)
     except ValueError:
-        return False
+        return f"of these sizes there is no point with {cell.identity.condition}."
     with jax.enable_x64(True):
         if cell.quantity == "hessian":
             computed = (cell.identity.derivative_operator(*values, order=2).dense(),)
         else:
             computed = cell.identity.value_and_derivative(*values)
     if all(np.abs(result).max() < 1e-9 for result in computed):
-        return False
+        return f"the {'Hessian' if cell.quantity == 'hessian' else 'function'} vanishes at these sizes."
     arrays = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
     integers = {p.name: 1 if p.indexes is None else 0 for p in cell.identity.signature.integers}
     results = jax.eval_shape(lambda arrays: cell.identity.body(**arrays | integers), arrays)
     largest = max(math.prod(a.shape) for a in (*arrays.values(), *results))
     if cell.quantity == "hessian":
         largest = max(largest, math.prod(shapes[cell.identity.wrt]) ** 2)
-    return largest * (cell.batch or 1) <= ENTRIES
+    entries = largest * (cell.batch or 1)
+    return f"an array of {entries:,} entries is too large; {ENTRIES:,} are the most." if entries > ENTRIES else None

@@ -10,7 +10,7 @@ from matcalc.planner._work import ClosedJaxpr, Work, called, function_of, known,
 
 # What is written like its argument: it only moves entries.
 SILENT = {"broadcast_in_dim", "convert_element_type", "copy", "optimization_barrier", "reshape", "stop_gradient"}
-TOLD = {"cholesky", "cond", "custom_linear_solve", "eigh", "lu", "qr", "scan", "svd", "triangular_solve", "while"}
+TOLD = {"cholesky", "cond", "custom_linear_solve", "eigh", "lu", "qr", "svd", "triangular_solve", "while"}
 SIGNS = {"add": " + ", "add_any": " + ", "sub": " - ", "mul": " ", "div": "/"}
 
 

@@ -16,10 +16,11 @@ ClosedJaxpr = Any  # the same; in jax 0.12 it is but another name of Jaxpr
 
 INNER = {"jit": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr", "custom_vmap_call": "call"}
 PRODUCTS = {"add", "add_any", "dot_general", "mul", "product_by_entries", "reduce_sum", "sub", "trace"}
-# What moves entries, or makes them of nothing: no work by itself.
-FREE = {
-    "broadcast_in_dim", "concatenate", "convert_element_type", "copy", "eq", "iota", "neg", "optimization_barrier",
-    "reshape", "select_n", "slice", "squeeze", "stop_gradient", "transpose",
+# What leaves entries where they lie, and what moves them or makes them of nothing: no work by itself.
+VIEWS = {"optimization_barrier", "reshape", "squeeze", "stop_gradient"}
+FREE = VIEWS | {
+    "broadcast_in_dim", "concatenate", "convert_element_type", "copy", "eq", "iota", "neg", "select_n", "slice",
+    "transpose",
 }  # fmt: skip
 
 
@@ -55,7 +56,8 @@ def _function(name: str, closed: ClosedJaxpr) -> str | None:
 class Work(NamedTuple):
     """Multiply-adds and additions, the entries that they read and write, and the names of all other operations.
 
-    Of those, factorisations and solutions are counted too.
+    Of those, quotients, factorisations, solutions and the steps of a scan are counted too; the names are also those of
+    what is in such a step.
     """
 
     operations: int
@@ -65,6 +67,9 @@ class Work(NamedTuple):
 
 def work_of(eqn: JaxprEqn) -> Work:
     """The work of an operation as written; none of one that only moves entries or counts, or is not understood."""
+    if eqn.primitive.name == "scan":
+        step, steps = work(eqn.params["jaxpr"]), eqn.params["length"]
+        return Work(steps * step.operations, steps * step.moved)
     if not jnp.issubdtype(eqn.outvars[0].aval.dtype, jnp.inexact):
         return Work(0, 0)
     name, out = known(eqn) or eqn.primitive.name, math.prod(eqn.outvars[0].aval.shape)
@@ -87,7 +92,7 @@ def work_of(eqn: JaxprEqn) -> Work:
             return Work(out * eqn.invars[0].aval.shape[-1] // 2, moved)
         case "trace":
             return Work(out * eqn.invars[0].aval.shape[0], moved)
-        case "add" | "add_any" | "sub" | "mul":
+        case "add" | "add_any" | "sub" | "mul" | "div":
             return Work(out, moved)
         case _:
             return Work(0, 0)
@@ -103,8 +108,22 @@ def work(closed: ClosedJaxpr) -> Work:
     """The work of a program; what its results do not need is not counted."""
     eqns = [eqn for eqn in needed(closed.jaxpr) if eqn.primitive.name not in FREE]
     works = list(map(work_of, eqns))
+    moved = sum(each.moved for each in works)
+    moved += sum(math.prod(var.aval.shape) for var in closed.jaxpr.outvars if _is_moved(closed.jaxpr, var))
     others = {known(eqn) or eqn.primitive.name for eqn in eqns} - PRODUCTS
-    return Work(sum(each.operations for each in works), sum(each.moved for each in works), frozenset(others))
+    others |= {name for eqn in eqns if eqn.primitive.name == "scan" for name in work(eqn.params["jaxpr"]).others}
+    return Work(sum(each.operations for each in works), moved, frozenset(others))
+
+
+def _is_moved(jaxpr: Jaxpr, result: Any) -> bool:
+    """Whether a result of a program is written by an operation that moves entries, or makes them of nothing."""
+    makers = [eqn for eqn in jaxpr.eqns if any(var is result for var in eqn.outvars)]
+    if not makers:
+        return False
+    (eqn,) = makers
+    if (inner := _inside(eqn)) is not None:
+        return _is_moved(inner, inner.outvars[eqn.outvars.index(result)])
+    return known(eqn) == "diag" or eqn.primitive.name in FREE - VIEWS
 
 
 def needed(jaxpr: Jaxpr, *, inside: bool = True) -> Iterator[JaxprEqn]:
