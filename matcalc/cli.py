@@ -792,10 +792,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was measured is written
     gc.freeze()  # what was imported stays: looking through it for garbage takes a tenth of the time of a check
     try:
-        app()
-        sys.stdout.flush()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in (errno.ENOSPC, errno.EPIPE):
             raise
         _discard_output()  # or Python tries once more when it ends
-        sys.exit(f"Error: cannot write what is printed: {error.strerror}.")
+        sys.exit(f"Error: cannot write what is printed: {error.strerror}." if error.errno == errno.ENOSPC else 1)
