@@ -21,7 +21,7 @@ from machine import environment
 
 import matcalc
 from matcalc import derivative_operator
-from matcalc.bench import in_turn, keep_memory
+from matcalc.timing import in_turn, keep_memory
 
 Way = tuple[Callable[..., Any], int]  # a function of X and V, and how its largest array grows: n to that power
 LONGEST, ENTRIES = 1.0, 2**26

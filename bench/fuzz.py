@@ -29,13 +29,13 @@ from hypothesis import strategies as st
 from machine import environment
 
 from matcalc import check_formula
+from matcalc.catalogue.certificates import certify_claim
+from matcalc.claims.causes import one_edit
+from matcalc.claims.check import CERTAIN, Problem, is_approximated, judge_claim, problem
 from matcalc.formula import Formula, FormulaError, parse
 from matcalc.formula import tree as t
 from matcalc.formula.tokens import FUNCTIONS
-from matcalc.referee._certify import certify_claim
-from matcalc.referee._formula import CERTAIN, Problem, is_approximated, judge_claim, problem
-from matcalc.referee._formula_causes import one_edit
-from matcalc.referee._report import Cause
+from matcalc.referee.report import Cause
 
 Pair = tuple[Formula, Formula]  # a function of X with a scalar value, and its derivative in denominator layout
 

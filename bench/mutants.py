@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from subjects import Subject
 
-from matcalc._layout import LAYOUTS, to_layout
+from matcalc.layout import LAYOUTS, to_layout
 
 Array = np.ndarray[Any, Any]
 Function = Callable[..., Any]

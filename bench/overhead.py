@@ -40,7 +40,7 @@ def compare(identity: Identity[Any]) -> dict[str, Any]:
     arguments = tuple(a if isinstance(a, int) else jax.device_put(a) for a in sample)
     static = tuple(i for i, a in enumerate(arguments) if isinstance(a, int))
     part = 1 if isinstance(identity, Rule) else 0
-    bare = jax.jit(lambda *a: identity.body(*a)[part], static_argnums=static)
+    bare = jax.jit(lambda *a: identity.declaration.body(*a)[part], static_argnums=static)
     for f in (identity, bare):
         jax.block_until_ready(f(*arguments))
     calls = max(1, int(BATCH_SECONDS / batch(bare, arguments, 3)))

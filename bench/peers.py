@@ -16,8 +16,8 @@ import numpy as np
 from machine import environment
 
 import matcalc
-from matcalc.bench import PEERS, Cell, cells
-from matcalc.bench._peers import Unsupported, derivative
+from matcalc.timing import PEERS, Cell, cells
+from matcalc.timing.peers import Unsupported, derivative
 
 AGREE = 1e-8
 

@@ -18,7 +18,7 @@ from jax.nn import sigmoid, softmax, softplus
 from jax.scipy.special import logsumexp
 
 from matcalc import CATALOGUE, Identity, Rule
-from matcalc._domains import symmetric
+from matcalc.domains import symmetric
 from matcalc.formula import evaluate, parse, terms
 
 Array = np.ndarray[Any, Any]
@@ -114,23 +114,25 @@ def of_entry(entry: Identity[Any], kind: Any, sizes: Mapping[str, int]) -> Subje
     def values_of(args: tuple[Any, ...]) -> dict[str, Any]:
         given = dict(zip(arrays, args[1:] if is_rule else args, strict=True)) | integers
         values = {name: given[name] for name in names}
-        return entry.moved(values, args[0]) if is_rule else values
+        return entry.declaration.moved(values, args[0]) if is_rule else values
 
     def draw(rng: np.random.Generator) -> tuple[Array, ...]:
         while True:
             sampled = sample(int(rng.integers(2**31)))
             args = tuple(sampled[name] for name in arrays)
             if is_rule:  # x = 0 is where rules are stated; here they are checked elsewhere too
-                origin = entry.origin(sampled)
+                origin = entry.declaration.origin(sampled)
                 args = (origin if rng.integers(4) == 0 else 0.3 * rng.standard_normal(origin.shape), *args)
             values = {name: np.asarray(v) if name in arrays else v for name, v in values_of(args).items()}
-            if all(domain.depth(entry.evaluate(text, values)) > DEEP for text, domain in entry.where.items()):
+            if all(
+                domain.depth(entry.declaration.evaluate(text, values)) > DEEP for text, domain in entry.where.items()
+            ):
                 return args
 
     def part(text: str) -> Function:
         def value(*args: Any) -> Any:
             values = values_of(args)
-            shape = jax.eval_shape(lambda *a: entry.derivative_of(values_of(a)), *args).shape
+            shape = jax.eval_shape(lambda *a: entry.declaration.derivative_of(values_of(a)), *args).shape
             return term_of(entry, text, values, shape)
 
         return value
@@ -139,8 +141,8 @@ def of_entry(entry: Identity[Any], kind: Any, sizes: Mapping[str, int]) -> Subje
     return Subject(
         name=entry.name if len(entry.covers) == 1 else f"{entry.name} {kind}",
         sizes={name: size for name, size in entry.signature.sizes(kind, sizes).items() if not name.isdigit()},
-        f=jax.jit(lambda *args: entry.value_of(values_of(args))),
-        gradient=jax.jit(lambda *args: entry.derivative_of(values_of(args))),
+        f=jax.jit(lambda *args: entry.declaration.value_of(values_of(args))),
+        gradient=jax.jit(lambda *args: entry.declaration.derivative_of(values_of(args))),
         draw=draw,
         wrt=0 if is_rule else arrays.index(entry.wrt),
         order=entry.order,

@@ -32,7 +32,7 @@ from machine import environment
 from tensorgrad.compiler import compile_to_callable
 
 import matcalc
-from matcalc.bench import compute_on_call, in_turn, keep_memory, ratio
+from matcalc.timing import compute_on_call, in_turn, keep_memory, ratio
 
 Array = np.ndarray[Any, Any]
 Contenders = dict[str, Callable[[], Any]]

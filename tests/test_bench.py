@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 import matcalc
 from matcalc import Rule
-from matcalc.bench import (
+from matcalc.cli import app
+from matcalc.timing import (
     AUTODIFF,
     OURS,
     REGIMES,
@@ -30,10 +31,9 @@ from matcalc.bench import (
     summary,
     verdict,
 )
-from matcalc.bench._limit import is_of_products
-from matcalc.bench._peers import peer
-from matcalc.bench._run import compiled
-from matcalc.cli import app
+from matcalc.timing.limit import is_of_products
+from matcalc.timing.peers import peer
+from matcalc.timing.run import compiled
 
 FIELDS = {
     "name", "sizes", "dtype", "batch", "contender", "median_s", "low_s", "high_s", "ratio_to_autodiff", "ratio_low",
@@ -393,7 +393,7 @@ def test_files_stay_where_nothing_was_timed(tmp_path, monkeypatch, is_interrupte
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("matcalc.bench.measure", interrupt)
+    monkeypatch.setattr("matcalc.timing.measure", interrupt)
     old, new, picture = tmp_path / "old.json", tmp_path / "new.json", tmp_path / "new.png"
     old.write_text("old")
     regime = "square 8" if is_interrupted else "scalar"

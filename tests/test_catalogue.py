@@ -13,7 +13,7 @@ import pytest
 
 import matcalc
 from matcalc import CATALOGUE, Rule
-from matcalc._identity import identity
+from matcalc.catalogue import identity
 
 ROWS = json.loads((Path(__file__).parent / "rows.json").read_text())
 
@@ -49,7 +49,7 @@ def test_the_catalogue_cannot_be_changed_from_outside():
 
 def test_a_name_can_be_taken_only_once():
     with pytest.raises(ValueError, match="two identities of the catalogue are named tr_x"):
-        identity("tr(X)", "I", source="", covers="")(CATALOGUE["tr_x"].body)
+        identity("tr(X)", "I", source="", covers="")(CATALOGUE["tr_x"].declaration.body)
 
 
 def test_help_shows_formula_layouts_shapes_condition_and_source(entry):
@@ -61,7 +61,7 @@ def test_help_shows_formula_layouts_shapes_condition_and_source(entry):
             assert f"{line}    ({layout} layout)" in text
     for p in entry.signature.arrays:
         assert f"{p.name}: {p.shape_text}" in text
-    assert entry.condition in text
+    assert entry.declaration.condition in text
 
 
 def test_help_of_an_identity_is_not_the_help_of_its_class():
@@ -111,7 +111,7 @@ def test_what_is_printed_in_a_layout_is_the_derivative_in_it(case, layout):
         if any(np.ndim(value) > 2 for value in values.values()):
             layout = "jax"  # ∂U of a matrix U is printed for an entry of x, and has no layout
         D = np.asarray(entry.derivative(*args, layout=layout))
-    printed = entry.evaluate(formula, values, D.shape)
+    printed = entry.declaration.evaluate(formula, values, D.shape)
     np.testing.assert_allclose(printed, D, rtol=1e-9, atol=1e-9 * np.abs(D).max())
 
 
@@ -124,7 +124,7 @@ def test_samples_are_asymmetric_reproducible_and_inside_the_domain(case):
     assert changed
     assert entry.outside(*first) is None
     for p, a in zip(entry.signature.parameters, first, strict=True):
-        if np.ndim(a) == 2 and a.shape[0] == a.shape[1] > 1 and "symmetric" not in entry.condition:
+        if np.ndim(a) == 2 and a.shape[0] == a.shape[1] > 1 and "symmetric" not in entry.declaration.condition:
             assert not np.allclose(a, a.T), p.name
 
 
@@ -149,7 +149,7 @@ def test_a_sample_takes_a_jax_key():
 
 def test_rules_say_what_moves(rule):
     assert isinstance(rule, Rule)
-    assert rule.moves
+    assert rule.declaration.moves
 
 
 def test_what_is_loaded_later_is_there():

@@ -8,10 +8,10 @@ from typer.testing import CliRunner
 
 import matcalc
 from matcalc import check_formula
+from matcalc.catalogue.certificates import certify
 from matcalc.cli import app
 from matcalc.formula import FormulaError, evaluate, parse
 from matcalc.formula.balls import evaluate_in_balls, precision
-from matcalc.referee._certify import certify
 
 DIGITS = 13  # in which closed forms in float64 agree with their printed formulas
 

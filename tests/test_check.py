@@ -512,7 +512,7 @@ def test_options_that_make_no_sense():
         ({"layout": "row"}, "layout must be one of jax, numerator, denominator, vec; got 'row'."),
         ({"where": "round"}, "There is no domain 'round'; there are general, invertible"),
         ({"where": 5}, "where names domains, such as 'symmetric', got 5."),
-        ({"seed": -1}, "seed must be a number 0, 1, 2, …, got -1."),
+        ({"seed": 1.5}, "seed must be an integer or a JAX key, got 1.5."),
         ({"platform": "abacus"}, "There is no platform 'abacus' here"),
         ({"order": 3}, "order must be 1 or 2, got 3."),
         ({"form": "adjoint"}, "form must be derivative, pushforward or pullback"),

@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 
 import matcalc
 from matcalc import check_formula
-from matcalc._lookup import find
+from matcalc.catalogue.lookup import find
+from matcalc.claims.check import candidates, problem, same
 from matcalc.cli import app
 from matcalc.formula import FormulaError, evaluate, parse
 from matcalc.formula.shapes import deduce
 from matcalc.formula.tree import rename, transpose
 from matcalc.formula.variables import variables
-from matcalc.referee._formula import candidates, problem, same
 
 OTHER = {"denominator": "numerator", "numerator": "denominator"}
 

@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from matcalc import CATALOGUE, cli
-from matcalc.referee._verify import Case
+from matcalc.catalogue.verification import Case
 
 ROWS = json.loads(Path(__file__).with_name("rows.json").read_text(encoding="utf-8"))
 # Of the contract; what is more is named apart.

@@ -9,7 +9,7 @@ import pytest
 
 import matcalc
 from matcalc import reassociate
-from matcalc._identity import Identity
+from matcalc.catalogue.identities import Identity
 
 
 def arguments(identity, seed=0, **sizes):
@@ -32,7 +32,7 @@ def positions(identity):
 def plain(identity):
     """The value without the closed form, as a function with the same arguments."""
     names = [p.name for p in identity.signature.parameters]
-    return lambda *args: identity.value_of(dict(zip(names, args, strict=True)))
+    return lambda *args: identity.declaration.value_of(dict(zip(names, args, strict=True)))
 
 
 def assert_close(actual, expected):
@@ -164,10 +164,10 @@ def test_differentiation_runs_the_closed_form_and_not_autodiff():
     """A planted error in the closed form comes out of every mode with respect to X, and out of none to A."""
 
     def planted(A, X):
-        f, df_dX = matcalc.tr_axxt.body(A, X)
+        f, df_dX = matcalc.tr_axxt.declaration.body(A, X)
         return f, 3 * df_dX
 
-    planted.__annotations__ = matcalc.tr_axxt.body.__annotations__
+    planted.__annotations__ = matcalc.tr_axxt.declaration.body.__annotations__
     wrong = Identity(planted, "tr(A X Xᵀ)", "3 (A + Aᵀ) X", source="", covers="")
     args = arguments(matcalc.tr_axxt)
     right = matcalc.tr_axxt.autodiff(*args)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from matcalc._layout import LAYOUTS, from_layout, layout_shape, to_layout
+from matcalc.layout import LAYOUTS, from_layout, layout_shape, to_layout
 
 SHAPES = {"scalar": (), "vector": (2,), "matrix": (2, 5)}
 VARIABLES = {"scalar": (), "vector": (4,), "matrix": (3, 4)}

@@ -187,7 +187,9 @@ def test_hessians(name):
     names = [p.name for p in identity.signature.parameters]
     k = names.index(identity.wrt)
     H = identity.derivative_operator(*args, order=2)
-    expected = jax.hessian(lambda x: identity.value_of(dict(zip(names, [*args[:k], x, *args[k + 1 :]], strict=True))))
+    expected = jax.hessian(
+        lambda x: identity.declaration.value_of(dict(zip(names, [*args[:k], x, *args[k + 1 :]], strict=True)))
+    )
     np.testing.assert_allclose(H.dense(), expected(args[k]), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(H.T.dense(), H.dense(), rtol=1e-3, atol=1e-4)  # symmetric in the two changes
 

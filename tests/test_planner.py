@@ -15,7 +15,7 @@ from jax import lax
 import matcalc
 from matcalc import reassociate
 from matcalc.planner import _search
-from matcalc.planner._search import TRAFFIC, Space, Term, cheapest
+from matcalc.planner.search import TRAFFIC, Space, Term, cheapest
 
 SIZES = (1, 2, 3, 5, 8)
 

@@ -9,11 +9,11 @@ import pytest
 
 import matcalc
 from matcalc import CATALOGUE
-from matcalc._identity import Identity
+from matcalc.catalogue.identities import Identity
+from matcalc.catalogue.verification import Case, Settings, entry_by_entry, verify
 from matcalc.formula import evaluate, parse, terms
-from matcalc.referee import Settings, finite_differences, tolerance, unit_roundoff, verify
-from matcalc.referee._tolerance import relative
-from matcalc.referee._verify import Case, entry_by_entry
+from matcalc.referee import finite_differences, tolerance, unit_roundoff
+from matcalc.referee.tolerances import relative
 
 LAYOUTS = ("jax", "numerator", "denominator")
 
@@ -87,7 +87,7 @@ def has_a_transpose(entry, kind):
     values = dict(zip(names, entry.sample(0, kind=kind), strict=True))
     integers = {name: value for name, value in values.items() if isinstance(value, int)}
     arrays = {name: value for name, value in values.items() if name not in integers}
-    return len(jax.eval_shape(lambda arrays: entry.derivative_of(arrays | integers), arrays).shape) >= 2
+    return len(jax.eval_shape(lambda arrays: entry.declaration.derivative_of(arrays | integers), arrays).shape) >= 2
 
 
 def test_planted_errors_fail_in_every_kind_layout_and_dtype(entry, plant):
@@ -121,7 +121,7 @@ def test_a_dropped_term_fails(entry, plant):
 
         def without(D, case, arguments, term=term):
             values = dict(zip(case.names, arguments, strict=True))
-            dropped = case.entry.evaluate(str(term), values, D.shape)
+            dropped = case.entry.declaration.evaluate(str(term), values, D.shape)
             return D - np.asarray(dropped)
 
         plant(without)
@@ -132,7 +132,7 @@ def test_a_dropped_term_fails(entry, plant):
 
 def undeclared(body, like, **changes):
     """An identity outside the catalogue, with the signature of another."""
-    body.__annotations__ = like.body.__annotations__
+    body.__annotations__ = like.declaration.body.__annotations__
     given = {"source": "", "covers": "", "wrt": like.wrt, "where": like.where, "order": like.order} | changes
     return Identity(body, like.formulas[0], like.derivative_formulas[0], **given)
 
@@ -145,7 +145,7 @@ def verdicts(entry, arguments=None, **settings):
 
 def test_an_identity_written_with_an_error_fails():
     def forgets_a_transpose(A, X, B, C):
-        f, _ = matcalc.tr_axbxtc.body(A, X, B, C)
+        f, _ = matcalc.tr_axbxtc.declaration.body(A, X, B, C)
         return f, C @ A @ X @ B + A.T @ C.T @ X @ B
 
     results = verdicts(undeclared(forgets_a_transpose, matcalc.tr_axbxtc))
@@ -155,7 +155,7 @@ def test_an_identity_written_with_an_error_fails():
 
 def test_a_derivative_of_the_wrong_shape_fails():
     def transposed(A, X, B):
-        f, df_dX = matcalc.tr_axb.body(A, X, B)
+        f, df_dX = matcalc.tr_axb.declaration.body(A, X, B)
         return f, df_dX.T
 
     results = verdicts(undeclared(transposed, matcalc.tr_axb))
@@ -163,11 +163,11 @@ def test_a_derivative_of_the_wrong_shape_fails():
 
 
 def test_a_misprint_fails():
-    misprinted = Identity(matcalc.tr_axb.body, "tr(A X B)", "Bᵀ Aᵀ", source="", covers="")
+    misprinted = Identity(matcalc.tr_axb.declaration.body, "tr(A X B)", "Bᵀ Aᵀ", source="", covers="")
     results = verdicts(misprinted)
     assert {r.verdict for r in results} == {"fail"}
     assert all("the printed form Bᵀ Aᵀ cannot be evaluated" in (r.cause or "") for r in results)
-    misprinted = Identity(matcalc.tr_x.body, "tr(X) = tr(Xᵀ X)", "I", source="", covers="")
+    misprinted = Identity(matcalc.tr_x.declaration.body, "tr(X) = tr(Xᵀ X)", "I", source="", covers="")
     results = verdicts(misprinted)
     assert {(r.verdict, r.cause) for r in results} == {
         ("fail", "the printed form tr(Xᵀ X) does not evaluate to what is computed")
@@ -274,10 +274,10 @@ def scaled_cube(scale, factor):
     """scale · tr X³, with a derivative that is off by a factor."""
 
     def body(X):
-        f, df_dX = matcalc.tr_xk.body(X, 3)
+        f, df_dX = matcalc.tr_xk.declaration.body(X, 3)
         return scale * f, factor * scale * df_dX
 
-    body.__annotations__ = matcalc.tr_x.body.__annotations__
+    body.__annotations__ = matcalc.tr_x.declaration.body.__annotations__
     return body
 
 
@@ -370,7 +370,7 @@ def test_many_entries_are_checked_along_random_directions():
 @pytest.mark.parametrize("layout", ["jax", "numerator", "denominator", "vec"])
 def test_reading_entry_by_entry_undoes_the_adapter(outputs, inputs, layout):
     """The two share no code, so neither can hide an error of the other."""
-    from matcalc._layout import to_layout
+    from matcalc.layout import to_layout
 
     D = np.random.default_rng(0).normal(size=outputs + inputs)
     np.testing.assert_array_equal(entry_by_entry(to_layout(D, len(outputs), layout), outputs, inputs, layout), D)

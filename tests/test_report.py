@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from matcalc.referee._report import Cause, GradientError, Report, Variable
+from matcalc.referee.report import Cause, GradientError, Report, Variable
 
 RNG = np.random.default_rng(0)
 T = RNG.standard_normal((3, 4))
@@ -298,6 +298,6 @@ def test_cause_reads_as_sentences():
 
 
 def test_import_loads_neither_rich_nor_matplotlib():
-    code = "import sys, matcalc.referee._report; print({'rich', 'matplotlib'} & set(sys.modules))"
+    code = "import sys, matcalc.referee.report; print({'rich', 'matplotlib'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "set()\n"

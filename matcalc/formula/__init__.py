@@ -34,8 +34,8 @@ settled here so:
   read, ``A aᵀ x`` needs its parentheses, ``A (aᵀ x)``.
 """
 
-from matcalc.formula._errors import FormulaError as FormulaError
-from matcalc.formula.evaluate import evaluate as evaluate
+from matcalc.formula.errors import FormulaError as FormulaError
+from matcalc.formula.evaluation import evaluate as evaluate
 from matcalc.formula.parser import parse as parse
 from matcalc.formula.parser import parse_equation as parse_equation
 from matcalc.formula.shapes import infer as infer

@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 
 from matcalc.formula import tree as t
-from matcalc.formula._errors import FormulaError
-from matcalc.formula.evaluate import Array, Evaluation
+from matcalc.formula.errors import FormulaError
+from matcalc.formula.evaluation import Array, Evaluation
 from matcalc.formula.shapes import Typed
 
 DIGITS: Final = 60

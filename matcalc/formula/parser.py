@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from matcalc.formula import tree as t
-from matcalc.formula._errors import FormulaError
+from matcalc.formula.errors import FormulaError
 from matcalc.formula.tokens import MAX_DEPTH, Token, tokenize
 
 _OPERAND = "a variable, a number, a function or a parenthesis"
@@ -41,7 +41,7 @@ def _read(text: str, names: Collection[str], start: str) -> tuple[t.Formula, ...
     from lark import Token as Terminal
     from lark import UnexpectedToken
 
-    from matcalc.formula._builder import Misread
+    from matcalc.formula.builder import Misread
 
     reader = _lark().parse_interactive(start=start)
     end = token = Token("$END", "", len(text), len(text))
@@ -74,7 +74,7 @@ def _lark() -> Any:
     """The LALR parser of ``grammar.lark``, which builds the tree while it reads."""
     from lark import Lark
 
-    from matcalc.formula._builder import Builder
+    from matcalc.formula.builder import Builder
 
     grammar = files("matcalc.formula").joinpath("grammar.lark").read_text(encoding="utf-8")
     return Lark(grammar, parser="lalr", lexer="basic", start=["formula", "equation"], transformer=Builder())

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final
 
 from matcalc.formula import tree as t
 from matcalc.formula.tokens import BARE_GREEK, FUNCTIONS, SPELLED
-
-Style = Literal["unicode", "ascii", "tex"]
+from matcalc.formula.tree import Style as Style
 
 # How tightly a formula holds together; an operand printed where a higher level is needed gets parentheses.
 _SUM, _SIGMA, _INFIX, _QUOTIENT, _PRODUCT, _FACTOR, _PRIMARY = range(7)
@@ -50,6 +49,9 @@ _BEGIN, _END = "\ue000", "\ue001"  # around the formula to point at
 def show(tree: t.Formula, style: Style) -> str:
     """The formula as text."""
     return _Printer(style).text(tree)
+
+
+t.Formula.show = show
 
 
 def locate(tree: t.Formula, part: t.Formula) -> tuple[str, int, int]:

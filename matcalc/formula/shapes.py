@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
 
 from matcalc.formula import tree as t
-from matcalc.formula._errors import FormulaError
+from matcalc.formula.errors import FormulaError
 from matcalc.formula.printing import locate
 from matcalc.formula.tokens import ENTRYWISE, MATRIX_FUNCTIONS, SPELLED
 

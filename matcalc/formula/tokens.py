@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from matcalc.formula._errors import FormulaError
+from matcalc.formula.errors import FormulaError
 
 MAX_LENGTH: Final = 20_000
 MAX_DEPTH: Final = 200

@@ -6,30 +6,30 @@ transposed formula.  Parentheses are kept only where the tree needs them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Any, ClassVar, Literal
 
-if TYPE_CHECKING:
-    from matcalc.formula.printing import Style
+Style = Literal["unicode", "ascii", "tex"]
 
 
 class Formula:
     """Any formula; the classes below are its kinds."""
 
     __slots__ = ()
+    show: ClassVar[Callable[[Any, Style], str]]  # of `printing`, which knows the trees, and puts it here
 
     def __str__(self) -> str:
         """The formula in Unicode: ``-X⁻ᵀ Aᵀ Bᵀ X⁻ᵀ``."""
-        return self._printed("unicode")
+        return self.show("unicode")
 
     def ascii(self) -> str:
         """The formula in ASCII: ``-X^-T A' B' X^-T``."""
-        return self._printed("ascii")
+        return self.show("ascii")
 
     def tex(self) -> str:
         r"""The formula in TeX: ``-X^{-\\top} A^\\top B^\\top X^{-\\top}``."""
-        return self._printed("tex")
+        return self.show("tex")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self}>"
@@ -38,11 +38,6 @@ class Formula:
     def T(self) -> Formula:
         """The transposed formula, with transposes pushed inwards: ``(A X⁻¹ + B).T`` is ``X⁻ᵀ Aᵀ + Bᵀ``."""
         return transpose(self)
-
-    def _printed(self, style: Style) -> str:
-        from matcalc.formula.printing import show
-
-        return show(self, style)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -1,0 +1,270 @@
+"""What `@identity`, `@rule` and `@definition` declare: a formula with its derivative, as functions of named arguments.
+
+A chapter declares each formula as one function that returns a pair, the value and its derivative in JAX's layout.
+Shapes stand once, in the signature; conditions once, in `where`; the printed formulas are strings in the language of
+`matcalc.formula`, which `verify` evaluates too.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from matcalc.catalogue.signature import RANKS, Kind, Signature
+from matcalc.domains import Domain
+from matcalc.linalg import autodiff, with_derivative
+
+Covers = str | Mapping[Kind, str]
+Arguments = dict[str, Any]  # by name
+
+
+class Declaration:
+    """A function of named arguments, and its derivative by `wrt` in closed form.
+
+    `order` is that of the derivative: 1, 2 for a Hessian, and 0 for a definition, whose "derivative" is the other side
+    of the equality. Products of matrices are planned where it says so, and stand as in the chapter elsewhere.
+    """
+
+    is_rule = False
+
+    def __init__(
+        self,
+        body: Callable[..., tuple[Any, Any]],
+        formula: str,
+        derivative: str,
+        *,
+        source: str,
+        covers: Covers,
+        references: str = "",
+        wrt: str = "X",
+        where: Mapping[str, Domain] | None = None,
+        order: Literal[0, 1, 2] = 1,
+    ) -> None:
+        self.body = body
+        self.name: str = body.__name__
+        self.formulas = tuple(formula.split(" = "))
+        self.derivative_formulas = tuple(derivative.split(" = "))
+        self.source, self.wrt, self.order = source, wrt, order
+        self.references = tuple(filter(None, (reference.strip() for reference in references.split(";"))))
+        self.where: Mapping[str, Domain] = MappingProxyType(dict(where or {}))
+        self.signature = Signature(body)
+        self._covers = covers
+
+    # --- Facts
+
+    @functools.cached_property
+    def covers(self) -> Mapping[Kind, tuple[str, ...]]:
+        """Which rows of the notes it covers, under what is differentiated by what ("scalar by matrix")."""
+        covers: Mapping[Kind, str]
+        covers = {self._kind(): self._covers} if isinstance(self._covers, str) else self._covers
+        return MappingProxyType({kind: tuple(ids.split()) for kind, ids in covers.items()})
+
+    def _kind(self) -> Kind:
+        from matcalc.formula import infer, parse  # lark need not be loaded before a formula is read
+
+        shapes = {p.name: p.axes for p in self.signature.parameters}
+        value = infer(parse(self.formulas[0]), shapes)
+        of = "Hessian" if self.order == 2 else RANKS[len(value)]
+        kind: Any = f"{of} by {RANKS[len(shapes[self.wrt])]}"
+        return kind
+
+    def chosen(self, kind: Kind | None) -> Kind:
+        """A kind of `covers`, by default the first. ValueError for another."""
+        if kind is not None and kind not in self.covers:
+            raise ValueError(f"{self.name}: the kinds here are {', '.join(self.covers)}; got {kind!r}.")
+        return kind or next(iter(self.covers))
+
+    @property
+    def condition(self) -> str:
+        """Where the formula is true, in words; empty where it always is."""
+        return ", ".join(f"{expression} {domain.text}" for expression, domain in self.where.items())
+
+    # --- Arguments
+
+    def bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
+        """The arguments by name. TypeError and ValueError for dtypes and shapes that do not fit."""
+        arguments = self.signature.bind(args, kwargs)
+        self.check_shapes({p.name: arguments[p.name].shape for p in self.signature.arrays})
+        return arguments
+
+    def check_shapes(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """ValueError where the domain of an argument has nothing of its shape."""
+        for name, domain in self.where.items():
+            if name in shapes and not domain.has_shape(shape := shapes[name]):
+                raise ValueError(
+                    f"{self.name}: {name} must be {domain.text}, and nothing of shape {shape} is. Choose others."
+                )
+
+    def outside(self, arguments: Arguments) -> str | None:
+        """Why these values lie outside the domain of the formula, in one sentence; None if they lie inside."""
+        values = arguments | {p.name: np.asarray(arguments[p.name]) for p in self.signature.arrays}
+        for p in self.signature.arrays:
+            if not np.all(np.isfinite(values[p.name])):
+                what = "NaN" if np.any(np.isnan(values[p.name])) else "an infinite entry"
+                return f"{p.name} contains {what}; every entry must be finite."
+        for expression, domain in self.where.items():
+            if not domain.contains(np.asarray(self.evaluate(expression, values))):
+                return f"The formula requires {expression} {domain.text}, and here it is not."
+        return None
+
+    def evaluate(
+        self,
+        expression: str,
+        arguments: Mapping[str, Any],
+        shape: tuple[int, ...] | None = None,
+        by: Callable[..., Any] | None = None,
+    ) -> Any:
+        """A printed expression in the arguments, such as "X + A", at their values: by NumPy or another evaluator."""
+        if expression in arguments:
+            return arguments[expression]
+        from matcalc.formula import evaluate, parse
+
+        sizes = {axis: size for axis, size in self.signature.measure(arguments).items() if isinstance(size, int)}
+        return (by or evaluate)(parse(expression), arguments, sizes=sizes, shape=shape)
+
+    @property
+    def variable(self) -> str:
+        """What moves: `wrt`, or the first argument of a definition, which has no derivative."""
+        return self.wrt or self.signature.arrays[0].name
+
+    def origin(self, arguments: Arguments) -> Any:
+        """The value of the variable: the point where the derivative is taken."""
+        return arguments[self.variable]
+
+    def moved(self, arguments: Arguments, x: Any) -> Arguments:
+        """The arguments with the variable at `x`, of NumPy or JAX."""
+        return arguments | {self.variable: x}
+
+    # --- Functions of the arguments
+
+    def value_of(self, arguments: Arguments) -> Any:
+        """The plain value: what JAX differentiates by its own rules."""
+        return self.body(**arguments)[0]
+
+    def derivative_of(self, arguments: Arguments) -> Any:
+        """The closed form in JAX's layout, its products in the cheapest order."""
+        return planned(lambda arguments: self.body(**arguments)[1])(arguments)
+
+    def both_of(self, arguments: Arguments) -> tuple[Any, Any]:
+        """Value and closed form, planned together."""
+        return planned(lambda arguments: self.body(**arguments))(arguments)
+
+    def autodiff_of(self, arguments: Arguments) -> Any:
+        """The derivative by JAX's own rules, in JAX's layout."""
+        return autodiff(lambda x: self.value_of(self.moved(arguments, x)), self.order)(self.origin(arguments))
+
+    def value_axes(self, value_ndim: int) -> int:
+        """How many axes of the derivative are those of what is differentiated last: for a Hessian, the gradient."""
+        return value_ndim + 1 if self.order == 2 else value_ndim
+
+    def differentiable(self, arguments: Arguments) -> Any:
+        """The value, differentiated by the closed form with respect to `wrt`, and by JAX's rules by the others."""
+        plain = planned(self.value_of)
+        if self.order == 0:
+            return plain(arguments)
+        names = [p.name for p in self.signature.arrays]
+        argnum = names.index(self.wrt)
+
+        def value(*arrays: Any) -> Any:
+            return plain(arguments | dict(zip(names, arrays, strict=True)))
+
+        def both(*arrays: Any) -> Any:
+            return self.both_of(arguments | dict(zip(names, arrays, strict=True)))
+
+        if self.order == 2:
+            gradient = jax.grad(value, argnum)
+            of_gradient = with_derivative(gradient, lambda *a: (gradient(*a), both(*a)[1]), argnum)
+            return with_derivative(value, lambda *a: (value(*a), of_gradient(*a)), argnum)(*map(arguments.get, names))
+        return with_derivative(value, both, argnum)(*map(arguments.get, names))
+
+    def jit(self, function: Callable[[Arguments], Any]) -> Callable[..., Any]:
+        """A function of arguments by name, jitted, with the signature of the body and a check of its arguments."""
+
+        @functools.wraps(self.body)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            return function(self.bound(args, kwargs))
+
+        return jax.jit(checked, static_argnames=[p.name for p in self.signature.integers])
+
+
+class RuleDeclaration(Declaration):
+    """A rule for functions of a variable x: from U, ∂U, V, ∂V to the derivative of a compound such as U V.
+
+    `moves` says which argument is the derivative of which, by default dU of U; with `through="u"` the other functions
+    are functions of u, and u one of x.
+    """
+
+    is_rule = True
+
+    def __init__(
+        self,
+        body: Callable[..., tuple[Any, Any]],
+        formula: str,
+        derivative: str,
+        *,
+        source: str,
+        covers: Covers,
+        references: str = "",
+        where: Mapping[str, Domain] | None = None,
+        moves: Mapping[str, str] | None = None,
+        through: str | None = None,
+    ) -> None:
+        super().__init__(
+            body, formula, derivative, source=source, covers=covers, references=references, wrt="x", where=where
+        )
+        names = [p.name for p in self.signature.arrays]
+        self.moves = dict(moves or {name[1:]: name for name in names if name.startswith("d")})
+        self.through = through
+
+    def origin(self, arguments: Arguments) -> Any:
+        """x = 0, of the right shape: the axes of ∂U beyond those of U are those of x."""
+        (U, dU), *_ = self.moves.items()
+        axes = arguments[dU].shape[arguments[U].ndim :]
+        if self.through:  # those of ∂g beyond g are those of u, and those of ∂u beyond u are those of x
+            axes = arguments[self.moves[self.through]].shape[len(axes) :]
+        return np.zeros(axes, arguments[dU].dtype)
+
+    def moved(self, arguments: Arguments, x: Any) -> Arguments:
+        """The functions at `x`, taken as U + ∂U·x, V + ∂V·x, …
+
+        These stand for all functions with the same values and derivatives: no more enters the derivative of a compound.
+        """
+        tensordot: Any = np.tensordot if isinstance(x, np.ndarray) else jnp.tensordot
+
+        def displacement(U: str) -> Any:
+            variable = displacement(self.through) if self.through and self.through != U else x
+            return tensordot(arguments[self.moves[U]], variable, axes=np.ndim(variable))
+
+        return arguments | {U: arguments[U] + displacement(U) for U in self.moves if U in arguments}
+
+    def evaluate(
+        self,
+        expression: str,
+        arguments: Mapping[str, Any],
+        shape: tuple[int, ...] | None = None,
+        by: Callable[..., Any] | None = None,
+    ) -> Any:
+        """A printed expression at values; where ∂U has more axes than a matrix, entry by entry of x."""
+        tensors = {dU: arguments[dU] for dU in self.moves.values() if np.ndim(arguments[dU]) > 2}
+        if not tensors:
+            return super().evaluate(expression, arguments, shape, by)
+        from matcalc.formula import evaluate, parse
+
+        formula, entries = parse(expression), np.ndindex(shape or ())
+        at = ({**arguments, **{dU: D[(..., *entry)] for dU, D in tensors.items()}} for entry in entries)
+        return np.array([(by or evaluate)(formula, each)[()] for each in at]).reshape(shape or ())
+
+    def differentiable(self, arguments: Arguments) -> Any:
+        """The derivative of the compound: what a call of the rule gives."""
+        return self.derivative_of(arguments)
+
+
+def planned(function: Callable[[Arguments], Any]) -> Callable[[Arguments], Any]:
+    """The function with its matrix products in the cheapest order."""
+    from matcalc.planner import reassociate  # when something is traced, not when matcalc is imported
+
+    return reassociate(function)

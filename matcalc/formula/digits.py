@@ -1,0 +1,34 @@
+"""In how many digits formulas agree in ball arithmetic: with each other, and with difference quotients."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from matcalc.formula.balls import balls
+from matcalc.streams import stream
+
+STEPS = {1: 1e-20, 2: 1e-13}  # of the differences of first and second order, along a random direction
+MOST = 99.0  # digits, of what agrees exactly
+
+
+def against_differences(f: Callable[[Any], Any], x: Any, D: Any, order: int, seed: int) -> float:
+    """The digits in which a derivative of f agrees with a difference quotient along a random direction."""
+    v, h = balls(stream(seed, "direction in balls").standard_normal(x.shape)), balls(STEPS[order])[()]
+    here = balls(x)
+    plus, minus = (f(balls(here + step * v)) for step in (h, -h))
+    along = np.tensordot(D, v, x.ndim)
+    if order == 1:
+        return agreement((plus - minus) / (2 * h), along)
+    return agreement((plus - 2 * f(here) + minus) / h**2, np.tensordot(v, along, x.ndim))
+
+
+def agreement(one: Any, other: Any) -> float:
+    """The digits in which two arrays agree, by their mid-points and radii; of a zero absolute."""
+    apart, size = (math.sqrt(sum(_upper(ball) ** 2 for ball in balls(a).ravel())) for a in (one - other, other))
+    return MOST if apart == 0 else min(MOST, -math.log10(apart / (size or 1.0)))
+
+
+def _upper(ball: Any) -> float:
+    return float(abs(ball).upper())

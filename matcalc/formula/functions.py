@@ -1,0 +1,107 @@
+"""The functions of formulas, for NumPy and for jax.numpy."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Linalg:
+    """The functions of one array module."""
+
+    xp: Any
+
+    def scalar(self, function: str, x: Array) -> Array:
+        """The function of a number, or of every entry."""
+        xp = self.xp
+        match function:
+            case "det" | "norm" | "norm2":
+                return xp.abs(x)
+            case "inv":
+                return 1 / x
+            case "pinv":
+                return xp.where(x == 0, xp.zeros_like(x), 1 / xp.where(x == 0, xp.ones_like(x), x))
+            case "adj":
+                return xp.ones_like(x)
+            case "vec" | "diag":
+                return x.reshape(1, 1)
+            case "ln":
+                return xp.log(x)
+            case "exp" | "sin" | "cos" | "sqrt" | "tanh":
+                return getattr(xp, function)(x)
+            case "softplus":  # ln(1 + eˣ)
+                return xp.logaddexp(x, xp.zeros_like(x))
+            case "sigmoid":  # 1/(1 + e⁻ˣ), which would overflow
+                return xp.exp(-xp.logaddexp(-x, xp.zeros_like(x)))
+            case _:  # tr, sum
+                return x
+
+    def matrix(self, function: str, X: Array) -> Array:
+        """The function of a matrix: exp, ln, sin, cos and sqrt are those of the matrix, not of its entries."""
+        xp = self.xp
+        if xp is np and function in ("pinv", "adj") and not np.all(np.isfinite(X)):
+            raise np.linalg.LinAlgError("singular values of an infinite matrix")  # LAPACK would print what it thinks
+        match function:
+            case "tr":
+                return xp.trace(X)
+            case "det":
+                return xp.linalg.det(X)
+            case "inv":
+                return xp.linalg.inv(X)
+            case "pinv":
+                return xp.linalg.pinv(X)
+            case "norm" | "norm2":
+                return xp.linalg.norm(X)
+            case "sum":
+                return xp.sum(X)
+            case "adj":
+                return self.adjugate(X)
+            case "vec":
+                return X.T.reshape(-1, 1)
+            case "diag":
+                return xp.diag(X[:, 0]) if X.shape[1] == 1 else xp.diag(X)[:, None]
+            case "exp" | "ln" | "sin" | "cos" | "sqrt":
+                return (_numpy if xp is np else _jax)(function, X)
+            case _:
+                raise TypeError(f"no function {function}")
+
+    def adjugate(self, X: Array) -> Array:
+        """adj(X), at every rank: with X = U diag(s) Vᵀ it is |U| |V| V diag(∏_{j≠i} s_j) Uᵀ."""
+        xp = self.xp
+        U, s, Vt = xp.linalg.svd(X)
+        others = xp.prod(xp.where(xp.eye(len(s), dtype=bool), 1, s[None, :]), axis=1)
+        sign = xp.sign(xp.linalg.det(U) * xp.linalg.det(Vt))
+        return sign * (Vt.T * others[None, :]) @ U.T
+
+
+def _numpy(function: str, X: Array) -> Array:
+    """The matrix function by SciPy, computed in double precision; complex only where it must be."""
+    linalg: Any = import_module("scipy.linalg")
+    name = {"exp": "expm", "ln": "logm", "sin": "sinm", "cos": "cosm", "sqrt": "sqrtm"}[function]
+    with warnings.catch_warnings(action="ignore"):  # of rounding, which the referee measures
+        value = np.asarray(getattr(linalg, name)(X.astype(np.result_type(X.dtype, np.float64))))
+    return value if np.iscomplexobj(value) else value.astype(X.dtype)
+
+
+def _jax(function: str, X: Array) -> Array:
+    """The matrix function by JAX, traceable."""
+    from matcalc import linalg  # JAX is not needed to evaluate with NumPy
+
+    match function:
+        case "exp":
+            return linalg.expm(X)
+        case "sin":
+            return linalg.sinm_cosm(X)[0]
+        case "cos":
+            return linalg.sinm_cosm(X)[1]
+        case "sqrt":
+            return linalg.sqrtm(X)
+        case _:
+            return linalg.logm(X)

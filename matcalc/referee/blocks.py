@@ -1,0 +1,153 @@
+"""Derivatives as lists of blocks, and what is pure arithmetic on them: shapes, scales, directions, projections.
+
+A derivative is a list of blocks in JAX's layout, in float64: one for each variable, for a Hessian one for each pair of
+them.
+"""
+
+import functools
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from matcalc.referee.constants import GROUPS
+from matcalc.referee.differences import Estimate, hessian
+from matcalc.referee.tolerances import relative
+
+Array = np.ndarray[Any, Any]
+Blocks = list[Array]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """Where a derivative lives: the shape of the value, and shapes and scales of the variables.
+
+    `scales` are the units of finite differences: the largest entry of each variable. `projections` bring a direction
+    into the linear subspace that is the domain of a variable; None where it is no such.
+    """
+
+    value: Shape
+    variables: tuple[Shape, ...]
+    scales: tuple[float, ...]
+    projections: tuple[Callable[[Array], Array] | None, ...]
+    order: int
+
+    @functools.cached_property
+    def sizes(self) -> list[int]:
+        """How many entries each variable has."""
+        return [math.prod(shape) for shape in self.variables]
+
+    @property
+    def entries(self) -> int:
+        """How many all of them have."""
+        return sum(self.sizes)
+
+    @functools.cached_property
+    def due(self) -> list[tuple[Shape, Shape]]:
+        """For each block the shape of what is differentiated and of what by; for a Hessian, the former a gradient's."""
+        if self.order == 1:
+            return [(self.value, x) for x in self.variables]
+        return [(self.value + x, y) for x in self.variables for y in self.variables]
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether some variable moves in a subspace only."""
+        return any(self.projections)
+
+    def sizes_of_zero(self, f: float) -> list[float]:
+        """For each block what a derivative that vanishes is small against: the size of f over that of the variable."""
+        if self.order == 1:
+            return [f / s for s in self.scales]
+        return [f / (s * t) for s in self.scales for t in self.scales]
+
+    # --- Directions
+
+    @functools.cached_property
+    def groups(self) -> list[slice]:
+        """Where each variable stands among the entries of all; of many, some together."""
+        ends = np.cumsum([0, *self.sizes])
+        borders = np.unique(np.linspace(0, len(self.sizes), min(len(self.sizes), GROUPS) + 1).astype(int))
+        return [slice(int(ends[i]), int(ends[j])) for i, j in itertools.pairwise(borders)]
+
+    def confined(self, rng: np.random.Generator, count: int) -> Array:
+        """That many random directions in each group of variables: a change by one must not hide that by another."""
+        V = np.zeros((count * len(self.groups), self.entries))
+        for k, part in enumerate(self.groups):
+            V[count * k : count * (k + 1), part] = rng.standard_normal((count, part.stop - part.start))
+        return V
+
+    def parts(self, estimate: Estimate) -> list[Array]:
+        """Which directions of finite differences move each group of variables; of second order, all are one part."""
+        every = np.arange(len(estimate.directions))
+        if self.order == 2:
+            return [every]
+        moves = [np.any(estimate.directions[:, part] != 0, axis=1) for part in self.groups]
+        return [every[m] for m in moves if np.any(m)]
+
+    def inside(self, V: Array) -> Array:
+        """Directions brought into the subspaces that are the domains of variables."""
+        if not self.is_restricted:
+            return V
+        parts = [
+            part if project is None else np.stack([project(v) for v in part.reshape(-1, *shape)]).reshape(len(V), -1)
+            for part, shape, project in zip(
+                np.split(V, np.cumsum(self.sizes)[:-1], axis=1), self.variables, self.projections, strict=True
+            )
+        ]
+        return np.concatenate(parts, axis=1)
+
+    # --- Derivatives
+
+    def along(self, blocks: Blocks, estimate: Estimate) -> Array:
+        """A derivative along the directions of finite differences, which are in units of the scales."""
+        sizes = self.sizes
+        if self.order == 1:
+            flat = [s * D.reshape(-1, n) for D, s, n in zip(blocks, self.scales, sizes, strict=True)]
+            return estimate.project(np.concatenate(flat, axis=1), 1)
+        k = len(sizes)
+        rows = [
+            np.concatenate(
+                [self.scales[i] * self.scales[j] * blocks[k * i + j].reshape(-1, sizes[i], sizes[j]) for j in range(k)],
+                axis=2,
+            )
+            for i in range(k)
+        ]
+        return estimate.project(np.concatenate(rows, axis=1), 2)
+
+    def projected(self, blocks: Blocks) -> Blocks:
+        """What of a derivative has a meaning: its directions inside the domain."""
+        if not self.is_restricted or self.order == 2:
+            return blocks
+        return [
+            D if project is None else np.stack([project(d) for d in D.reshape(-1, *x)]).reshape(D.shape)
+            for D, (_, x), project in zip(blocks, self.due, self.projections, strict=True)
+        ]
+
+    def of_differences(self, estimate: Estimate) -> Blocks:
+        """All of a derivative, from finite differences along the directions that determine it."""
+        ends = np.cumsum(self.sizes)[:-1]
+        if self.order == 2:
+            H = hessian(estimate.values, self.entries)
+            rows = zip(np.split(H, ends, axis=-2), self.scales, strict=True)
+            blocks = [
+                part / (s * t) for row, s in rows for part, t in zip(np.split(row, ends, -1), self.scales, strict=True)
+            ]
+            return [block.reshape(a + b) for block, (a, b) in zip(blocks, self.due, strict=True)]
+        J = np.moveaxis(estimate.values, 0, -1)  # directions are axes, in units of each variable
+        parts = zip(np.split(J, ends, axis=-1), self.scales, self.due, strict=True)
+        return self.projected([part.reshape(a + b) / s for part, s, (a, b) in parts])
+
+    def asymmetry(self, blocks: Blocks) -> float:
+        """How far a Hessian is from being symmetric."""
+        k = len(self.sizes)
+        flat = [D.reshape(-1, self.sizes[i // k], self.sizes[i % k]) for i, D in enumerate(blocks)]
+        return max(relative(D.swapaxes(1, 2), flat[i % k * k + i // k], 1.0) for i, D in enumerate(flat))
+
+
+def scale(a: Array) -> float:
+    """The size of the largest entry, or 1 where all are zero."""
+    return float(np.max(np.abs(a), initial=0.0)) or 1.0

@@ -1,0 +1,50 @@
+"""Why a gradient is wrong: hypotheses, each tested numerically, the most specific that explains it reported.
+
+A cause is a function from a `Search` to the causes that hold, and stands in the module of what it looks at: the whole
+derivative, its entries, the programs, other points, shapes. A new one is put in its place among HYPOTHESES.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from matcalc.referee.causes import entries, points, programs, whole
+from matcalc.referee.causes.search import Search
+from matcalc.referee.comparison import Comparison
+from matcalc.referee.evidence import Evidence, Look
+from matcalc.referee.report import Cause
+
+Hypothesis = Callable[[Search], Iterator[Cause]]
+
+HYPOTHESES: tuple[Hypothesis, ...] = (
+    whole.not_finite,
+    whole.zero,
+    whole.not_zero,
+    whole.sign,
+    whole.named_factor,
+    whole.vec_order,
+    whole.other_layout,
+    whole.symmetric_convention,
+    whole.other_argument,
+    entries.one_entry,
+    programs.operand_transposed,
+    programs.claim_edited,
+    points.special_arguments,
+    programs.truth_edited,
+    points.constant,
+    whole.any_factor,
+    entries.single_entries,
+    programs.claim_scaled,
+    programs.truth_scaled,
+    whole.layout_and_factor,
+)
+# What is right at the point and wrong nearby is right in all that can be seen there.
+HYPOTHESES_NEARBY: tuple[Hypothesis, ...] = (points.constant, points.special_arguments, points.this_point)
+
+
+def explain(evidence: Evidence, look: Look, wrong: Comparison) -> Cause:
+    """The most specific cause that explains why the claim is wrong there."""
+    search = Search(evidence, look, wrong)
+    hypotheses = HYPOTHESES_NEARBY if wrong.place == "nearby" else HYPOTHESES
+    causes = (cause for hypothesis in hypotheses for cause in hypothesis(search))
+    found = next(causes, None) or entries.unknown(search)
+    return replace(found, text=search.prefix + found.text)

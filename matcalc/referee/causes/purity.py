@@ -1,0 +1,60 @@
+"""What is no wrong gradient: a function that is random, and a formula that rounding spoils."""
+
+from typing import Any
+
+import numpy as np
+
+from matcalc.referee.causes.search import claim_at, truth_at
+from matcalc.referee.comparison import Comparison
+from matcalc.referee.constants import MEANINGLESS
+from matcalc.referee.evidence import Evidence, Look
+from matcalc.referee.programs import Arrays
+from matcalc.referee.report import Cause
+from matcalc.referee.runs import Runs
+from matcalc.referee.subject import in_dtype, in_float64
+from matcalc.referee.tolerances import tolerance, unit_roundoff
+
+
+def impurity(runs: Runs) -> Cause | None:
+    """Whether f, or the gradient, gives other results when it is called again."""
+    arguments: tuple[Arrays, ...] = (runs.exact, runs.tangents(np.float64))
+    running: list[tuple[str, Any, Any]] = [("f", runs.of_value, (runs.subject.start(runs.exact), *arguments))]
+    if runs.of_claim:
+        running.append(("The gradient", runs.of_claim, arguments))
+    for name, each, given in running:
+        if each.is_impure(*given):
+            text = f"{name} gives other results when it is called again with the same arguments."
+            return Cause("non-deterministic", text, "Fix its random numbers: pass a key or a seed as an argument.")
+    return None
+
+
+def instability(evidence: Evidence, look: Look, wrong: Comparison) -> Cause | None:
+    """Whether rounding inside the claim explains what it is off by, though the truth is well-conditioned."""
+    if not evidence.runs.of_claim or wrong.place == "float64":
+        return None
+    if wrong.place == "nearby":
+        point = in_float64(look.point)
+        claimed, true = claim_at(evidence, point), truth_at(evidence, point)
+        if evidence.runs.u == evidence.runs.u_inside or not evidence.trusts_autodiff or claimed is None or true is None:
+            return None
+        exact = evidence.distances(claimed, true)
+        if any(exact[k] > tolerance(evidence.runs.u_inside, look.conditions[k]) for k in wrong.bad):
+            return None
+    if evidence.formula is not None and evidence.runs.u > evidence.runs.u_inside:
+        # The formula is right in float64: what is off is rounding.
+        text = f"The formula is right in float64, but rounding makes it {max(wrong.errors):.0e} off as it is computed; "
+        text += f"{max(wrong.allowed):.0e} would be due."
+        return Cause("unstable", text, "Compute it in a more stable way, or in float64.")
+    u = unit_roundoff(np.float32)
+    if evidence.formula is None or evidence.runs.u > u:
+        return None
+    coarse = in_dtype(evidence.runs.subject.arrays, np.float32)
+    rounded, exact = claim_at(evidence, coarse), claim_at(evidence, in_float64(coarse))
+    if rounded is None or exact is None:
+        return None
+    grown = [g / u for g in evidence.distances(rounded, exact)]
+    if all(grown[k] < MEANINGLESS / u and wrong.errors[k] <= tolerance(evidence.runs.u, grown[k]) for k in wrong.bad):
+        text = f"Rounding inside the gradient explains its being off by {max(wrong.errors):.0e}: "
+        text += f"it amplifies it {max(grown):.0e} times."
+        return Cause("unstable", text, "Compute it in a more stable way.")
+    return None

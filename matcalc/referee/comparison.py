@@ -1,0 +1,70 @@
+"""The claim beside the truth: at the point, there in float64, and nearby."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from matcalc.referee.blocks import Blocks
+from matcalc.referee.constants import BLURRED
+from matcalc.referee.evidence import Evidence, Look
+from matcalc.referee.programs import Raised
+from matcalc.referee.runs import Misshapen
+from matcalc.referee.tolerances import tolerance
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The claim beside the truth at a place, as they are compared, and how far they may lie apart.
+
+    The place is the point given, the formula in float64 at the same point, or a point nearby.
+    """
+
+    place: Literal["given", "float64", "nearby"]
+    claim: Blocks
+    truth: Blocks
+    errors: list[float]
+    allowed: list[float]
+
+    @property
+    def bad(self) -> list[int]:
+        """The blocks that are off."""
+        pairs = enumerate(zip(self.errors, self.allowed, strict=True))
+        return [k for k, (error, allowed) in pairs if not error <= allowed or math.isinf(error)]
+
+    @property
+    def worst(self) -> int:
+        """The block that is off most, measured by what is allowed."""
+        ratios = [error / allowed for error, allowed in zip(self.errors, self.allowed, strict=True)]
+        return int(np.argmax(np.nan_to_num(ratios, nan=np.inf)))
+
+
+def compare(evidence: Evidence, look: Look) -> list[Comparison]:
+    """The claim and the truth at each place, as far as the claim can be computed there."""
+    runs = evidence.runs
+
+    def compared(place: Literal["given", "float64", "nearby"], claim: Blocks, truth: Blocks, allowed: list[float]):
+        seen = evidence.view(claim)
+        return Comparison(place, seen, truth, evidence.distances(seen, truth), allowed)
+
+    def within(u: float, conditions: list[float]) -> list[float]:
+        return [tolerance(u, c) + off for c, off in zip(conditions, evidence.uncertain, strict=True)]
+
+    truth = evidence.truth
+    found = [compared("given", evidence.claim, truth, within(runs.u, look.conditions))]
+    blurred = look.is_close or max(look.conditions) > BLURRED
+    if blurred and evidence.formula is not None and evidence.formula is not evidence.claim:
+        # In float64 rounding blurs nothing: the formula must be right to the resolution of the dtype asked for.
+        exact = within(runs.u_inside, look.conditions)
+        allowed = [max(a, tolerance(runs.u, 0)) for a in exact]
+        found.append(compared("float64", evidence.formula, truth, allowed))
+    if runs.moves:
+        there = look.truth
+        try:
+            claim = runs.claimed(look.point)
+        except (Raised, Misshapen):
+            return found
+        if all(np.all(np.isfinite(T)) for T in there):
+            found.append(compared("nearby", claim, there, within(runs.u, look.conditions_nearby)))
+    return found

@@ -1,0 +1,226 @@
+"""Finite differences in float64, of high order, with the step and the error found automatically."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from matcalc.referee.constants import (
+    BASIS_UP_TO,
+    BENT,
+    DRAWN,
+    EXTRAPOLATIONS,
+    FD_BEST,
+    NOISE,
+    RANDOM_DIRECTIONS,
+    ROUNDINGS,
+    SEEN,
+    SMOOTH,
+    STAYS,
+    STEPS,
+)
+from matcalc.referee.tolerances import relative
+from matcalc.streams import stream
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Derivatives of the value along some directions, and how far each may be off.
+
+    `directions` has the shape (directions, axes of x), `values` (directions, axes of f), `errors` (directions,). What
+    they were computed from is kept: the values of f at `steps` to either side, (steps, directions, axes of f), and at
+    the centre, (directions, axes of f).
+    """
+
+    directions: Array
+    values: Array
+    errors: Array
+    steps: Array
+    right: Array
+    left: Array
+    centre: Array
+
+    def part(self, rows: Array) -> "Estimate":
+        """The same along some of the directions."""
+        of_f = self.right[:, rows], self.left[:, rows], self.centre[rows]
+        return Estimate(self.directions[rows], self.values[rows], self.errors[rows], self.steps, *of_f)
+
+    @functools.cached_property
+    def spread(self) -> float:
+        """How far the derivatives may be off, relative to them; infinite where they are noise."""
+        if not np.all(np.isfinite(self.errors)):
+            return float("inf")
+        off = self.values + self.errors.reshape(-1, *(1,) * (self.values.ndim - 1))
+        return max(relative(off, self.values, 1.0), FD_BEST)
+
+    @property
+    def bends(self) -> bool:
+        """Whether the one-sided slopes differ, at the last step, by more than where f is smooth: a kink, perhaps."""
+        with np.errstate(all="ignore"):
+            bend = np.abs(self.right[-1] - 2 * self.centre + self.left[-1])
+            return bool(np.any(bend > SMOOTH * np.abs(self.right[-1] - self.left[-1]) + self._noise[-1]))
+
+    @property
+    def _noise(self) -> Array:
+        """What rounding may make of sums of values, at each step."""
+        return ROUNDINGS * np.finfo(np.float64).eps * (np.abs(self.right) + np.abs(self.left))
+
+    def kink(self, run: int) -> tuple[float, float] | None:
+        """The slopes to the left and right of a kink at the point, where one-sided slopes do not draw together.
+
+        The difference of the one-sided slopes halves with the step where f is smooth. At a kink it stays, over `run`
+        steps at least, and down to the smallest step at which rounding does not hide it: at a kink beside the point it
+        stays for a while, and is gone at steps that do not reach there.
+        """
+        h = self.steps.reshape(-1, *(1,) * (self.right.ndim - 1))
+        with np.errstate(all="ignore"):
+            after, before = (self.right - self.centre) / h, (self.centre - self.left) / h
+            bend, size = np.abs(after - before), np.abs(after) + np.abs(before)
+            noise = self._noise / h
+            stays = (bend[1:] > STAYS[0] * bend[:-1]) & (bend[1:] < STAYS[1] * bend[:-1])
+            stays &= (bend[1:] > noise[1:]) & (bend[1:] > BENT * size[1:])
+        for k in range(len(stays) - run + 1):
+            last = k + run
+            gone = np.any((bend[last:] < DRAWN * bend[last]) & (noise[last:] < SEEN * bend[last]), axis=0)
+            kinked = np.all(stays[k:last], axis=0) & ~gone
+            if kinked.any():
+                place = (last, *np.argwhere(kinked)[0])
+                return float(before[place]), float(after[place])
+        return None
+
+    def remainders(self, along: Array) -> Array:
+        """|f(x + h v) - f(x) - h D v| for each step, over all directions, from the derivative D v along them."""
+        h = self.steps.reshape(-1, *(1,) * (self.right.ndim - 1))
+        with np.errstate(all="ignore"):
+            return _size(self.right - self.centre - h * along)
+
+    def project(self, derivative: Array, order: int) -> Array:
+        """A derivative in JAX's layout along the same directions."""
+        size = self.directions[0].size
+        axes = self.values.shape[1:]
+        V = self.directions.reshape(len(self.directions), size)
+        if order == 0:
+            return derivative[None]
+        if order == 1:
+            return np.einsum("kn,...n->k...", V, derivative.reshape(*axes, size))
+        return np.einsum("ka,...ab,kb->k...", V, derivative.reshape(*axes, size, size), V)
+
+
+def finite_differences(
+    f: Callable[[Array], Array],
+    x: Array,
+    order: int,
+    seed: int = 0,
+    *,
+    directions: Array | None = None,
+    first: float = 0.25,
+    steps: int = STEPS,
+    eps: float = float(np.finfo(np.float64).eps),
+) -> Estimate:
+    """The derivative of order 0, 1 or 2 of `f` at `x`, along every axis or, for many entries, random directions.
+
+    Others can be given as `directions`, (directions, axes of x); fewer steps, from another `first` one; and as `eps`
+    how precise the values are, relatively, where f rounds to less than float64 inside.
+
+    Central differences at steps h, h/2, h/4, … are extrapolated to
+    h = 0; of all extrapolations the one is taken that changes least from its neighbours, and that change, plus the
+    rounding of the values at that step, is the estimate of its error. A second derivative is taken along e_i and
+    e_i + e_j, which determine all of it. Source: C. J. F. Ridders, Advances in Engineering Software 4 (1982); the
+    extrapolation is Romberg's.
+    """
+    V = _directions(x, order, seed) if directions is None else directions
+    if order == 0:
+        value = f(x)[None]
+        none = np.empty((0, *value.shape))
+        return Estimate(V[:1], value, _size(value) * np.finfo(np.float64).eps, none[:, 0, ...], none, none, value)
+    size = np.max(np.abs(x)) or 1.0
+    h = size * first * 0.5 ** np.arange(steps)
+    values = np.stack([*(f(x + s * step * v) for s in (1, -1) for step in h for v in V), f(x)])
+    unit = np.max(np.abs(values[np.isfinite(values)]), initial=0.0) or 1.0  # so that no square overflows
+    values = values / unit
+    right, left = values[:-1].reshape(2, steps, len(V), *values.shape[1:])
+    centre = values[-1]
+    h = h.reshape(-1, *(1,) * (right.ndim - 1))
+    with np.errstate(all="ignore"):
+        table = (right - left) / (2 * h) if order == 1 else (right - 2 * centre + left) / h**2
+        rounding = eps * _size(np.abs(right) + np.abs(left), 2) / h.reshape(-1, 1) ** order
+        derivatives, errors = _extrapolate(table, rounding)
+        f_of = unit * right, unit * left, unit * np.broadcast_to(centre, right.shape[1:])
+        return Estimate(V, unit * derivatives, unit * errors, h.ravel(), *f_of)
+
+
+def _extrapolate(table: Array, rounding: Array) -> tuple[Array, Array]:
+    """The derivatives at h = 0 from those at each step, and how far they may be off, for each direction."""
+    best, error, last = _smoothest(table, rounding)
+    if len(table) < 3:
+        return best, error
+    # Far from x another derivative may look as smooth. The steps below those that were used must not contradict it,
+    # beyond what they vary among themselves; where they do, the derivative is sought among them.
+    apart, jumps = _size(table - best, 2), _size(table[1:] - table[:-1], 2)
+    noise = rounding[1:-1] + jumps[1:] + jumps[:-1]
+    contradicts = np.where(np.arange(1, len(table) - 1)[:, None] > last, apart[1:-1] - NOISE * noise, 0)
+    contradiction = np.max(np.nan_to_num(contradicts), axis=0, initial=0)
+    for j in np.flatnonzero(contradiction > error):
+        error[j] = contradiction[j]
+        below = slice(int(last[j]) + 1, None)
+        if len(table[below]) > 2:
+            (value,), (off,) = _extrapolate(table[below, j : j + 1], rounding[below, j : j + 1])
+            if off < error[j]:
+                best[j], error[j] = value, off
+    return best, error
+
+
+def _smoothest(table: Array, rounding: Array) -> tuple[Array, Array, Array]:
+    """Of all extrapolations the one that changes least from its neighbours, that change, and its smallest step."""
+    best, error, last = table[0].copy(), np.full(table.shape[1], np.inf), np.zeros(table.shape[1], int)
+    previous = table
+    for m in range(1, min(EXTRAPOLATIONS, len(table) - 1) + 1):
+        current = previous[1:] + (previous[1:] - previous[:-1]) / (4.0**m - 1)
+        # The change from either parent; row k of `current` rests on the steps k … k + m, of which the last is smallest.
+        change = np.maximum(_size(current - previous[1:], 2), _size(current - previous[:-1], 2)) + rounding[m:]
+        change = np.where(np.isfinite(change), change, np.inf)
+        row, k = np.argmin(change, axis=0), np.arange(table.shape[1])
+        better = change[row, k] < error
+        best = np.where(better.reshape(-1, *(1,) * (best.ndim - 1)), current[row, k], best)
+        error = np.minimum(error, change[row, k])
+        last = np.where(better, row + m, last)
+        previous = current
+    return best, error, last
+
+
+def _size(values: Array, leading: int = 1) -> Array:
+    """The Euclidean norm over all but the leading axes."""
+    return np.sqrt(np.sum(values.reshape(*values.shape[:leading], -1) ** 2, axis=-1))
+
+
+def _directions(x: Array, order: int, seed: int) -> Array:
+    """Every axis, for a second derivative their sums in pairs too; of many, random directions instead."""
+    if basis_size(x.size, order) > BASIS_UP_TO:
+        return stream(seed, "finite differences").standard_normal((RANDOM_DIRECTIONS, *x.shape))
+    return basis(x.size, order).reshape(-1, *x.shape)
+
+
+def basis_size(n: int, order: int) -> int:
+    """How many directions determine a derivative by n entries."""
+    return n if order < 2 else n * (n + 1) // 2
+
+
+def basis(n: int, order: int) -> Array:
+    """These directions: eᵢ, and of second order eᵢ + eⱼ after them."""
+    e = np.eye(n)
+    return e if order < 2 else np.concatenate([e, *([e[i] + e[j]] for i in range(n) for j in range(i))])
+
+
+def hessian(along: Array, n: int) -> Array:
+    """The second derivative, (…, n, n), from those along this basis, (directions, …)."""
+    H = np.zeros((*along.shape[1:], n, n))
+    squares = along[:n]
+    pairs = ((i, j) for i in range(n) for j in range(i))
+    for (i, j), q in zip(pairs, along[n:], strict=True):
+        H[..., i, j] = H[..., j, i] = (q - squares[i] - squares[j]) / 2
+    H[..., np.arange(n), np.arange(n)] = np.moveaxis(squares, 0, -1)
+    return H

@@ -1,0 +1,59 @@
+"""Why there is nothing to judge at a point: what the arguments are, and what f makes of them."""
+
+import numpy as np
+
+from matcalc.referee.programs import Raised, is_real
+from matcalc.referee.report import Cause
+from matcalc.referee.runs import Runs
+from matcalc.referee.subject import Subject
+
+
+def unfit(runs: Runs) -> Cause | None:
+    """Why there is nothing to judge, if so."""
+    return of_arguments(runs.subject) or of_value(runs)
+
+
+def of_arguments(subject: Subject) -> Cause | None:
+    """Arguments that have no derivative, or that are no numbers."""
+    if subject.masked:
+        text = f"{subject.masked[0]} is a masked array, of which the mask would be lost."
+        return Cause("integer", text, "Fill it, for example by x.filled(0).")
+    if subject.not_arrays:
+        return Cause(
+            "integer",
+            f"{subject.not_arrays[0]} is no array of floating numbers, and has no derivative.",
+            "Convert it, for example by np.asarray(x, float).",
+        )
+    if not subject.variables:
+        return Cause("empty", "The variable holds no array.", "Give a pytree with at least one array.")
+    for name, k in zip(subject.names, subject.variables, strict=True):
+        a = subject.arrays[k]
+        if not is_real(a):
+            what = "complex variables are not examined" if np.iscomplexobj(a) else "integers have no derivative"
+            remedy = "Give real and imaginary part." if np.iscomplexobj(a) else "Convert it by .astype(float)."
+            return Cause("integer", f"{name} has dtype {a.dtype}, and {what}.", remedy)
+        if a.size == 0:
+            return Cause("empty", f"{name} has shape {a.shape} and no entry.", "Give it at least one.")
+    for label, a in zip(subject.labels, subject.arrays, strict=True):
+        if is_real(a) and not np.all(np.isfinite(a.astype(np.float64))):
+            what = "NaN" if np.any(np.isnan(a.astype(np.float64))) else "an infinite entry"
+            return Cause("domain", f"{label} contains {what}.", "Every entry must be finite.")
+    if outside := subject.outside():
+        return Cause("domain", outside, "Choose a point inside.")
+    return None
+
+
+def of_value(runs: Runs) -> Cause | None:
+    """What f returns that has no derivative."""
+    try:
+        value = runs.centre
+    except Raised as error:
+        return Cause("raises", f"f raised {error}.", "It must return an array at this point.")
+    if len(value) != 1 or not is_real(value[0]):
+        got = f"{len(value)} arrays" if len(value) != 1 else f"dtype {value[0].dtype}"
+        return Cause("shape", f"f must return one array of real numbers, got {got}.", "Return one of them.")
+    if value[0].size == 0:
+        return Cause("empty", f"f returns an array of shape {value[0].shape}, without an entry.", "")
+    if not np.all(np.isfinite(value[0])):
+        return Cause("non-finite", "f is not finite at this point.", "Choose a point inside its domain.")
+    return None

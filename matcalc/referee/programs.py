@@ -1,0 +1,134 @@
+"""Functions of lists of arrays as the referee runs them: compiled where that can be, and never with a state kept."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from matcalc.referee.constants import AGAIN, REPEATED
+from matcalc.referee.jaxprs import Edited, coarsest
+from matcalc.referee.tolerances import relative
+
+Array = np.ndarray[Any, Any]
+Arrays = list[Any]
+Mode = Literal["jit", "eager", "numpy"]
+ARRAYS = (np.ndarray, jax.Array)
+HASTY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+class Raised(Exception):
+    """What a function given to the referee raised."""
+
+
+class Program:
+    """A function of lists of arrays, compiled at most once for each shape: what can be kept from one check to another.
+
+    `is_hasty` compiles it with little optimisation.
+    """
+
+    def __init__(self, function: Callable[..., Any], modes: Sequence[Mode], is_hasty: bool = False) -> None:
+        options: dict[str, Any] | None = HASTY if is_hasty else None
+        self.function, self.modes, self.compiled = function, tuple(modes), jax.jit(function, compiler_options=options)
+        self.jaxpr = functools.cache(self._jaxpr)
+        self.edited = functools.cache(self._edited)
+
+    def _jaxpr(self, precision: Any, *arguments: tuple[Any, ...]) -> Any:
+        del precision  # of products, which is written into the jaxpr
+        return self.compiled.trace(*map(list, arguments)).jaxpr
+
+    def _edited(self, *key: Any) -> Edited:
+        return Edited(self.jaxpr(*key))
+
+
+class Running:
+    """A program in one check: a call gives a list of NumPy arrays.
+
+    Where the function cannot be traced, it runs operation by operation, and where JAX's arrays are not to its taste, on
+    copies of NumPy arrays. `mode` says how it last ran, `count` how often, `mutates` whether it changes its arguments.
+    Raised for what it raises in every mode.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.modes: tuple[Mode, ...] = program.modes
+        self.count = 0
+        self.mutates = False
+
+    @property
+    def mode(self) -> Mode:
+        return self.modes[0]
+
+    def __call__(self, *arguments: Arrays) -> list[Array]:
+        first: Exception | None = None
+        for place, mode in enumerate(self.modes):
+            try:
+                result = self._run(mode, arguments)
+            except Exception as error:
+                first = first if first and not isinstance(first, jax.errors.JAXTypeError) else error
+            else:
+                self.count += 1
+                self.modes = self.modes[place:]
+                return result
+        raise Raised(f"{type(first).__name__}: {str(first).strip() or 'no message'}") from None
+
+    def coarsest(self, *arguments: Arrays) -> Any:
+        """The dtype of the fewest bits that it computes with when it is given float64."""
+        result = self(*arguments) if not self.count else []
+        if self.mode == "jit":
+            return coarsest(self.program.jaxpr(*_key(arguments))) or np.dtype(np.float64)
+        return next((r.dtype for r in result or self(*arguments) if is_real(r)), np.dtype(np.float64))
+
+    def shapes(self, *arguments: Arrays) -> list[tuple[int, ...]]:
+        """The shapes of the results, without computing them where that can be."""
+        try:
+            return [r.shape for r in jax.tree.leaves(jax.eval_shape(self.program.function, *arguments))]
+        except Exception:
+            return [r.shape for r in self(*arguments)]
+
+    def edited(self, *arguments: Arrays) -> Edited:
+        """The same program with places that can be changed; it takes the arguments in one flat list."""
+        return self.program.edited(*_key(arguments))
+
+    def is_impure(self, *arguments: Arrays) -> bool:
+        """Whether it gives other results when it is called again, or becomes another program when traced again."""
+        if self.mode != "jit":
+            first = self(*arguments)
+            again = (zip(first, self(*arguments), strict=True) for _ in range(AGAIN))
+            return any(relative(a, b, 1.0) > REPEATED for pairs in again for a, b in pairs)
+        first = self._traced(*arguments)
+        return any(first != self._traced(*arguments) for _ in range(AGAIN))
+
+    def _traced(self, *arguments: Arrays) -> tuple[str, list[bytes]]:
+        """The program and its constants, to compare."""
+        function = self.program.function
+        closed = jax.make_jaxpr(lambda *a: function(*a))(*arguments)  # traced anew, as it is another function
+        arrays = (a for a in closed.consts if isinstance(a, ARRAYS))
+        plain = (jax.random.key_data(a) if jnp.issubdtype(a.dtype, jax.dtypes.prng_key) else a for a in arrays)
+        return str(closed.jaxpr), [np.asarray(a).tobytes() for a in plain]
+
+    def _run(self, mode: Mode, arguments: tuple[Arrays, ...]) -> list[Array]:
+        if mode == "numpy":
+            copies = [[np.array(a) for a in arrays] for arrays in arguments]
+            result = self.program.function(*copies)
+            for arrays, copied in zip(arguments, copies, strict=True):
+                for a, b in zip(arrays, copied, strict=True):
+                    self.mutates |= not np.array_equal(a, b, equal_nan=is_real(b))
+        elif mode == "eager":
+            result = self.program.function(*([jnp.asarray(a) for a in arrays] for arrays in arguments))
+        else:
+            result = self.program.compiled(*arguments)
+        return [np.asarray(r) for r in jax.tree.leaves(result)]
+
+
+def is_real(a: Any) -> bool:
+    """Whether it is an array of real floating numbers."""
+    return isinstance(a, ARRAYS) and jnp.issubdtype(a.dtype, jnp.floating)
+
+
+def _key(arguments: tuple[Arrays, ...]) -> tuple[Any, ...]:
+    """What a program is traced for: the precision of products in force, shapes and dtypes."""
+    shapes = (tuple(jax.ShapeDtypeStruct(np.shape(a), a.dtype) for a in arrays) for arrays in arguments)
+    return (cast(Any, jax.config).jax_default_matmul_precision, *shapes)

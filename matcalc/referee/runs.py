@@ -1,0 +1,220 @@
+"""The programs of one check, where they run, and what they gave: values, JAX's derivative, and the claim."""
+
+import functools
+from typing import Any, TypedDict
+
+import jax
+import numpy as np
+
+from matcalc.layout import Layout, from_layout
+from matcalc.referee.blocks import Blocks, Shape, Space, scale
+from matcalc.referee.constants import TANGENTS
+from matcalc.referee.programs import Array, Arrays, Program, Raised, Running, is_real
+from matcalc.referee.subject import Subject, in_float64
+from matcalc.referee.tolerances import Precision, unit_roundoff
+
+
+class WhereRun(TypedDict):
+    """How a claim is read and run: its layout, the precision of products, and the platform (None: JAX's default)."""
+
+    layout: Layout
+    precision: Precision
+    platform: str | None
+
+
+class Misshapen(Exception):
+    """The claimed derivative does not have the shape that is due; `args` are the arrays claimed."""
+
+
+class Runs:
+    """What is computed of a claimed derivative at a point, on the device asked for and in float64 on the CPU.
+
+    `moves` says whether the claim can be computed at another point too.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        gradient: Any,
+        moves: bool | None = None,
+        *,
+        layout: Layout,
+        precision: Precision,
+        platform: str | None,
+    ) -> None:
+        self.subject, self.gradient = subject, gradient
+        self.layout: Layout = layout
+        self.precision: Precision = precision
+        self.order, self.form = subject.spec.order, subject.spec.form
+        (self.device,) = jax.devices(platform)[:1] if platform else jax.device_put(0.0).devices()  # that JAX takes
+        self.platform = platform or jax.default_backend()
+        self.moves = callable(gradient) if moves is None else moves
+        self.exact = in_float64(subject.arrays)
+        self.of_value = Running(subject.value)
+        self.of_derivative = Running(subject.derivative)
+        self.of_claim = Running(subject.claim(gradient)) if callable(gradient) else None
+
+    @property
+    def names(self) -> list[str]:
+        """What each block is a derivative by."""
+        names = ["the tangents"] if self.form == "pushforward" else self.subject.names
+        return names if self.order == 1 else [f"{a}, {b}" for a in names for b in names]
+
+    def counts(self) -> dict[str, int]:
+        """How often each program has run."""
+        running = {"f": self.of_value, "autodiff": self.of_derivative, "gradient": self.of_claim}
+        return {name: each.count for name, each in running.items() if each}
+
+    def mutations(self) -> list[str]:
+        """Which functions change their arguments."""
+        running = {"f": self.of_value, "The gradient": self.of_claim}
+        return [
+            f"{name} changes its arguments in place; it was given copies. Let it return new arrays."
+            for name, each in running.items()
+            if each and each.mutates
+        ]
+
+    # --- The point
+
+    @functools.cached_property
+    def centre(self) -> list[Array]:
+        """What f returns in float64. Raised for what it raises."""
+        return self.value(self.subject.start(self.exact), self.exact)
+
+    @functools.cached_property
+    def space(self) -> Space:
+        """Where the derivative lives."""
+        variables = self.subject.start(self.exact)
+        domains = [self.subject.domains.get(k) for k in self.subject.variables]
+        projections = [d.project if d and d.is_subspace and self.form == "derivative" else None for d in domains]
+        shapes: tuple[Shape, ...] = tuple(v.shape for v in variables)
+        if self.form == "pushforward":
+            projections = [None] * len(shapes)
+        return Space(self.centre[0].shape, shapes, tuple(scale(v) for v in variables), tuple(projections), self.order)
+
+    @property
+    def is_float64(self) -> bool:
+        """Whether all variables are given in float64."""
+        return all(self.subject.arrays[k].dtype == np.float64 for k in self.subject.variables)
+
+    @functools.cached_property
+    def u(self) -> float:
+        """The unit roundoff of the coarsest numbers that are computed with."""
+        dtypes = [self.subject.arrays[k].dtype for k in self.subject.variables]
+        u = max(unit_roundoff(dtype, self.platform, self.precision) for dtype in dtypes)
+        if not self.of_claim:
+            u = max([u, *(unit_roundoff(a.dtype) for a in self.given if is_real(a))])
+        return max(u, self.u_inside)
+
+    @functools.cached_property
+    def u_of_f(self) -> float:
+        """The same inside f when it is given float64."""
+        start = self.subject.start(self.exact)
+        return unit_roundoff(self.of_value.coarsest(start, self.exact, self.tangents(np.float64)))
+
+    @functools.cached_property
+    def u_inside(self) -> float:
+        """The same inside f and the gradient: what a function rounds to inside stays, whatever it is given."""
+        if not self.of_claim:
+            return self.u_of_f
+        dtype = self.of_claim.coarsest(self.exact, self.tangents(np.float64))
+        return max(self.u_of_f, unit_roundoff(dtype, self.platform, self.precision))
+
+    # --- What is computed
+
+    def value(self, variables: Arrays, arrays: Arrays) -> list[Array]:
+        """What f returns, in float64 on the CPU. Raised for what it raises."""
+        with jax.default_device(self._cpu):
+            return self.of_value(variables, self._placed(arrays), self.tangents(np.float64))
+
+    def automatic(self, arrays: Arrays) -> Blocks:
+        """JAX's own derivative, on the device where the numbers are coarse and on the CPU in float64."""
+        exact = arrays[self.subject.variables[0]].dtype == np.float64
+        tangents = self.tangents(np.float64 if exact else None)
+        with jax.default_device(self._cpu if exact else self.device):
+            blocks = self.of_derivative(self.subject.start(arrays), self._placed(arrays), tangents)
+        due = self.space.due
+        return [D.astype(np.float64, copy=False).reshape(a + b) for D, (a, b) in zip(blocks, due, strict=True)]
+
+    def automatic_by(self, place: int) -> Array | None:
+        """JAX's derivative in float64 by another of the arrays, if it has one."""
+        running = Running(self.subject.derivative_by(place))
+        try:
+            with jax.default_device(self._cpu):
+                (D,) = running([self.exact[place]], self.exact, [])
+        except Raised:
+            return None
+        return D.astype(np.float64)
+
+    def claimed(self, arrays: Arrays) -> Blocks:
+        """The claim, read into JAX's layout. Raised for what it raises, Misshapen where it does not fit."""
+        if self.of_claim:
+            exact = arrays[self.subject.variables[0]].dtype == np.float64
+            with jax.default_device(self._cpu if arrays is self.exact else self.device):
+                blocks = self.of_claim(self._placed(arrays), self.tangents(np.float64 if exact else None))
+        else:
+            blocks = self.given
+        due = self.space.due
+        if len(blocks) != len(due) or any(np.iscomplexobj(D) for D in blocks):
+            raise Misshapen(*blocks)
+        try:
+            return [np.asarray(from_layout(D, *d, self.layout), np.float64) for D, d in zip(blocks, due, strict=True)]
+        except ValueError:
+            raise Misshapen(*blocks) from None
+
+    @functools.cached_property
+    def given(self) -> list[Array]:
+        """The arrays claimed, where the claim is no function."""
+        leaves = [self.gradient] if len(self.space.due) == 1 else jax.tree.leaves(self.gradient)
+        try:
+            arrays = [np.asarray(leaf) for leaf in leaves]
+            if len(arrays) == 1 and arrays[0].dtype == object:
+                arrays = [np.asarray(leaf) for leaf in jax.tree.leaves(self.gradient)]
+            return [a if is_real(a) or np.iscomplexobj(a) else a.astype(np.float64) for a in arrays]
+        except Exception as error:
+            raise Raised(f"{type(error).__name__}: {error}") from None
+
+    def tangents(self, dtype: Any) -> Arrays:
+        """Random tangents of the variables, or cotangents of the value, along which a map is examined."""
+        return [a if dtype is None else a.astype(dtype) for a in self._tangents]
+
+    @functools.cached_property
+    def _tangents(self) -> Arrays:
+        rng = self.subject.random("tangents")
+        coarse = np.result_type(*(self.subject.arrays[k].dtype for k in self.subject.variables))
+        if self.form == "pushforward":
+            arrays = [self.subject.arrays[k] for k in self.subject.variables]
+            return [np.asarray(scale(a) * rng.standard_normal((TANGENTS, *a.shape)), a.dtype) for a in arrays]
+        if self.form == "pullback":
+            with jax.default_device(self._cpu):
+                of_arrays = Program(
+                    lambda arrays: self.subject.plain(*self.subject.spec.arguments(arrays)), ("jit", "eager", "numpy")
+                )
+                (shape,) = Running(of_arrays).shapes(self.exact)
+            return [np.asarray(rng.standard_normal((TANGENTS, *shape)), coarse)]
+        return []
+
+    # --- Where
+
+    @property
+    def _cpu(self) -> Any:
+        return jax.devices("cpu")[0]
+
+    def _placed(self, arrays: Arrays) -> Arrays:
+        """The arguments where they are computed with, so that each run need not bring them there again.
+
+        They are not committed to that device: for those that are, JAX would compile another program.
+        """
+        if arrays is self.exact:
+            return self._exact_placed
+        return self._given_placed if arrays is self.subject.arrays else arrays
+
+    @functools.cached_property
+    def _exact_placed(self) -> Arrays:
+        with jax.default_device(self._cpu):
+            return [jax.device_put(a) for a in self.exact]
+
+    @functools.cached_property
+    def _given_placed(self) -> Arrays:
+        with jax.default_device(self.device):
+            return [jax.device_put(a) for a in self.subject.arrays]
