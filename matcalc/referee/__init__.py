@@ -1,6 +1,9 @@
 """The referee: independent witnesses of a derivative, a tolerance that is derived, and a verdict with its reason."""
 
 from matcalc.referee.check import check_gradient as check_gradient
+from matcalc.referee.check import examine as examine
+from matcalc.referee.check import settings as settings
+from matcalc.referee.check import validated as validated
 from matcalc.referee.differences import Estimate as Estimate
 from matcalc.referee.differences import finite_differences as finite_differences
 from matcalc.referee.report import VERDICTS as VERDICTS

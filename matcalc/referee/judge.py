@@ -117,10 +117,10 @@ def _ill_conditioned(evidence: Evidence, look: Look, found: list[Comparison]) ->
     return Cause("ill-conditioned", text, "Give the arguments in a more precise dtype, or move the point.")
 
 
-def report(evidence: Evidence, explain: Explain = explain_by_causes) -> Report:
-    """Judge, explain what is wrong, and write down what was seen."""
+def report(evidence: Evidence, explain: Explain = explain_by_causes, reason: Cause | None = None) -> Report:
+    """Judge, explain what is wrong, and write down what was seen. `reason` says why nothing is judged, if so."""
     runs, subject = evidence.runs, evidence.runs.subject
-    reason = unfit(runs)
+    reason = reason or unfit(runs)
     judged = Judgement("inconclusive", reason) if reason else judge(evidence, explain)
     errors: dict[str, float] = {}
     allowed, condition = math.nan, math.nan
