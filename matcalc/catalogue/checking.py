@@ -60,7 +60,7 @@ def check_at(
     with settings(precision), np.errstate(all="ignore"):
         arguments = declared.bound(args, {})
         outside = declared.outside(arguments)
-        reason = Cause("domain", outside, "Choose a point inside.") if outside else None
+        reason = Cause("domain", outside) if outside else None
         point = subject_at(declared, arguments, layout, seed)
         gradient = claim_of(declared, layout).gradient
         return examine(point, gradient, "derivative", layout, precision, platform, reason)

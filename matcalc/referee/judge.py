@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from matcalc.referee.causes import explain as explain_by_causes
+from matcalc.referee import causes
 from matcalc.referee.causes.purity import impurity, instability
 from matcalc.referee.causes.shapes import misshapen
 from matcalc.referee.comparison import Comparison, compare
@@ -117,11 +117,11 @@ def _ill_conditioned(evidence: Evidence, look: Look, found: list[Comparison]) ->
     return Cause("ill-conditioned", text, "Give the arguments in a more precise dtype, or move the point.")
 
 
-def report(evidence: Evidence, explain: Explain = explain_by_causes, reason: Cause | None = None) -> Report:
+def report(evidence: Evidence, explain: Explain | None = None, reason: Cause | None = None) -> Report:
     """Judge, explain what is wrong, and write down what was seen. `reason` says why nothing is judged, if so."""
     runs, subject = evidence.runs, evidence.runs.subject
     reason = reason or unfit(runs)
-    judged = Judgement("inconclusive", reason) if reason else judge(evidence, explain)
+    judged = Judgement("inconclusive", reason) if reason else judge(evidence, explain or causes.explain)
     errors: dict[str, float] = {}
     allowed, condition = math.nan, math.nan
     steps, remainders = np.empty(0), np.empty(0)
