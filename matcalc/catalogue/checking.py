@@ -13,7 +13,7 @@ from matcalc.catalogue.declaration import Arguments, Declaration
 from matcalc.catalogue.sampling import sample
 from matcalc.layout import Layout, check_layout, to_layout
 from matcalc.referee import Precision, Report, examine, settings, validated
-from matcalc.referee.report import Cause
+from matcalc.referee.findings import Cause
 from matcalc.referee.subject import Form, Subject
 
 OPTIONS = ("layout", "seed", "precision", "platform")

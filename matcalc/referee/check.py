@@ -15,11 +15,12 @@ from matcalc.domains import Domain
 from matcalc.layout import Layout, check_layout, from_layout
 from matcalc.referee.constants import DENSE, LOCATED, TANGENTS
 from matcalc.referee.evidence import Evidence
+from matcalc.referee.findings import Cause
 from matcalc.referee.fitness import unfit
 from matcalc.referee.judge import report
 from matcalc.referee.own import check_own
 from matcalc.referee.programs import Raised
-from matcalc.referee.report import Cause, Report
+from matcalc.referee.report import Report
 from matcalc.referee.runs import Misshapen, Runs, WhereRun
 from matcalc.referee.subject import Form, Subject
 from matcalc.referee.tolerances import PRECISIONS, Precision

@@ -12,9 +12,10 @@ from matcalc.referee.causes.shapes import misshapen
 from matcalc.referee.comparison import Comparison, compare
 from matcalc.referee.constants import APPROXIMATED, ASYMMETRIC, MEANINGLESS
 from matcalc.referee.evidence import Evidence, Look
+from matcalc.referee.findings import Cause, Variable, Verdict
 from matcalc.referee.fitness import unfit
 from matcalc.referee.programs import Array, Raised
-from matcalc.referee.report import Cause, Report, Variable, Verdict
+from matcalc.referee.report import Report
 from matcalc.referee.runs import Misshapen
 from matcalc.referee.tolerances import relative
 from matcalc.streams import words

@@ -10,8 +10,9 @@ import numpy as np
 
 from matcalc.referee.constants import AGREES
 from matcalc.referee.evidence import Evidence
+from matcalc.referee.findings import Cause
 from matcalc.referee.judge import report
-from matcalc.referee.report import Cause, Report
+from matcalc.referee.report import Report
 from matcalc.referee.runs import Runs, WhereRun
 from matcalc.referee.subject import Form, Subject, in_float64
 from matcalc.referee.tolerances import relative
