@@ -129,7 +129,7 @@ def logabsdet_ax(a: Float[Array, ""], X: Float[Array, "n n"]):
     "X⁻ᵀ = adj(X)ᵀ/|X|",
     where={"X": invertible},
     source="notes 002 6.2",
-    references="MC 57",
+    references="MC 57; WP scalar by matrix",
     covers="lndet_X",
 )
 def logabsdet_x(X: Float[Array, "n n"]):

@@ -307,7 +307,7 @@ def tr_kron_xx(X: Float[Array, "n n"]):
     return f, df_dX
 
 
-@identity("aᵀ X b", "a bᵀ", source="notes 000 C", references="MC 70; WP scalar by matrix", covers="aXb")
+@identity("aᵀ X b", "a bᵀ", source="notes 000 C", references="MC 70; MC 71; WP scalar by matrix", covers="aXb")
 def bilinear_axb(a: Float[Array, "m"], X: Float[Array, "m n"], b: Float[Array, "n"]):
     """A bilinear form, by its matrix."""
     f = a @ X @ b
