@@ -15,7 +15,6 @@ def main() -> None:
     try:
         for stream in filter(None, (sys.stdout, sys.stderr)):
             cast(Any, stream).reconfigure(errors="replace")
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was measured is written
         _run()
     except KeyboardInterrupt:
         sys.exit(exits.interrupted())
@@ -31,12 +30,19 @@ def main() -> None:
 
 
 def _run() -> None:
+    # An exception would not do while modules are imported: some of them catch all, and then the command runs on.
+    is_heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # which it is not in the background
+    if is_heard:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(exits.interrupted()))
     from matcalc.cli.commands import app
 
+    if is_heard:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was measured is written
     gc.freeze()  # what was imported stays: looking through it for garbage takes a tenth of the time of a check
     try:
         app()
     finally:
         sys.stdout.flush()
-        # All is written. Python still waits for identities that are being verified; another Ctrl-C leaves at once.
-        signal.signal(signal.SIGINT, lambda *_: os._exit(exits.FAILED))
+        if is_heard:  # All is written, and Python waits for identities that are still being verified.
+            signal.signal(signal.SIGINT, lambda *_: os._exit(exits.FAILED))
