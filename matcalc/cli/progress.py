@@ -15,11 +15,11 @@ from matcalc.catalogue import Identity
 
 # The speed so far is enough to go by when this share of the work, and this many of its pieces, are done.
 SHARE, PIECES = 0.08, 5
-# The estimate forgets what it was while this share of the work is done: a piece does not make it jump.
-MEMORY = 0.06
-# Nearly all the time goes into compiling. Measured over the catalogue on two cores, for each kind of an identity: 9.5 s
-# for series of powers of a matrix, 3.2 s where something is factorised, 1.6 s otherwise.
-SERIES, FACTORS = 6, 2
+# What is told moves to a new estimate in about this share of the time that all of it takes, so that it does not jump.
+DRIFT = 0.1
+# Nearly all the time goes into compiling. For each kind of an identity, measured over the catalogue, it takes so much
+# longer for series of powers of a matrix, and where something is factorised or raised to a power, than for products.
+SERIES, FACTORS = 6, 3
 
 
 def weight(entry: Identity[Any]) -> int:
@@ -27,7 +27,7 @@ def weight(entry: Identity[Any]) -> int:
     formula = entry.formulas[0]
     if re.search(r"\b(exp|sin|cos|ln)\(", formula):
         return SERIES * len(entry.covers)
-    return (FACTORS if re.search(r"det|adj|⁻¹|\^", formula) else 1) * len(entry.covers)
+    return (FACTORS if re.search(r"[|^]|adj|⁻¹", formula) else 1) * len(entry.covers)
 
 
 class Pace:
@@ -35,7 +35,8 @@ class Pace:
 
     def __init__(self, total: float) -> None:
         self.total, self.done, self.pieces = total, 0.0, 0
-        self.end: float | None = None  # the time that all of it is expected to take
+        # The time that all of it is expected to take, and what was told of it when that was found, and when.
+        self.end, self.told, self.since = 0.0, 0.0, 0.0
 
     def advance(self, amount: float, elapsed: float) -> None:
         """A piece of the work was done, `elapsed` seconds after the start of all of it."""
@@ -44,12 +45,15 @@ class Pace:
         if self.pieces < PIECES or self.done < SHARE * self.total:
             return
         end = elapsed * self.total / self.done
-        kept = 0.0 if self.end is None else math.exp(-amount / self.total / MEMORY)
-        self.end = kept * (self.end or 0.0) + (1 - kept) * end
+        self.told = self._told(elapsed) if self.end else end
+        self.end, self.since = end, elapsed
 
     def remaining(self, elapsed: float) -> float | None:
         """In seconds. None while there is too little to go by."""
-        return None if self.end is None else max(self.end - elapsed, 0.0)
+        return max(self._told(elapsed) - elapsed, 0.0) if self.end else None
+
+    def _told(self, elapsed: float) -> float:
+        return self.end + (self.told - self.end) * math.exp((self.since - elapsed) / (DRIFT * self.end))
 
 
 class Bar:

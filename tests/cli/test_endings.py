@@ -102,14 +102,11 @@ def interrupt(*_, **__):
         (["check", "tr(X)", "--wrt", "X", "--claim", "I"], "matcalc.claims.check_formula"),
         (["bench", "tr_x"], "matcalc.cli.bench.chosen"),
         (["devices"], "matcalc.cli.devices.environment"),
-        (["--version"], "matcalc.cli.commands.typer.Exit"),
+        (["--version"], "matcalc.cli.commands.print"),  # while the options are read
     ],
 )
 def test_every_command_is_interrupted_alike(args, where, monkeypatch):
-    monkeypatch.setattr(where, interrupt)
-    if args == ["--version"]:  # while the options are read
-        monkeypatch.undo()
-        monkeypatch.setattr("matcalc.cli.commands.print", interrupt, raising=False)
+    monkeypatch.setattr(where, interrupt, raising=not where.endswith(".print"))
     result = matcalc(*args, code=1)
     assert result.stdout == ""
     assert result.stderr == "Interrupted.\n"
