@@ -10,7 +10,6 @@ difference quotient to 20 digits.
 """
 
 import argparse
-import json
 import os
 import random
 import sys
@@ -20,17 +19,17 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
+import records
 from hypothesis import HealthCheck, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from machine import environment
 
 from matcalc import check_formula
-from matcalc.catalogue.certificates import certify_claim
 from matcalc.claims.causes import one_edit
+from matcalc.claims.certificate import certify_claim
 from matcalc.claims.check import CERTAIN, Problem, is_approximated, judge_claim, problem
 from matcalc.formula import Formula, FormulaError, parse
 from matcalc.formula import tree as t
@@ -220,6 +219,11 @@ def attacks(texts_count: int, trees_count: int, start: int) -> dict[str, Any]:
     return {"seed": start, "texts": dict(read), "functions": functions, "trees": dict(trees), "failures": failures}
 
 
+def answers(run: dict[str, Any]) -> dict[str, int]:
+    """How often each answer came, to texts and to claims about trees."""
+    return {f"{kind}: {answer}": count for kind in ("texts", "trees") for answer, count in run[kind].items()}
+
+
 def main() -> None:
     """Run both attacks, print what came of them, and write it."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -244,10 +248,11 @@ def main() -> None:
         result = {
             "schema": 1,
             "environment": environment("hypothesis", "python-flint"),
-            "runs": runs,
             "seconds": seconds,
+            "runs": records.table({"seed": run["seed"], "functions": run["functions"]} | answers(run) for run in runs),
+            "failures": failures,
         }
-        Path(options.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        records.write(options.json, result)
     sys.exit(bool(failures))
 
 

@@ -4,6 +4,7 @@ The latter are written as those of the catalogue are: a function returns its val
 sum the gradient is, with the axes of the value first. Run as a script, this file compares each gradient with JAX's.
 """
 
+import argparse
 import functools
 import inspect
 import zlib
@@ -26,7 +27,7 @@ Function = Callable[..., Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class Specimen:
     """A function at one choice of sizes, its right gradient, and where to check it.
 
     `f` and `gradient` are jitted and take the same arrays; `draw` makes float64 arrays from a random generator. `parts`
@@ -88,7 +89,7 @@ SIZES: tuple[Mapping[str, int], ...] = (
 DEEP = 0.02  # relative distance to the border of the domain
 
 
-def catalogue() -> Iterator[Subject]:
+def catalogue() -> Iterator[Specimen]:
     """Every entry that has a derivative, of each kind, at several sizes."""
     for entry in CATALOGUE.values():
         if entry.order > 0:
@@ -100,7 +101,7 @@ def catalogue() -> Iterator[Subject]:
                     yield replace(of_entry(entry, kind, chosen), variant=variant)
 
 
-def of_entry(entry: Identity[Any], kind: Any, sizes: Mapping[str, int]) -> Subject:
+def of_entry(entry: Identity[Any], kind: Any, sizes: Mapping[str, int]) -> Specimen:
     """An identity as a function of all its arrays, a rule as a function of x before them; integers are fixed."""
     is_rule = isinstance(entry, Rule)
     arrays = [p.name for p in entry.signature.arrays]
@@ -138,7 +139,7 @@ def of_entry(entry: Identity[Any], kind: Any, sizes: Mapping[str, int]) -> Subje
         return value
 
     printed = max((terms(parse(form)) for form in entry.derivative_formulas), key=len)
-    return Subject(
+    return Specimen(
         name=entry.name if len(entry.covers) == 1 else f"{entry.name} {kind}",
         sizes={name: size for name, size in entry.signature.sizes(kind, sizes).items() if not name.isdigit()},
         f=jax.jit(lambda *args: entry.declaration.value_of(values_of(args))),
@@ -168,7 +169,7 @@ def term_of(entry: Identity[Any], text: str, values: Mapping[str, Any], shape: t
 
 # --- Functions by hand
 
-Source = Callable[[], Iterator[Subject]]
+Source = Callable[[], Iterator[Specimen]]
 _written: list[Source] = []
 
 
@@ -196,11 +197,11 @@ def hand(
             count = len(derivative) if isinstance(derivative, tuple) else 0
             return {f"term {i + 1}": jax.jit(lambda *args, i=i: body(*args)[1][i]) for i in range(count)}
 
-        def subjects() -> Iterator[Subject]:
+        def specimens() -> Iterator[Specimen]:
             names = list(inspect.signature(draw).parameters)[1:]
             for variant, chosen in enumerate(sizes):
                 drawn = functools.partial(lambda rng, chosen: draw(rng, *chosen), chosen=chosen)
-                yield Subject(
+                yield Specimen(
                     name=name or body.__name__,
                     sizes=dict(zip(names, chosen, strict=True)),
                     f=jax.jit(lambda *args: body(*args)[0]),
@@ -213,16 +214,16 @@ def hand(
                     variant=variant,
                 )
 
-        into.append(subjects)
+        into.append(specimens)
         return body
 
     return declare
 
 
-def by_hand() -> Iterator[Subject]:
+def by_hand() -> Iterator[Specimen]:
     """Every function of this file at its sizes."""
-    for subjects in _written:
-        yield from subjects()
+    for specimens in _written:
+        yield from specimens()
 
 
 def normal(rng: np.random.Generator, *shape: int) -> Array:
@@ -774,26 +775,27 @@ def large_constant(x):
 
 def main() -> None:
     """Compare each right gradient with JAX's in float64, and each sum of terms with the gradient."""
+    argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args()
     jax.config.update("jax_enable_x64", True)
-    subjects = [*catalogue(), *by_hand()]
+    specimens = [*catalogue(), *by_hand()]
     worst: dict[str, float] = {}
-    for subject in subjects:
+    for specimen in specimens:
         for seed in range(3):
-            args = subject.point(seed)
-            D, expected = np.asarray(subject.gradient(*args)), np.asarray(subject.autodiff(*args))
-            assert D.shape == expected.shape, subject.key
+            args = specimen.point(seed)
+            D, expected = np.asarray(specimen.gradient(*args)), np.asarray(specimen.autodiff(*args))
+            assert D.shape == expected.shape, specimen.key
             # Where a derivative vanishes, it is rounding on either side.
-            size = max(np.linalg.norm(expected), 1e-12 * np.max(np.abs(subject.differentiated(*args)))) or 1.0
+            size = max(np.linalg.norm(expected), 1e-12 * np.max(np.abs(specimen.differentiated(*args)))) or 1.0
             errors = [np.linalg.norm(D - expected) / size]
-            if subject.parts:
+            if specimen.parts:
                 errors.append(
-                    np.linalg.norm(sum(np.asarray(part(*args)) for part in subject.parts.values()) - D) / size
+                    np.linalg.norm(sum(np.asarray(part(*args)) for part in specimen.parts.values()) - D) / size
                 )
-            worst[subject.key] = max(worst.get(subject.key, 0.0), *errors)
+            worst[specimen.key] = max(worst.get(specimen.key, 0.0), *errors)
     for key, error in sorted(worst.items(), key=lambda item: -item[1])[:12]:
         print(f"{error:8.1e}  {key}")
-    names = {subject.name for subject in subjects if not subject.in_catalogue}
-    print(f"{len(subjects)} functions at their sizes, {len(names)} of them by hand before sizes, agree so far with JAX")
+    names = {specimen.name for specimen in specimens if not specimen.in_catalogue}
+    print(f"{len(specimens)} functions at their sizes agree so far with JAX; {len(names)} were written by hand")
 
 
 if __name__ == "__main__":
