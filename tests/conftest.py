@@ -1,4 +1,4 @@
-"""What looks at the default dtype runs with float64 off and on: pytest, and JAX_ENABLE_X64=1 pytest -m default_dtype."""
+"""Tests of what looks at the default dtype run twice: pytest, then JAX_ENABLE_X64=1 pytest -m default_dtype."""
 
 from pathlib import Path
 
