@@ -264,7 +264,7 @@ def test_terms() -> None:
     assert [str(term) for term in terms(parse("a - (b - c) + (-d)"))] == ["a", "-b", "c", "-d"]
     assert [str(term) for term in terms(parse("-(a + b)"))] == ["-a", "-b"]
     assert terms(parse("A X")) == (parse("A X"),)
-    assert t.add(terms(parse("a - b"))[1:]) == parse("-b")
+    assert t.sum_of(terms(parse("a - b"))[1:]) == parse("-b")
 
 
 # What is refused ------------------------------------------------------------------------------------------------------

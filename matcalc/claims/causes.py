@@ -189,7 +189,7 @@ class _Search:
             if abs(c[-1]) > 1e-6 and same(columns @ c, self.truth) and all(map(_is_plain, c)):
                 scaled = [_scaled(float(a), term) for a, term in zip(c, (*self.terms, candidate), strict=True)]
                 missing = self.text(_simple(scaled[-1]))
-                whole = t.add(_simple(part) for part in scaled if part != t.Number(0))
+                whole = t.sum_of(_simple(part) for part in scaled if part != t.Number(0))
                 if np.allclose(c[:-1], 0, atol=1e-5):
                     yield Cause("term", f"It should be {self.text(whole)}.")
                 elif np.allclose(c[:-1], 1, atol=1e-5):
@@ -205,7 +205,7 @@ class _Search:
         factors = [each for name in matrices for each in (name, t.Transpose(name))]
         for count in (1, 2, 3):
             for product in itertools.product(factors, repeat=count):
-                yield t.multiply(product)
+                yield t.product_of(product)
         yield t.Constant("I")
 
     def missing_and_wrong(self) -> Iterator[Cause]:
@@ -303,7 +303,7 @@ def _scaled(c: float, term: Formula) -> Formula:
     sign, inner = (-1, term.of) if isinstance(term, t.Neg) else (1, term)
     match inner:
         case t.Product((t.Number(given), *factors)):
-            number, inner = number * given, t.multiply(factors)
+            number, inner = number * given, t.product_of(factors)
         case _:
             pass
     if number == 0:
@@ -371,14 +371,14 @@ def one_edit(tree: Formula, names: list[str]) -> Iterator[Formula]:
     match tree:
         case t.Product(factors):
             for place in range(len(factors)):
-                yield t.multiply(factors[:place] + factors[place + 1 :])
+                yield t.product_of(factors[:place] + factors[place + 1 :])
             for i, j in itertools.pairwise(range(len(factors))):
                 swapped = list(factors)
                 swapped[i], swapped[j] = swapped[j], swapped[i]
                 yield t.Product(tuple(swapped))
             yield t.Product(factors[::-1])
             for place in range(1, len(factors)):
-                yield t.Infix("⊙", t.multiply(factors[:place]), t.multiply(factors[place:]))
+                yield t.Infix("⊙", t.product_of(factors[:place]), t.product_of(factors[place:]))
             for one, other in itertools.combinations(
                 sorted({n.name for n in t.nodes(tree) if isinstance(n, t.Name)}), 2
             ):
@@ -390,11 +390,11 @@ def one_edit(tree: Formula, names: list[str]) -> Iterator[Formula]:
         case t.Infix(op, left, right):
             yield t.Infix(op, right, left)
             yield left
-            yield t.multiply((left, right))
+            yield t.product_of((left, right))
         case t.Sum(parts):
             for place, part in enumerate(parts):
                 yield t.Sum((*parts[:place], _negated(part), *parts[place + 1 :]))
-                yield t.add(parts[:place] + parts[place + 1 :])
+                yield t.sum_of(parts[:place] + parts[place + 1 :])
         case _:
             pass
     below = t.children(tree)

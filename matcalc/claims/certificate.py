@@ -7,7 +7,7 @@ from matcalc.claims.check import Problem
 from matcalc.formula import Formula
 from matcalc.formula.balls import evaluate_in_balls, precision
 from matcalc.formula.digits import against_differences
-from matcalc.formula.shapes import Size
+from matcalc.formula.sizes import Size
 from matcalc.layout import Layout, from_layout
 
 

@@ -18,7 +18,8 @@ from matcalc.domains import Domain, general, named, positive, well_conditioned, 
 from matcalc.formula import Formula, FormulaError, evaluate, infer, parse
 from matcalc.formula import tree as t
 from matcalc.formula.printing import Style, show
-from matcalc.formula.shapes import Size, deduce, multiply
+from matcalc.formula.shapes import deduce
+from matcalc.formula.sizes import Size, size_product
 from matcalc.formula.tokens import FUNCTIONS, GREEK, MATRIX_FUNCTIONS
 from matcalc.formula.variables import Variables, variables
 from matcalc.layout import LAYOUTS, Layout, from_layout, layout_shape
@@ -224,7 +225,7 @@ class Problem:
 
 def _times(shape: Shape) -> Size:
     """The number of entries, in letters."""
-    return reduce(multiply, shape) if shape else 1
+    return reduce(size_product, shape) if shape else 1
 
 
 def _general(shape: tuple[int, ...]) -> Domain:

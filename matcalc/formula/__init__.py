@@ -4,34 +4,34 @@ r"""Formulas of matrix calculus: read, printed, sized and evaluated.
 >>> str(parse("tr(A*X*B)'  -  2 A'B'"))
 'tr(A X B)ᵀ - 2 Aᵀ Bᵀ'
 
-ASCII, Unicode and TeX may be mixed; ``X'``, ``Xᵀ``, ``X^T`` and ``X^\top`` are one tree.  What notation leaves open is
-settled here so:
+ASCII, Unicode and TeX may be mixed; `X'`, `Xᵀ`, `X^T` and `X^\top` are one tree. What notation leaves open is settled
+here so:
 
-* A variable is one letter: ``AXB`` is a product of three, as are ``A X B``, ``A*B``, ``A@B`` and ``A·B``.  The names of
-  functions (`tokens.FUNCTIONS`) come first; so do Greek letters spelled with four letters or more (``beta``; the short
-  ones are ``\mu``, ``\xi``) and the names declared to `parse`.
-* A function takes parentheses, ``tr(A X)``, or bars, ``ln |X|``, which then take no superscript: ``(ln |X|)²``, not
-  ``ln |X|²``.  At the end of a product it takes a letter too, ``λ tr X``, or a function, ``log det X``; ``tr A X`` is
-  refused.  ``sin(X)ᵀ`` transposes the sine.
-* Of a square matrix exp, ln, sin, cos and sqrt are functions of the matrix.  Of a vector they are taken of each entry,
-  as with a dot: ``exp.(X)``.  tanh, sigmoid and softplus are always taken of each entry.
-* ``‖X‖`` is the Frobenius norm, also written ``‖X‖_F``; ``‖x‖_2`` is of vectors only.  ``X^*`` is the adjugate.
-* Products bind tighter than ⊗, ⊙, ⊘ and ×, which go from left to right: ``A B ⊗ C`` is ``(A B) ⊗ C``, and printed so.
-* ``/`` divides the product before it by the one factor after it; ``a/b c`` is refused: write ``(a/b) c`` or
-  ``a/(b c)``.  A minus takes a whole product, and a Σ reaches to the next + or - of its level.
-* ``|X|`` is the determinant, of a scalar the absolute value.  A bar closes the innermost open bar when an operand has
-  just ended, so ``|A| - |X|`` and ``|A||X|`` work; inside bars write det( ).
-* ``^`` takes one number, one letter or parentheses.  ``^T``, ``^-1``, ``^-T``, ``^+`` and ``^*`` are marks.  ``e^{X}``
-  and ``e^X`` are exp(X); ``e^k`` is a power of the variable e.
-* ``∂U``, ``dU`` and ``d(U)`` are values of their own: dU; ``∂_x U`` is dU_dx, ``∂²U`` is d2U.  They take superscripts
-  only in parentheses, ``(∂U)ᵀ``.
-* ``I``, ``0``, ``e_i``, ``E_ij`` and the vector of ones ``𝟏`` are constants sized by the context; ``I_n``, ``0_mn`` and
-  ``1_n`` say their sizes.  A 1 is the vector of ones where it is transposed or directly behind a factor: ``1' X 1``.
-  ``[e]_i`` is an entry of a vector e.  ``a_ij`` is the entry of A where A is a matrix.
+* A variable is one letter: `AXB` is a product of three, as are `A X B`, `A*B`, `A@B` and `A·B`. The names of functions
+  (`tokens.FUNCTIONS`) come first; so do Greek letters spelled with four letters or more (`beta`; the short ones are
+  `\mu`, `\xi`) and the names declared to `parse`.
+* A function takes parentheses, `tr(A X)`, or bars, `ln |X|`, which then take no superscript: `(ln |X|)²`, not
+  `ln |X|²`. At the end of a product it takes a letter too, `λ tr X`, or a function, `log det X`; `tr A X` is refused.
+  `sin(X)ᵀ` transposes the sine.
+* Of a square matrix exp, ln, sin, cos and sqrt are functions of the matrix. Of a vector they are taken of each entry,
+  as with a dot: `exp.(X)`. tanh, sigmoid and softplus are always taken of each entry.
+* `‖X‖` is the Frobenius norm, also written `‖X‖_F`; `‖x‖_2` is of vectors only. `X^*` is the adjugate.
+* Products bind tighter than ⊗, ⊙, ⊘ and ×, which go from left to right: `A B ⊗ C` is `(A B) ⊗ C`, and printed so.
+* `/` divides the product before it by the one factor after it; `a/b c` is refused: write `(a/b) c` or `a/(b c)`. A
+  minus takes a whole product, and a Σ reaches to the next + or - of its level.
+* `|X|` is the determinant, of a scalar the absolute value. A bar closes the innermost open bar when an operand has just
+  ended, so `|A| - |X|` and `|A||X|` work; inside bars write det( ).
+* `^` takes one number, one letter or parentheses. `^T`, `^-1`, `^-T`, `^+` and `^*` are marks. `e^{X}` and `e^X` are
+  exp(X); `e^k` is a power of the variable e.
+* `∂U`, `dU` and `d(U)` are values of their own: dU; `∂_x U` is dU_dx, `∂²U` is d2U. They take superscripts only in
+  parentheses, `(∂U)ᵀ`.
+* `I`, `0`, `e_i`, `E_ij` and the vector of ones `𝟏` are constants sized by the context; `I_n`, `0_mn` and `1_n` say
+  their sizes. A 1 is the vector of ones where it is transposed or directly behind a factor: `1' X 1`. `[e]_i` is an
+  entry of a vector e. `a_ij` is the entry of A where A is a matrix.
 * As a subscript, the index of a Σ and a number count from 1, as in books; a given integer counts from 0, as in Python.
   As a number each is what it is.
-* A row times a column is a scalar, and a scalar multiplies anything.  Products go from left to right: ``aᵀ x A`` is
-  read, ``A aᵀ x`` needs its parentheses, ``A (aᵀ x)``.
+* A row times a column is a scalar, and a scalar multiplies anything. Products go from left to right: `aᵀ x A` is read,
+  `A aᵀ x` needs its parentheses, `A (aᵀ x)`.
 """
 
 from matcalc.formula.errors import FormulaError as FormulaError
@@ -41,5 +41,3 @@ from matcalc.formula.parser import parse_equation as parse_equation
 from matcalc.formula.shapes import infer as infer
 from matcalc.formula.tree import Formula as Formula
 from matcalc.formula.tree import terms as terms
-
-__all__ = ["Formula", "FormulaError", "evaluate", "infer", "parse", "parse_equation", "terms"]

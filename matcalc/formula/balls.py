@@ -3,22 +3,20 @@
 It shares the reading and the sizes of formulas with the other evaluators, and no arithmetic.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Generator, Mapping, Sequence
 from importlib import import_module
 from numbers import Integral
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from matcalc.formula import tree as t
 from matcalc.formula.errors import FormulaError
 from matcalc.formula.evaluation import Array, Evaluation
-from matcalc.formula.shapes import Typed
+from matcalc.formula.inference import Typed
 
-DIGITS: Final = 60
+DIGITS = 60
 
 
 @contextlib.contextmanager
@@ -67,7 +65,7 @@ class _InBalls(Evaluation):
         self.integers = {name: int(value) for name, value in values.items() if isinstance(value, Integral)}
         self.arrays = {name: balls(value) for name, value in values.items() if name not in self.integers}
         self.dtype = np.dtype(object)
-        self.linalg = _Linalg()
+        self.functions = _FunctionsOfBalls()
         self.bound: dict[str, int] = {}
 
     def value(self, of: Typed) -> Array:
@@ -82,11 +80,11 @@ class _InBalls(Evaluation):
     def power(self, exponent: t.Formula, of: Typed, base: Array) -> Array:
         number = self.number(exponent)
         if np.ndim(base) and isinstance(number, int) and number < 0:
-            return np.linalg.matrix_power(self.linalg.matrix("inv", base), -number)
+            return np.linalg.matrix_power(self.functions.matrix("inv", base), -number)
         return super().power(exponent, of, base)
 
 
-class _Linalg:
+class _FunctionsOfBalls:
     """The functions of one argument, of balls."""
 
     def scalar(self, function: str, x: Array) -> Array:

@@ -1,27 +1,22 @@
-"""From grammar rules to trees: one method for each rule of ``grammar.lark`` that builds something."""
-
-from __future__ import annotations
+"""From grammar rules to trees: one method for each rule of `grammar.lark` that builds something."""
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any, Final, Literal, cast
+from typing import Any, Literal, cast
 
-from lark import Token, Transformer
-from lark import v_args as _v_args
+from lark import Token, Transformer, v_args
 
 from matcalc.formula import tree as t
 from matcalc.formula.tokens import ENTRYWISE
 
-_OPS: Final[dict[str, Literal["⊗", "⊙", "⊘", "×"]]] = {
+_OPS: dict[str, Literal["⊗", "⊙", "⊘", "×"]] = {
     "KRON": "⊗",
     "HADAMARD": "⊙",
     "HADAMARD_QUOTIENT": "⊘",
     "CROSS": "×",
 }
-_MAX_DIGITS: Final = 300
-
-
-_inline = cast(Any, _v_args)(inline=True)
+_MAX_DIGITS = 300
+_inline = cast(Any, v_args)(inline=True)
 
 
 class Misread(Exception):
@@ -33,7 +28,70 @@ class Misread(Exception):
 
 
 @_inline
-class Builder(Transformer[Token, Any]):
+class Operands(Transformer[Token, Any]):
+    """Names, numbers, constants, and entries."""
+
+    def name_of_mark(self, mark: Token) -> t.Formula:
+        if "T" not in mark.value:
+            raise Misread("a sum goes up to a number", mark)
+        return t.Name("T")
+
+    def derivative(self, mark: Token, name: Token) -> t.Formula:
+        return t.Derivative(name.value, mark.value.removeprefix("∂").removeprefix("_"))
+
+    def name(self, name: Token) -> t.Formula:
+        return _variable(name.value)
+
+    def number(self, number: Token) -> t.Formula:
+        if len(number.value) > _MAX_DIGITS:
+            raise Misread(f"a number of more than {_MAX_DIGITS} digits", number)
+        return t.Number(float(number.value) if "." in number.value else int(number.value))
+
+    def negative(self, _: Token, of: Token) -> t.Formula:
+        return t.Neg(self.number(of) if of.type == "NUMBER" else _variable(of.value))
+
+    def subscripted(self, name: Token, indices: tuple[t.Formula, ...]) -> t.Formula:
+        match name.value, len(indices):
+            case ("e", 1) | ("E", 2) | ("I", 1) as known:
+                symbol: Literal["e", "E", "I"] = known[0]
+                return t.Constant(symbol, indices)
+            case "E" | "I", _:
+                raise Misread(f"{name.value} with {len(indices)} subscripts; read are e_i, E_ij and I_n", name)
+            case _:
+                return t.Entry(t.Name(name.value), indices)
+
+    def ones(self, _: Token) -> t.Formula:
+        return t.Constant("1")
+
+    def sized(self, number: Token, sizes: tuple[t.Formula, ...]) -> t.Formula:
+        if number.type == "ONES" or number.value == "1":
+            return t.Constant("1", sizes)
+        if number.value != "0":
+            raise Misread("of the numbers only 0 and 1 take a size", number)
+        return t.Constant("0", sizes)
+
+    def entry(self, of: t.Formula, indices: tuple[t.Formula, ...]) -> t.Formula:
+        return t.Entry(of, indices)
+
+    def letters(self, letters: Token) -> tuple[t.Formula, ...]:
+        if letters.value.isdigit():
+            return (self.number(letters),)
+        if len(letters.value) > 2:
+            raise Misread("more than two subscripts; separate longer ones by commas, in braces", letters)
+        return tuple(_variable(letter) if letter.isalpha() else t.Number(int(letter)) for letter in letters.value)
+
+    def indices(self, *indices: t.Formula) -> tuple[t.Formula, ...]:
+        match indices:
+            case (t.Product((t.Name() | t.Constant("I", ()), t.Name() | t.Constant("I", ())) as pair),):
+                return pair  # _{ij}
+            case _ if len(indices) > 2:
+                raise Misread("more than two subscripts")
+            case _:
+                return indices
+
+
+@_inline
+class Builder(Operands):
     """Called by the parser with the parts of each rule as it recognises it."""
 
     def formula(self, side: t.Formula) -> tuple[t.Formula, ...]:
@@ -43,18 +101,13 @@ class Builder(Transformer[Token, Any]):
         return sides
 
     def sum(self, *parts: t.Formula | Token) -> t.Formula:
-        return t.add(_signed(parts))
+        return t.sum_of(_signed(parts))
 
     def tail(self, factors: list[t.Formula], sigma: t.Formula) -> t.Formula:
-        return t.multiply([*factors, sigma])
+        return t.product_of([*factors, sigma])
 
     def sigma(self, index: Token, start: t.Formula, stop: t.Formula, body: t.Formula) -> t.Formula:
         return t.Sigma(index.value, start, stop, body)
-
-    def name_of_mark(self, mark: Token) -> t.Formula:
-        if "T" not in mark.value:
-            raise Misread("a sum goes up to a number", mark)
-        return t.Name("T")
 
     def infix(self, left: t.Formula, op: Token, right: t.Formula) -> t.Formula:
         return t.Infix(_OPS[op.type], left, right)
@@ -65,7 +118,7 @@ class Builder(Transformer[Token, Any]):
     fraction = quotient
 
     def product(self, factors: list[t.Formula]) -> t.Formula:
-        return t.multiply(factors)
+        return t.product_of(factors)
 
     def factors(self, first: t.Formula) -> list[t.Formula]:
         return [first]
@@ -73,9 +126,6 @@ class Builder(Transformer[Token, Any]):
     def more_factors(self, factors: list[t.Formula], factor: t.Formula) -> list[t.Formula]:
         factors.append(factor)
         return factors
-
-    def derivative(self, mark: Token, name: Token) -> t.Formula:
-        return t.Derivative(name.value, mark.value.removeprefix("∂").removeprefix("_"))
 
     def marked(self, base: t.Formula, mark: Token) -> t.Formula:
         match mark.type:
@@ -109,42 +159,8 @@ class Builder(Transformer[Token, Any]):
     def exponential_of(self, exponent: Token) -> t.Formula:
         return t.Apply("exp", _variable(exponent.value))
 
-    def name(self, name: Token) -> t.Formula:
-        return _variable(name.value)
-
-    def number(self, number: Token) -> t.Formula:
-        if len(number.value) > _MAX_DIGITS:
-            raise Misread(f"a number of more than {_MAX_DIGITS} digits", number)
-        return t.Number(float(number.value) if "." in number.value else int(number.value))
-
-    def negative(self, _: Token, of: Token) -> t.Formula:
-        return t.Neg(self.number(of) if of.type == "NUMBER" else _variable(of.value))
-
     def group(self, inner: t.Formula) -> t.Formula:
         return inner
-
-    def subscripted(self, name: Token, indices: tuple[t.Formula, ...]) -> t.Formula:
-        match name.value, len(indices):
-            case ("e", 1) | ("E", 2) | ("I", 1) as known:
-                symbol: Literal["e", "E", "I"] = known[0]
-                return t.Constant(symbol, indices)
-            case "E" | "I", _:
-                raise Misread(f"{name.value} with {len(indices)} subscripts; read are e_i, E_ij and I_n", name)
-            case _:
-                return t.Entry(t.Name(name.value), indices)
-
-    def ones(self, _: Token) -> t.Formula:
-        return t.Constant("1")
-
-    def sized(self, number: Token, sizes: tuple[t.Formula, ...]) -> t.Formula:
-        if number.type == "ONES" or number.value == "1":
-            return t.Constant("1", sizes)
-        if number.value != "0":
-            raise Misread("of the numbers only 0 and 1 take a size", number)
-        return t.Constant("0", sizes)
-
-    def entry(self, of: t.Formula, indices: tuple[t.Formula, ...]) -> t.Formula:
-        return t.Entry(of, indices)
 
     def apply(self, function: Token, *arguments: t.Formula) -> t.Formula:
         match function.value, arguments:
@@ -180,22 +196,6 @@ class Builder(Transformer[Token, Any]):
                 return t.Apply("norm2", of)
             case _:
                 raise Misread("of norms ‖X‖, ‖X‖_F and, of vectors, ‖x‖_2 are read")
-
-    def letters(self, letters: Token) -> tuple[t.Formula, ...]:
-        if letters.value.isdigit():
-            return (self.number(letters),)
-        if len(letters.value) > 2:
-            raise Misread("more than two subscripts; separate longer ones by commas, in braces", letters)
-        return tuple(_variable(letter) if letter.isalpha() else t.Number(int(letter)) for letter in letters.value)
-
-    def indices(self, *indices: t.Formula) -> tuple[t.Formula, ...]:
-        match indices:
-            case (t.Product((t.Name() | t.Constant("I", ()), t.Name() | t.Constant("I", ())) as pair),):
-                return pair  # _{ij}
-            case _ if len(indices) > 2:
-                raise Misread("more than two subscripts")
-            case _:
-                return indices
 
 
 def _variable(name: str) -> t.Formula:

@@ -1,4 +1,8 @@
-"""In how many digits formulas agree in ball arithmetic: with each other, and with difference quotients."""
+"""In how many digits formulas agree in ball arithmetic: with each other, and with difference quotients.
+
+The quotients are computed here and not by the referee's finite differences, because this witness is to share no code
+with the others. Nor does it need their search for a step: with so many digits a single small step is precise enough.
+"""
 
 import math
 from collections.abc import Callable
@@ -13,7 +17,7 @@ STEPS = {1: 1e-20, 2: 1e-13}  # of the differences of first and second order, al
 MOST = 99.0  # digits, of what agrees exactly
 
 
-def against_differences(f: Callable[[Any], Any], x: Any, D: Any, order: int, seed: int) -> float:
+def against_differences(f: Callable[[Any], Any], x: Any, D: Any, order: int, seed: Any) -> float:
     """The digits in which a derivative of f agrees with a difference quotient along a random direction."""
     v, h = balls(stream(seed, "direction in balls").standard_normal(x.shape)), balls(STEPS[order])[()]
     here = balls(x)

@@ -1,7 +1,5 @@
 """The one error of the formula language: what is wrong, and where."""
 
-from __future__ import annotations
-
 _WINDOW = 100  # characters of a long formula shown around the place
 
 
@@ -17,7 +15,7 @@ class FormulaError(ValueError):
 
 
 def point(text: str, start: int, end: int) -> str:
-    """The line of ``text`` holding ``start``, with carets under ``text[start:end]``."""
+    """The line of `text` holding `start`, with carets under `text[start:end]`."""
     first = text.rfind("\n", 0, start) + 1
     last = text.find("\n", start)
     last = len(text) if last < 0 else last

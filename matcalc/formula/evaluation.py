@@ -3,29 +3,30 @@
 Inside, scalars have no dimensions and everything else has two (tensors keep theirs).
 """
 
-from __future__ import annotations
-
 import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
 import numpy as np
 
 from matcalc.formula import tree as t
 from matcalc.formula.errors import FormulaError
-from matcalc.formula.functions import Linalg
+from matcalc.formula.functions import Functions
+from matcalc.formula.inference import Typed, is_entrywise
 from matcalc.formula.printing import locate
-from matcalc.formula.shapes import Typed, is_entrywise, lookup, outer, typed
+from matcalc.formula.shapes import typed
+from matcalc.formula.sizes import shape_of_array
+from matcalc.formula.variables import spellings
 
-Array: TypeAlias = Any  # of NumPy or JAX, or a Python number
+Array = Any  # of NumPy or JAX, or a Python number
 
-ENTRIES: Final = 2**28  # of anything that is computed
-TERMS: Final = 10_000  # of a sum
-BITS: Final = 1000  # of a number in an exponent or a bound
+ENTRIES = 2**28  # of anything that is computed
+TERMS = 10_000  # of a sum
+BITS = 1000  # of a number in an exponent or a bound
 
 
 def evaluate(
@@ -38,10 +39,10 @@ def evaluate(
 ) -> Array:
     """The value of the formula.
 
-    ``values`` maps names to scalars, vectors (which are columns), matrices, and static Python integers such as an
-    exponent k or a position i (as a subscript an integer counts from 0; the index of a Σ counts from 1).  ``sizes``
-    gives numbers such as the n of ``Σ_{i=1}^{n}``.  ``shape`` is the shape the result must have, and sizes I, 0, e_i
-    and E_ij where nothing else does.  ``xp`` is ``numpy`` or ``jax.numpy``.
+    `values` maps names to scalars, vectors (which are columns), matrices, and static Python integers such as an
+    exponent k or a position i (as a subscript an integer counts from 0; the index of a Σ counts from 1). `sizes`
+    gives numbers such as the n of `Σ_{i=1}^{n}`. `shape` is the shape the result must have, and sizes I, 0, e_i
+    and E_ij where nothing else does. `xp` is `numpy` or `jax.numpy`.
 
     >>> from matcalc.formula import parse
     >>> float(evaluate(parse("xᵀ x"), {"x": np.array([3.0, 4.0])}))
@@ -62,7 +63,7 @@ class Evaluation:
         arrays: dict[str, Array] = {name: xp.asarray(value) for name, value in others.items()}
         self.dtype = _dtype([array for name, array in arrays.items() if hasattr(others[name], "dtype")], xp)
         self.arrays = {name: array.astype(self.dtype) for name, array in arrays.items()}
-        self.linalg: Any = Linalg(xp)
+        self.functions: Any = Functions(xp)
         self.bound: dict[str, int] = {}  # the summation indices, counted from 1
 
     def run(self, shape: Sequence[int] | None) -> Array:
@@ -73,7 +74,7 @@ class Evaluation:
         value = self.xp.asarray(self.value(root))
         if not self.xp.issubdtype(value.dtype, self.xp.complexfloating):
             value = value.astype(self.dtype)
-        dims = [int(size) for size in (outer(root.dims) if shape is None else shape)]
+        dims = [int(size) for size in (shape_of_array(root.dims) if shape is None else shape)]
         return value.reshape(dims)
 
     def fail(self, node: t.Formula, message: str) -> NoReturn:
@@ -127,7 +128,7 @@ class Evaluation:
         return tuple([int(size) for size in of.dims])
 
     def given(self, name: str, of: Typed) -> Array:
-        for key in lookup(name):
+        for key in spellings(name):
             if key in self.arrays:
                 array = self.arrays[key]
                 return array[:, None] if array.ndim == 1 else array
@@ -262,8 +263,8 @@ class Evaluation:
         """A function of one argument; scalars take the ordinary one, as each entry does."""
         if np.ndim(value) == 0 or is_entrywise(function, part):
             number = value if hasattr(value, "dtype") else self.xp.asarray(value, self.dtype)
-            return self.linalg.scalar(function.removesuffix("."), number)
-        return self.linalg.matrix(function, value)
+            return self.functions.scalar(function.removesuffix("."), number)
+        return self.functions.matrix(function, value)
 
     def sigma(self, node: t.Sigma, of: Typed) -> Array:
         start, stop = self.number(node.start), self.number(node.stop)

@@ -1,19 +1,17 @@
 """The functions of formulas, for NumPy and for jax.numpy."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-Array: TypeAlias = Any
+Array = Any
 
 
 @dataclass(frozen=True, slots=True)
-class Linalg:
+class Functions:
     """The functions of one array module."""
 
     xp: Any

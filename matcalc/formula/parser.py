@@ -1,7 +1,5 @@
 """Reading formulas."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from functools import lru_cache
 from importlib.resources import files
@@ -20,7 +18,7 @@ _OTHERS = {"_UNDER": "'_{'", "_CARET": "'^'", "_LBRACE": "'{'", "_LPAR": "'('", 
 
 
 def parse(text: str, names: Collection[str] = ()) -> t.Formula:
-    """Read one formula.  ``names`` are variables of several letters.
+    """Read one formula. `names` are variables of several letters.
 
     >>> parse("tr(A X B)'")
     <Transpose tr(A X B)ᵀ>
@@ -71,7 +69,7 @@ def _expected(terminals: Collection[str]) -> str:
 
 @lru_cache(maxsize=1)
 def _lark() -> Any:
-    """The LALR parser of ``grammar.lark``, which builds the tree while it reads."""
+    """The LALR parser of `grammar.lark`, which builds the tree while it reads."""
     from lark import Lark
 
     from matcalc.formula.builder import Builder

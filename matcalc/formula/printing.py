@@ -4,11 +4,8 @@ Parentheses are printed by precedence, and around every product beside ⊗, ⊙ 
 the two binds tighter.
 """
 
-from __future__ import annotations
-
 import re
 from decimal import Decimal
-from typing import Final
 
 from matcalc.formula import tree as t
 from matcalc.formula.tokens import BARE_GREEK, FUNCTIONS, SPELLED
@@ -17,22 +14,22 @@ from matcalc.formula.tree import Style as Style
 # How tightly a formula holds together; an operand printed where a higher level is needed gets parentheses.
 _SUM, _SIGMA, _INFIX, _QUOTIENT, _PRODUCT, _FACTOR, _PRIMARY = range(7)
 
-_SUPERSCRIPTS: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-_MARKS: Final = {
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_MARKS = {
     "unicode": {"T": "ᵀ", "inv": "⁻¹", "pinv": "⁺", "-T": "⁻ᵀ"},
     "ascii": {"T": "'", "inv": "^-1", "pinv": "^+", "-T": "^-T"},
     "tex": {"T": r"^\top", "inv": "^{-1}", "pinv": "^{+}", "-T": r"^{-\top}"},
 }
-_OPS: Final = {
+_OPS = {
     "unicode": {"⊗": " ⊗ ", "⊙": " ⊙ ", "⊘": " ⊘ ", "×": " × "},
     "ascii": {"⊙": " .* ", "⊘": " ./ "},  # kron(A, B) and cross(u, v) are words
     "tex": {"⊗": r" \otimes ", "⊙": r" \odot ", "⊘": r" \oslash ", "×": r" \times "},
 }
-_WORDS: Final = {"⊗": "kron", "×": "cross"}
-_MARK_TEXTS: Final = {"T", "-T", "-1"}
-_CONSTANTS: Final = {("e", 1), ("E", 1), ("E", 2)}  # e_i and E_ij are no entries
-_ONES: Final = {"unicode": "𝟏", "ascii": "ones", "tex": r"\mathbf{1}"}
-_BARS: Final = {
+_WORDS = {"⊗": "kron", "×": "cross"}
+_MARK_TEXTS = {"T", "-T", "-1"}
+_CONSTANTS = {("e", 1), ("E", 1), ("E", 2)}  # e_i and E_ij are no entries
+_ONES = {"unicode": "𝟏", "ascii": "ones", "tex": r"\mathbf{1}"}
+_BARS = {
     "unicode": {"det": ("|", "|"), "norm": ("‖", "‖"), "norm2": ("‖", "‖₂")},
     "ascii": {"det": ("|", "|"), "norm": ("||", "||"), "norm2": ("||", "||_2")},
     "tex": {
@@ -41,8 +38,8 @@ _BARS: Final = {
         "norm2": (r"\lVert ", r" \rVert_2"),
     },
 }
-_TEX_WORDS: Final = {"det", "ln", "sin", "cos", "exp"}
-_OPERATOR: Final = r"\operatorname{%s}"
+_TEX_WORDS = {"det", "ln", "sin", "cos", "exp"}
+_OPERATOR = r"\operatorname{%s}"
 _BEGIN, _END = "\ue000", "\ue001"  # around the formula to point at
 
 
@@ -55,7 +52,7 @@ t.Formula.show = show
 
 
 def locate(tree: t.Formula, part: t.Formula) -> tuple[str, int, int]:
-    """The formula in Unicode, and where in it the node ``part`` (the object, not an equal one) is printed."""
+    """The formula in Unicode, and where in it the node `part` (the object, not an equal one) is printed."""
     text = _Printer("unicode", part).text(tree)
     start, end = text.find(_BEGIN), text.find(_END)
     text = text.replace(_BEGIN, "").replace(_END, "")
@@ -74,7 +71,7 @@ class _Printer:
         self.bars = 0  # how many are open
 
     def text(self, tree: t.Formula, least: int = _SUM) -> str:
-        """The formula as text, in parentheses if it holds together less than ``least``."""
+        """The formula as text, in parentheses if it holds together less than `least`."""
         text = self._text(tree)
         if self._level(tree) < least:
             tall = self.style == "tex" and any(part in text for part in (r"\frac", r"\sum"))

@@ -1,37 +1,34 @@
 r"""From text to terminals: ASCII, Unicode and TeX spell the same ones.
 
-Every letter is a variable of its own, so ``AXB`` is three tokens; function words, Greek letters spelled out with four
-or more letters (``beta``; the shorter ones are ``\mu``, ``\xi``) and declared names are read first, longest first.
+Every letter is a variable of its own, so `AXB` is three tokens; function words, Greek letters spelled out with four
+or more letters (`beta`; the shorter ones are `\mu`, `\xi`) and declared names are read first, longest first.
 """
-
-from __future__ import annotations
 
 import itertools
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
 
 from matcalc.formula.errors import FormulaError
 
-MAX_LENGTH: Final = 20_000
-MAX_DEPTH: Final = 200
+MAX_LENGTH = 20_000
+MAX_DEPTH = 200
 
-GREEK: Final = {
+GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",
     "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ",
     "tau": "τ", "upsilon": "υ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω", "Gamma": "Γ", "Delta": "Δ",
     "Theta": "Θ", "Lambda": "Λ", "Xi": "Ξ", "Pi": "Π", "Sigma": "Σ", "Upsilon": "Υ", "Phi": "Φ", "Psi": "Ψ",
     "Omega": "Ω",
 }  # fmt: skip
-SPELLED: Final = {letter: word for word, letter in GREEK.items()}
-BARE_GREEK: Final = frozenset(word for word in GREEK if len(word) >= 4)
+SPELLED = {letter: word for word, letter in GREEK.items()}
+BARE_GREEK = frozenset(word for word in GREEK if len(word) >= 4)
 
-MATRIX_FUNCTIONS: Final = ("exp", "ln", "sin", "cos", "sqrt")  # of vectors, and with a dot, entry by entry
-_OF_ENTRIES: Final = ("tanh", "sigmoid", "softplus")
-ENTRYWISE: Final = (*_OF_ENTRIES, *(f"{name}." for name in MATRIX_FUNCTIONS))
-FUNCTIONS: Final = {
+MATRIX_FUNCTIONS = ("exp", "ln", "sin", "cos", "sqrt")  # of vectors, and with a dot, entry by entry
+_OF_ENTRIES = ("tanh", "sigmoid", "softplus")
+ENTRYWISE = (*_OF_ENTRIES, *(f"{name}." for name in MATRIX_FUNCTIONS))
+FUNCTIONS = {
     name: name
     for name in (
         *("tr", "det", "logdet", "adj", "inv", "pinv", "sum", "vec", "diag", "norm", "norm2", "kron", "cross"),
@@ -40,18 +37,16 @@ FUNCTIONS: Final = {
     )
 } | {"log": "ln", "trace": "tr", "Tr": "tr"}
 
-_RAISED: Final = "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ"
-_LOWERED: Final = "₀₁₂₃₄₅₆₇₈₉ₐₑₒₓₕₖₗₘₙₚₛₜᵢᵣᵤᵥⱼ"
-_SUPERSCRIPTS: Final = str.maketrans(_RAISED + "⁺⁻", "0123456789()abcdefghijklmnoprstuvwxyz+-")
-_SUBSCRIPTS: Final = str.maketrans(_LOWERED, "0123456789aeoxhklmnpstiruvj")
-_LETTER: Final = "[A-Za-zΑ-Ωα-ω]"
-_T: Final = (
-    r"(?:\\!\s*)?(?:T|⊤|ᵀ|\\top(?![a-z])|\\intercal|\\prime|\\(?:math(?:sf|rm)|text)\s*(?:T|\{T\})|\\(?:rm|sf)\s+T)"
-)
-_CARET: Final = r"(?:\^|\*\*)"
-_OPENING: Final = {"_LPAR": "_RPAR", "_LSQB": "_RSQB", "_LBRACE": "_RBRACE", "_LBAR": "_RBAR", "_LNORM": "_RNORM"}
-_CLOSING: Final = frozenset(_OPENING.values())
-_ENDS: Final = _CLOSING | {
+_RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ"
+_LOWERED = "₀₁₂₃₄₅₆₇₈₉ₐₑₒₓₕₖₗₘₙₚₛₜᵢᵣᵤᵥⱼ"
+_SUPERSCRIPTS = str.maketrans(_RAISED + "⁺⁻", "0123456789()abcdefghijklmnoprstuvwxyz+-")
+_SUBSCRIPTS = str.maketrans(_LOWERED, "0123456789aeoxhklmnpstiruvj")
+_LETTER = "[A-Za-zΑ-Ωα-ω]"
+_T = r"(?:\\!\s*)?(?:T|⊤|ᵀ|\\top(?![a-z])|\\intercal|\\prime|\\(?:math(?:sf|rm)|text)\s*(?:T|\{T\})|\\(?:rm|sf)\s+T)"
+_CARET = r"(?:\^|\*\*)"
+_OPENING = {"_LPAR": "_RPAR", "_LSQB": "_RSQB", "_LBRACE": "_RBRACE", "_LBAR": "_RBAR", "_LNORM": "_RNORM"}
+_CLOSING = frozenset(_OPENING.values())
+_ENDS = _CLOSING | {
     *("NAME", "NUMBER", "ONES", "SUB", "TRANSPOSE", "INVERSE", "INVERSE_TRANSPOSE", "PINV", "ADJUGATE", "FACTORIAL"),
 }  # an operand may end with these, so a bar after one of them can close
 
@@ -67,7 +62,7 @@ class Token:
 
 
 def _raised(body: str) -> str:
-    """The pattern of ``^body``, with or without braces or parentheses."""
+    """The pattern of `^body`, with or without braces or parentheses."""
     return rf"{_CARET}\s*(?:{body}|\{{\s*{body}\s*\}}|\(\s*{body}\s*\))"
 
 
@@ -137,13 +132,13 @@ def _pattern(names: frozenset[str]) -> re.Pattern[str]:
 
 
 def canonical(name: str) -> str:
-    r"""The name a variable goes by: ``\beta`` and ``beta`` are ``β``."""
+    r"""The name a variable goes by: `\beta` and `beta` are `β`."""
     name = name.removeprefix("\\")
     return GREEK.get(name, name)
 
 
 def tokenize(text: str, names: Collection[str] = ()) -> Iterator[Token]:
-    """The terminals of ``text``, with every bar known as an opening or a closing one."""
+    """The terminals of `text`, with every bar known as an opening or a closing one."""
     if len(text) > MAX_LENGTH:
         raise FormulaError(f"the formula has {len(text):,} characters; at most {MAX_LENGTH:,} are read")
     declared = frozenset(name for name in names if len(name) > 1)
@@ -156,7 +151,7 @@ def tokenize(text: str, names: Collection[str] = ()) -> Iterator[Token]:
 
 
 def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[Token]:
-    """The terminals of ``text``, which begins at ``offset`` of ``whole``; bars are still bars."""
+    """The terminals of `text`, which begins at `offset` of `whole`; bars are still bars."""
     pattern, position = _pattern(names), 0
     while position < len(text):
         match = pattern.match(text, position)
@@ -252,7 +247,7 @@ def _paired(text: str, tokens: Iterator[Token]) -> Iterator[Token]:
 
 
 def _unreadable(rest: str) -> str:
-    """Why no terminal begins ``rest``."""
+    """Why no terminal begins `rest`."""
     if rest.startswith("\\"):
         command = re.match(r"\\[A-Za-z]*", rest)
         return f"unknown command {command.group() if command else rest[:2]}"

@@ -1,10 +1,8 @@
 """Formulas as trees: frozen, hashable, compared by structure.
 
-``str(tree)`` is the formula in Unicode, ``tree.ascii()`` and ``tree.tex()`` say it otherwise, ``tree.T`` is the
-transposed formula.  Parentheses are kept only where the tree needs them.
+`str(tree)` is the formula in Unicode, `tree.ascii()` and `tree.tex()` say it otherwise, `tree.T` is the transposed
+formula. Parentheses are kept only where the tree needs them.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,50 +18,50 @@ class Formula:
     show: ClassVar[Callable[[Any, Style], str]]  # of `printing`, which knows the trees, and puts it here
 
     def __str__(self) -> str:
-        """The formula in Unicode: ``-X⁻ᵀ Aᵀ Bᵀ X⁻ᵀ``."""
+        """The formula in Unicode: `-X⁻ᵀ Aᵀ Bᵀ X⁻ᵀ`."""
         return self.show("unicode")
 
     def ascii(self) -> str:
-        """The formula in ASCII: ``-X^-T A' B' X^-T``."""
+        """The formula in ASCII: `-X^-T A' B' X^-T`."""
         return self.show("ascii")
 
     def tex(self) -> str:
-        r"""The formula in TeX: ``-X^{-\\top} A^\\top B^\\top X^{-\\top}``."""
+        r"""The formula in TeX: `-X^{-\top} A^\top B^\top X^{-\top}`."""
         return self.show("tex")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self}>"
 
     @property
-    def T(self) -> Formula:
-        """The transposed formula, with transposes pushed inwards: ``(A X⁻¹ + B).T`` is ``X⁻ᵀ Aᵀ + Bᵀ``."""
+    def T(self) -> "Formula":
+        """The transposed formula, with transposes pushed inwards: `(A X⁻¹ + B).T` is `X⁻ᵀ Aᵀ + Bᵀ`."""
         return transpose(self)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Number(Formula):
-    """A number without sign; ``0`` is the zero of any shape."""
+    """A number without sign; `0` is the zero of any shape."""
 
     value: int | float
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Name(Formula):
-    """A variable: one letter, or a declared name.  Spelled Greek letters are the letters."""
+    """A variable: one letter, or a declared name. Spelled Greek letters are the letters."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Derivative(Formula):
-    """``∂U``, ``∂_x U``, ``∂²U``: a value of its own, looked up under ``key``."""
+    """`∂U`, `∂_x U`, `∂²U`: a value of its own, looked up under `key`."""
 
     of: str
     by: str = ""  # "", a letter, or "²"
 
     @property
     def key(self) -> str:
-        """The name of the value: ``dU``, ``dU_dx``, ``d2U``."""
+        """The name of the value: `dU`, `dU_dx`, `d2U`."""
         match self.by:
             case "":
                 return f"d{self.of}"
@@ -75,7 +73,7 @@ class Derivative(Formula):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Constant(Formula):
-    """A constant sized by its context: ``I`` (or ``I_n``), ``𝟏``, ``e_i``, ``E_ij``; also ``0_mn`` and ``1_mn``."""
+    """A constant sized by its context: `I` (or `I_n`), `𝟏`, `e_i`, `E_ij`; also `0_mn` and `1_mn`."""
 
     symbol: Literal["I", "e", "E", "0", "1"]
     indices: tuple[Formula, ...] = ()
@@ -83,7 +81,7 @@ class Constant(Formula):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Entry(Formula):
-    """``x_i``, ``a_ij`` (an entry of A where A is the matrix), ``[X⁻¹]_kl``."""
+    """`x_i`, `a_ij` (an entry of A where A is the matrix), `[X⁻¹]_kl`."""
 
     of: Formula
     indices: tuple[Formula, ...]
@@ -91,28 +89,28 @@ class Entry(Formula):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Sum(Formula):
-    """``a + b - c``: two terms or more, subtracted ones negated."""
+    """`a + b - c`: two terms or more, subtracted ones negated."""
 
     terms: tuple[Formula, ...]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Neg(Formula):
-    """``-a``."""
+    """`-a`."""
 
     of: Formula
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Product(Formula):
-    """``A X B``: two factors or more, matrices and scalars alike."""
+    """`A X B`: two factors or more, matrices and scalars alike."""
 
     factors: tuple[Formula, ...]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Infix(Formula):
-    """``A ⊗ B``, ``u × v``, ``a/b``, and entry by entry ``A ⊙ B`` and ``A ⊘ B``."""
+    """`A ⊗ B`, `u × v`, `a/b`, and entry by entry `A ⊙ B` and `A ⊘ B`."""
 
     op: Literal["⊗", "⊙", "⊘", "×", "/"]
     left: Formula
@@ -121,7 +119,7 @@ class Infix(Formula):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Power(Formula):
-    """``X^k``; the exponent is an integer expression, of a scalar any number."""
+    """`X^k`; the exponent is an integer expression, of a scalar any number."""
 
     base: Formula
     exponent: Formula
@@ -129,14 +127,14 @@ class Power(Formula):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Transpose(Formula):
-    """``Xᵀ``."""
+    """`Xᵀ`."""
 
     of: Formula
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Apply(Formula):
-    """A function of one argument; ``inv``, ``pinv`` and ``!`` print behind it, ``det`` and ``norm`` around it."""
+    """A function of one argument; `inv`, `pinv` and `!` print behind it, `det` and `norm` around it."""
 
     function: str
     of: Formula
@@ -144,7 +142,7 @@ class Apply(Formula):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Sigma(Formula):
-    """``Σ_{index=start}^{stop} body``."""
+    """`Σ_{index=start}^{stop} body`."""
 
     index: str
     start: Formula
@@ -153,7 +151,7 @@ class Sigma(Formula):
 
 
 def children(tree: Formula) -> tuple[Formula, ...]:
-    """The formulas directly inside ``tree``."""
+    """The formulas directly inside `tree`."""
     match tree:
         case Sum(parts) | Product(parts) | Constant(_, parts):
             return parts
@@ -178,7 +176,7 @@ def nodes(tree: Formula) -> Iterator[Formula]:
 
 
 def with_children(tree: Formula, parts: Iterable[Formula]) -> Formula:
-    """The formula with other formulas directly inside, as many as ``children`` gives."""
+    """The formula with other formulas directly inside, as many as `children` gives."""
     given = tuple(parts)
     match tree, given:
         case Sum(), _:
@@ -226,8 +224,8 @@ def depth(tree: Formula) -> int:
     return count
 
 
-def add(terms: Iterable[Formula]) -> Formula:
-    """The sum of the terms: ``0`` of none, the term itself of one."""
+def sum_of(terms: Iterable[Formula]) -> Formula:
+    """The sum of the terms: `0` of none, the term itself of one."""
     match tuple(terms):
         case ():
             return Number(0)
@@ -237,8 +235,8 @@ def add(terms: Iterable[Formula]) -> Formula:
             return Sum(several)
 
 
-def multiply(factors: Iterable[Formula]) -> Formula:
-    """The product of the factors: ``1`` of none, the factor itself of one."""
+def product_of(factors: Iterable[Formula]) -> Formula:
+    """The product of the factors: `1` of none, the factor itself of one."""
     match tuple(factors):
         case ():
             return Number(1)
@@ -249,7 +247,7 @@ def multiply(factors: Iterable[Formula]) -> Formula:
 
 
 def terms(tree: Formula) -> tuple[Formula, ...]:
-    """The summands of the formula, signs folded in: ``a - (b - c)`` has ``a``, ``-b`` and ``c``."""
+    """The summands of the formula, signs folded in: `a - (b - c)` has `a`, `-b` and `c`."""
     match tree:
         case Sum(parts):
             return tuple(term for part in parts for term in terms(part))
@@ -260,7 +258,7 @@ def terms(tree: Formula) -> tuple[Formula, ...]:
 
 
 def is_scalar(tree: Formula, scalars: Collection[str] = ()) -> bool:
-    """Whether the formula is a scalar by its form; ``scalars`` are names known to be."""
+    """Whether the formula is a scalar by its form; `scalars` are names known to be."""
     match tree:
         case Number(value):
             return value != 0
@@ -281,7 +279,7 @@ def is_scalar(tree: Formula, scalars: Collection[str] = ()) -> bool:
 
 
 def transpose(tree: Formula, scalars: Collection[str] = ()) -> Formula:
-    """The transposed formula; ``scalars`` are names of scalars, which stay as they are."""
+    """The transposed formula; `scalars` are names of scalars, which stay as they are."""
     if is_scalar(tree, scalars):
         return tree
 
@@ -302,7 +300,7 @@ def transpose(tree: Formula, scalars: Collection[str] = ()) -> Formula:
         case Product(factors):
             numbers = [factor for factor in factors if is_scalar(factor, scalars)]
             matrices = [turn(factor) for factor in reversed(factors) if not is_scalar(factor, scalars)]
-            return multiply(numbers + matrices)
+            return product_of(numbers + matrices)
         case Infix("⊗" | "⊙" | "⊘" as op, left, right):
             return Infix(op, turn(left), turn(right))
         case Infix("/", left, right):

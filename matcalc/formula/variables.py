@@ -1,7 +1,5 @@
 """What the names in a formula stand for, where nobody says it: books have conventions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -68,3 +66,21 @@ def _free(tree: t.Formula, bound: frozenset[str], place: str = "value") -> Itera
         case _:
             for child in t.children(tree):
                 yield from _free(child, bound, place)
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """The keys a name may be given under: `β` also as `beta`, `dβ` also as `dbeta`."""
+    spelled = "".join(SPELLED.get(letter, letter) for letter in name)
+    return (name,) if spelled == name else (name, spelled)
+
+
+def matrix_of(entry: t.Entry, ranks: Mapping[str, int]) -> t.Formula:
+    """What `a_ij` is an entry of: A, where A is a matrix; otherwise a itself."""
+    match entry:
+        case t.Entry(t.Name(name), (_, _)) if name.islower():
+            capital = name.upper()
+            if any(ranks.get(key) == 2 for key in spellings(capital)):
+                return t.Name(capital)
+        case _:
+            pass
+    return entry.of

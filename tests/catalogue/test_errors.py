@@ -372,3 +372,32 @@ def test_half_precision_where_the_linear_algebra_does_not_take_it(name):
 def test_half_precision_where_products_are_all_there_is():
     arguments = [jnp.asarray(a, jnp.bfloat16) for a in matcalc.tr_axb.sample(0)]
     assert matcalc.tr_axb.derivative(*arguments).dtype == jnp.bfloat16
+
+
+# --- Arrays that jitted functions would read wrongly
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_another_byte_order_and_masks_are_refused_also_after_calls(method):
+    """A jitted function that has been called takes the bytes as they lie there, and 14 becomes 0."""
+    x = np.arange(1, 4, dtype=np.float32)
+    run = getattr(matcalc.sqnorm_x, method)
+    for _ in range(3):
+        run(x)
+    order = "got >f4. Convert it, for example by .astype(np.float32)."
+    with says(TypeError, f"sqnorm_x: x must be in the byte order of this machine, {order}"):
+        run(x.astype(">f4"))
+    mask = "whose mask would be lost. Fill it, for example by .filled(0)."
+    with says(TypeError, f"sqnorm_x: x must be a plain array, got a masked one, {mask}"):
+        run(np.ma.array(x, mask=[False, True, False]))
+
+
+def test_wrong_options_of_check_are_named():
+    with says(TypeError, "tr_x.check has no option 'dtype'; its options are layout, seed, precision, platform."):
+        matcalc.tr_x.check(dtype="float32")
+    with says(ValueError, "seed must be an integer or a JAX key, got 'one'."):
+        matcalc.tr_x.check(np.eye(2), seed="one")
+    with says(TypeError, "a seed is an integer or one JAX key, got 1.5."):
+        matcalc.tr_x.sample(1.5)
+    with says(TypeError, "a seed is an integer or one JAX key, got an array of shape (2,)."):
+        matcalc.tr_x.sample(jax.random.split(jax.random.key(0)))

@@ -10,11 +10,11 @@ import pytest
 import scipy.linalg
 
 import matcalc
-from matcalc import _linalg
+from matcalc import linalg
 
 # Compiled once for each shape, and not each operation apart.
-adj, logm, sinm_cosm, expm = map(jax.jit, (_linalg.adj, _linalg.logm, _linalg.sinm_cosm, _linalg.expm))
-expm_jacobian = jax.jit(jax.jacrev(_linalg.expm))
+adj, logm, sinm_cosm, expm = map(jax.jit, (linalg.adj, linalg.logm, linalg.sinm_cosm, linalg.expm))
+expm_jacobian = jax.jit(jax.jacrev(linalg.expm))
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_powers_from_one_on_of_singular_matrices_too(rng, k):
     X, M = jnp.asarray(of_rank(rng, 4, 3) / 3), jnp.asarray(rng.normal(size=(4, 4)))
     powers = [np.linalg.matrix_power(np.asarray(X, np.float64), i) for i in range(k + 1)]
     expected = sum(powers[i] @ np.asarray(M, np.float64) @ powers[k - 1 - i] for i in range(k))
-    np.testing.assert_allclose(_linalg.sandwiched_powers(X, M, k), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(linalg.sandwiched_powers(X, M, k), expected, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(matcalc.tr_xk.derivative(X, k), k * powers[k - 1].T, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(
         matcalc.det_xk.derivative(X, k), cofactor_adjugate(np.asarray(X, np.float64)).T * (k == 1), atol=1e-4

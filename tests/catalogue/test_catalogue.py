@@ -1,6 +1,8 @@
 """The catalogue is whole, and each entry is what it says it is."""
 
+import copy
 import json
+import pickle
 import re
 import subprocess
 import sys
@@ -140,11 +142,37 @@ def test_sizes_of_a_sample_can_be_chosen_and_are_checked():
         matcalc.det_axb_invertible.sample(0, l=5)
 
 
-def test_a_sample_takes_a_jax_key():
-    import jax
+def test_a_sample_and_a_check_take_any_integer_and_any_key_of_which_every_word_counts():
+    seeds = [0, 1, -1, -2, 2**70, np.int8(3), *(jax.random.key(i) for i in (1, 2)), jax.random.PRNGKey(2**33 + 7)]
+    seeds += [jax.random.wrap_key_data(np.array(words, np.uint32)) for words in ([1, 0], [0, 5], [3, 5])]
+    drawn = [matcalc.tr_x.sample(seed)[0] for seed in seeds]
+    assert len({X.tobytes() for X in drawn}) == len(seeds)
+    for seed in seeds:
+        report = matcalc.tr_x.check(seed=seed)
+        assert report.verdict == "pass"
+        json.dumps(report.as_dict())
 
-    one, two = (matcalc.tr_x.sample(jax.random.key(i))[0] for i in (1, 2))
-    assert not np.array_equal(one, two)
+
+def test_an_identity_can_be_pickled_and_copied(entry):
+    """It stays itself, as a function does; a model that holds one can be copied."""
+    held = {"loss": entry}
+    for other in (pickle.loads(pickle.dumps(held)), copy.copy(held), copy.deepcopy(held)):
+        assert other["loss"] is entry
+
+
+def test_what_a_user_sees_of_an_identity():
+    """Twelve methods and what is said of it; the rest is behind `declaration`."""
+    methods = {"value", "derivative", "value_and_derivative", "autodiff", "derivative_operator", "plan", "sample"}
+    methods |= {"check", "outside", "equation", "describe"}
+    facts = {"name", "chapter", "formulas", "derivative_formulas", "wrt", "order", "where", "source", "references"}
+    facts |= {"covers", "signature", "declaration"}
+    assert {name for name in dir(matcalc.tr_axbxtc) if not name.startswith("_")} == methods | facts
+
+
+def test_a_check_calls_the_variable_by_its_name():
+    assert [v.name for v in matcalc.tr_axbxtc.check().variables] == ["X"]
+    assert [v.name for v in matcalc.product_rule.check().variables] == ["x"]
+    assert "by X (3, 4)" in str(matcalc.tr_axbxtc.check())
 
 
 def test_rules_say_what_moves(rule):

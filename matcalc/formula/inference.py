@@ -1,0 +1,340 @@
+"""The shape of every node of a formula, by a walk over the tree; constants get theirs from the context."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from matcalc.formula import tree as t
+from matcalc.formula.errors import FormulaError
+from matcalc.formula.printing import locate
+from matcalc.formula.sizes import (
+    SCALAR,
+    UNIT,
+    AnyShape,
+    Dim,
+    Dims,
+    Shape,
+    Size,
+    Unknown,
+    dims,
+    dims_of_array,
+    in_words,
+    is_single,
+    known,
+    known_shape,
+    size_in_words,
+)
+from matcalc.formula.tokens import ENTRYWISE, MATRIX_FUNCTIONS
+from matcalc.formula.unification import Mismatch, SizeProducts, same_size, unify
+from matcalc.formula.variables import matrix_of, spellings
+
+
+@dataclass(eq=False, slots=True)
+class Typed:
+    """A node with its shape and its typed operands; a product is typed as a chain of products of two."""
+
+    node: t.Formula
+    shape: Shape
+    parts: "tuple[Typed, ...]" = ()
+
+    @property
+    def nodes(self) -> "Iterator[Typed]":
+        """This node and all below it, by an iteration, as a product is a deep chain."""
+        left: list[Typed] = [self]
+        while left:
+            yield (node := left.pop())
+            left += node.parts
+
+    @property
+    def dims(self) -> tuple[Size, ...]:
+        """The shape when everything is found (a size never found is 0)."""
+        return tuple(0 if isinstance(size, Unknown) else size for size in dims(self.shape))
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether the value is a number."""
+        return dims(self.shape) == SCALAR
+
+
+def is_entrywise(function: str, part: Typed) -> bool:
+    """Whether a function acts entry by entry: with a dot, or of a vector, it does."""
+    return function in ENTRYWISE or (function in MATRIX_FUNCTIONS and UNIT in dims(part.shape))
+
+
+class Inference:
+    """The walk over one formula, with the shapes that are given and those that are to be found."""
+
+    def __init__(
+        self,
+        tree: t.Formula,
+        shapes: Mapping[str, Sequence[Size]],
+        sizes: Mapping[str, int],
+        unknown: Mapping[str, tuple[Unknown, ...]] | None = None,
+    ) -> None:
+        self.tree = tree
+        self.unknown = unknown or {}
+        self.shapes = shapes
+        self.sizes = sizes
+        self.scalars = {size for shape in shapes.values() for size in shape if isinstance(size, str)} | set(sizes)
+        self.ranks = {name: len(shape) for name, shape in {**shapes, **self.unknown}.items()}
+        self.bound: list[str] = []  # summation indices, and what they go up to where that has a name
+        self.bounds: list[str | None] = []
+        self.products = SizeProducts()
+        self.constants: list[Typed] = []
+        self.units: dict[t.Constant, Dims] = {}
+        self.named: dict[str, Unknown] = {}  # sizes known by nothing but the n of I_n
+
+    def run(self, shape: Sequence[Size] | None) -> Typed:
+        """The formula with the shape of every node; `shape` is what the result must have."""
+        root = self.visit(self.tree)
+        if shape is not None:
+            wanted = dims_of_array(shape)
+            try:
+                unify(root.shape, wanted)
+            except Mismatch:
+                self.fail_as_whole(f"the formula is {in_words(root.shape)}; expected {in_words(wanted)}")
+        try:
+            self.products.solve()
+        except Mismatch as mismatch:
+            context = " the expected shape" if shape else ""
+            self.fail_as_whole(str(mismatch) or f"the sizes of the Kronecker products do not fit{context}")
+        for constant in self.constants:
+            if any(isinstance(size, Unknown) and not size.letter for size in dims(constant.shape)):
+                remedy = "write it, as in I_3 and 1_3, or give the result's shape"
+                self.fail(constant.node, f"nothing here tells the size of {constant.node}; {remedy}")
+        return root
+
+    def fail(self, node: t.Formula, message: str) -> NoReturn:
+        raise FormulaError(message, *locate(self.tree, node)) from None
+
+    def fail_as_whole(self, message: str) -> NoReturn:
+        raise FormulaError(message, str(self.tree), 0, len(str(self.tree))) from None
+
+    # --- What operands must be
+
+    def agree(self, one: Typed, other: Typed) -> None:
+        """Both operands must have the same shape."""
+        try:
+            unify(one.shape, other.shape)
+        except Mismatch:
+            left, right = _bare(one.node), _bare(other.node)
+            hint = "; 𝟏 (ones) is the vector of ones" if t.Number(1) in (left, right) else ""
+            self.fail(right, f"{left} is {in_words(one.shape)}, {right} is {in_words(other.shape)}{hint}")
+
+    def square(self, part: Typed) -> Dims:
+        """The operand must be square (or a scalar)."""
+        shape = self.matrix(part)
+        try:
+            same_size(shape[0], shape[1])
+        except Mismatch:
+            self.fail(part.node, f"{part.node} must be square and is {in_words(shape)}")
+        return shape
+
+    def matrix(self, part: Typed) -> Dims:
+        """The operand must have rows and columns."""
+        shape = known_shape(part.shape)
+        if isinstance(shape, AnyShape):
+            shape.found = shape = (Unknown(), Unknown())
+        if len(shape) != 2:
+            self.fail(part.node, f"{part.node} is {in_words(shape)}; such a tensor can only be added and scaled")
+        return shape
+
+    # --- The walk
+
+    def visit(self, node: t.Formula) -> Typed:
+        match node:
+            case t.Number(value):
+                return Typed(node, AnyShape() if value == 0 else SCALAR)
+            case t.Name(name):
+                return Typed(node, SCALAR if name in self.bound else self.given(node, name))
+            case t.Derivative():
+                return Typed(node, self.given(node, node.key))
+            case t.Constant():
+                constant = Typed(node, self.constant(node))
+                self.constants.append(constant)
+                return constant
+            case t.Entry(_, indices):
+                return self.entry(node, len(indices))
+            case t.Neg(of):
+                part = self.visit(of)
+                return Typed(node, part.shape, (part,))
+            case t.Sum(terms):
+                parts = [self.visit(term) for term in terms]
+                for part in parts[1:]:
+                    self.agree(parts[0], part)
+                return Typed(node, parts[0].shape, tuple(parts))
+            case t.Product((first, *rest)):
+                product = self.visit(first)
+                for factor in rest:
+                    product = self.product(node, product, self.visit(factor))
+                return product
+            case t.Infix(op, left, right):
+                return self.infix(node, op, self.visit(left), self.visit(right))
+            case t.Power(base):
+                part = self.visit(base)
+                return Typed(node, self.square(part), (part,))
+            case t.Transpose(of):
+                part = self.visit(of)
+                rows, columns = self.matrix(part)
+                return Typed(node, (columns, rows), (part,))
+            case t.Apply("!"):
+                return Typed(node, SCALAR)
+            case t.Apply(function, of):
+                part = self.visit(of)
+                return Typed(node, self.applied(function, part), (part,))
+            case t.Sigma(index, _, stop, body):
+                self.bound.append(index)
+                self.bounds.append(stop.name if isinstance(stop, t.Name) else None)
+                part = self.visit(body)
+                self.bound.pop()
+                self.bounds.pop()
+                return Typed(node, part.shape, (part,))
+            case _:
+                raise TypeError(f"not a formula: {type(node).__name__}")
+
+    def given(self, node: t.Formula, name: str) -> Dims:
+        for key in spellings(name):
+            if key in self.shapes:
+                return dims_of_array(self.shapes[key])
+            if key in self.unknown:
+                return dims_of_array(self.unknown[key])
+            if key in self.scalars:
+                return SCALAR
+        self.fail(node, f"nothing is given for {name}")
+
+    def constant(self, node: t.Constant) -> Dims:
+        match node.symbol, node.indices:
+            case "I", ():
+                size = Unknown()
+                return (size, size)
+            case "I", (size,):
+                return (self.written(size), self.written(size))
+            case "1", ():
+                return (Unknown(), UNIT)
+            case "0" | "1", (rows,):
+                return (self.written(rows), UNIT)
+            case "0" | "1", (rows, columns):
+                return (self.written(rows), self.written(columns))
+            case "e", _:
+                return (Unknown(), UNIT)
+            case _:  # the same E_ij is the same matrix wherever it stands, and E_ji is its transpose
+                turned = t.Constant("E", node.indices[::-1])
+                if turned in self.units and node not in self.units:
+                    return self.units[turned][::-1]
+                return self.units.setdefault(node, (Unknown(), Unknown()))
+
+    def written(self, size: t.Formula) -> Dim:
+        """A size written as a subscript: I_n."""
+        match size:
+            case t.Number(int() as number):
+                return number
+            case t.Name(name) if name in self.sizes:
+                return self.sizes[name]
+            case t.Name(name):
+                return name if name in self.scalars else self.named.setdefault(name, Unknown())
+            case _:
+                self.fail(self.tree, f"{size} is not the name of a size")
+
+    def entry(self, node: t.Entry, count: int) -> Typed:
+        of = matrix_of(node, self.ranks)
+        try:
+            part = self.visit(of)
+        except FormulaError as error:
+            self.fail(node, error.reason)
+        rows, columns = self.matrix(part)
+        for index, size in zip(node.indices, (rows, columns), strict=False):
+            self.sum_over(index, size)
+        if count == 1 and UNIT not in (known(rows), known(columns)):
+            self.fail(node, f"{part.node} is {in_words(part.shape)}; its entries have two subscripts")
+        return Typed(node, SCALAR, (part,))
+
+    def sum_over(self, index: t.Formula, size: Dim) -> None:
+        """Σ_{i=1}^{n} x_i tells that x has n entries, where nothing else does."""
+        size = known(size)
+        if isinstance(index, t.Name) and index.name in self.bound and isinstance(size, Unknown) and size.letter:
+            size.found = self.bounds[len(self.bound) - 1 - self.bound[::-1].index(index.name)]
+
+    def product(self, node: t.Formula, left: Typed, right: Typed) -> Typed:
+        """The product of two; a scalar multiplies anything."""
+        parts = (left, right)
+        if left.is_scalar or right.is_scalar:
+            return Typed(node, right.shape if left.is_scalar else left.shape, parts)
+        one, other = self.matrix(left), self.matrix(right)
+        try:
+            same_size(one[1], other[0])
+        except Mismatch:
+            if is_single(one):
+                return Typed(node, right.shape, parts)
+            if is_single(other):
+                return Typed(node, left.shape, parts)
+            sizes = f"{size_in_words(one[1])} ≠ {size_in_words(other[0])}"
+            done = f"{_so_far(node, left)} is {in_words(one)}"
+            self.fail(right.node, f"{done}, {right.node} is {in_words(other)}; {sizes}")
+        return Typed(node, (one[0], other[1]), parts)
+
+    def infix(self, node: t.Formula, op: str, left: Typed, right: Typed) -> Typed:
+        parts = (left, right)
+        match op:
+            case "/":
+                try:
+                    unify(right.shape, SCALAR)
+                except Mismatch:
+                    words = f"{right.node} is {in_words(right.shape)}"
+                    self.fail(right.node, f"the denominator must be a scalar; {words}")
+                return Typed(node, left.shape, parts)
+            case "⊗":
+                one, other = self.matrix(left), self.matrix(right)
+                rows, columns = (self.products.product(a, b) for a, b in zip(one, other, strict=True))
+                return Typed(node, (rows, columns), parts)
+            case "⊙" | "⊘":
+                self.agree(left, right)
+                return Typed(node, left.shape, parts)
+            case _:
+                for part in parts:
+                    try:
+                        unify(part.shape, (3, UNIT))
+                    except Mismatch:
+                        self.fail(part.node, f"× is of vectors of length 3; {part.node} is {in_words(part.shape)}")
+                return Typed(node, (3, UNIT), parts)
+
+    def applied(self, function: str, part: Typed) -> Dims:
+        match function:
+            case "tr" | "det":
+                self.square(part)
+                return SCALAR
+            case "norm" | "sum":
+                self.matrix(part)
+                return SCALAR
+            case "norm2":
+                shape = self.matrix(part)
+                if UNIT not in shape:
+                    words = f"{part.node} is {in_words(shape)}"
+                    self.fail(part.node, f"{words}; ‖ ‖_2 is of vectors, of matrices write ‖ ‖_F")
+                return SCALAR
+            case _ if is_entrywise(function, part):
+                return self.matrix(part)
+            case "pinv":
+                rows, columns = self.matrix(part)
+                return (columns, rows)
+            case "vec":
+                rows, columns = self.matrix(part)
+                return (self.products.product(rows, columns), UNIT)
+            case "diag":
+                rows, columns = self.matrix(part)
+                return (rows, rows) if known(columns) == UNIT else (self.square(part)[0], UNIT)
+            case _:
+                return self.square(part)
+
+
+def _bare(node: t.Formula) -> t.Formula:
+    return node.of if isinstance(node, t.Neg) else node
+
+
+def _so_far(node: t.Formula, left: Typed) -> t.Formula:
+    """The part of a product that `left` is."""
+    if left.node is not node or not isinstance(node, t.Product):
+        return left.node
+    count = 1
+    while left.node is node:
+        left, count = left.parts[0], count + 1
+    return t.product_of(node.factors[:count])

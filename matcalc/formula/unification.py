@@ -1,0 +1,105 @@
+"""Two shapes are made the same by finding their unknown sizes."""
+
+from matcalc.formula.sizes import (
+    LETTERS,
+    UNIT,
+    AnyShape,
+    Dim,
+    Shape,
+    Unknown,
+    known,
+    known_shape,
+    size_product,
+    size_quotient,
+)
+
+
+class Mismatch(Exception):
+    """Two sizes that should be equal are not."""
+
+
+def unify(left: Shape, right: Shape) -> None:
+    """Make two shapes the same; a plain 0 takes the other's."""
+    left, right = known_shape(left), known_shape(right)
+    if isinstance(left, AnyShape):
+        if left is not right:
+            left.found = right if not isinstance(right, AnyShape) else right.found or (Unknown(), Unknown())
+            if isinstance(right, AnyShape):
+                right.found = left.found
+    elif isinstance(right, AnyShape):
+        right.found = left
+    elif len(left) != len(right):
+        raise Mismatch
+    else:
+        for one, other in zip(left, right, strict=True):
+            same_size(one, other)
+
+
+def same_size(left: Dim, right: Dim) -> None:
+    """Make two sizes the same."""
+    left, right = known(left), known(right)
+    if isinstance(right, Unknown) and not (isinstance(left, Unknown) and _yields(left, right)):
+        left, right = right, left
+    if isinstance(left, Unknown):
+        if left.letter and right == UNIT:
+            raise Mismatch
+        left.found = None if left is right else right
+    elif left != right and not {left, right} <= {1, UNIT}:
+        raise Mismatch
+
+
+def _yields(one: Unknown, other: Unknown) -> bool:
+    """Whether of two unknown sizes it is the first that takes the name of the other."""
+    return not one.letter or (bool(other.letter) and LETTERS.find(one.letter) > LETTERS.find(other.letter))
+
+
+class SizeProducts:
+    """The products of sizes, of Kronecker products and vec, that could not be computed when they were met."""
+
+    def __init__(self) -> None:
+        self.open: list[tuple[Dim, Dim, Dim]] = []  # a, b, c with a b = c
+
+    def product(self, left: Dim, right: Dim) -> Dim:
+        """The product of two sizes."""
+        left, right = known(left), known(right)
+        if left in (1, UNIT) or right in (1, UNIT):
+            return right if left == UNIT or (left == 1 and right != UNIT) else left
+        if isinstance(left, Unknown) or isinstance(right, Unknown):
+            product = Unknown()
+            self.open.append((left, right, product))
+            return product
+        return size_product(left, right)
+
+    def solve(self) -> None:
+        """Find the third size of a b = c where two are found. Mismatch where there is none."""
+        progress = True
+        while progress and self.open:
+            progress = False
+            for sizes in list(self.open):
+                left, right, product = map(known, sizes)
+                match left, right, product:
+                    case (Unknown() as unknown, int() | str() as factor, int() | str() as whole) | (
+                        (int() | str()) as factor,
+                        Unknown() as unknown,
+                        (int() | str()) as whole,
+                    ):
+                        unknown.found = size_quotient(whole, factor)
+                        if unknown.found is None:
+                            raise Mismatch(f"{factor} does not divide {whole}")
+                    case (int() | str(), int() | str(), _):
+                        same_size(size_product(left, right), product)
+                    case _:
+                        continue
+                self.open.remove(sizes)
+                progress = True
+
+    def match_factors(self) -> None:
+        """Of two products that are the same, and not known, each factor is the same: of a square A ⊗ X both are."""
+        seen: dict[Dim, tuple[Dim, Dim]] = {}
+        for left, right, product in self.open:
+            whole = known(product)
+            if whole in seen:
+                for one, other in zip(seen[whole], (left, right), strict=True):
+                    same_size(one, other)
+            else:
+                seen[whole] = (left, right)
