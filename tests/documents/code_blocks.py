@@ -1,10 +1,16 @@
-"""The code blocks of a document, run as a reader would run them."""
+"""The code blocks of a document, run as a reader would run them.
+
+    python code_blocks.py DOCUMENT
+
+prints what is wrong with a document, in the folder where it is called.
+"""
 
 import contextlib
 import io
 import linecache
 import re
 import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +23,7 @@ from matcalc.cli import app
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NUMBER = re.compile(r"\b\d(?:\.\d+)?e[+-]\d+")
+RAISED = re.compile(r"^\w*Error: ", re.MULTILINE)
 ROUNDING = 1e-6  # an error below it is one of rounding, or of finite differences
 MINUTES = ("verify", "bench")  # commands that take minutes where no identity is named
 
@@ -39,6 +46,30 @@ def blocks(document: str) -> Iterator[Block]:
         if block[1]:
             line = document.count("\n", 0, block.start()) + 1
             yield Block(block[1], block[2], line, after[2] if after is not None and follows else None)
+
+
+def mistakes(document: str) -> Iterator[str]:
+    """What does not work or prints something else than is shown.
+
+    Python blocks run one after another, as if in one file. Of the others, commands of matcalc run, save those that take
+    minutes, and have the options that they are given. Changes to files are those of `changed`.
+    """
+    namespace: dict[str, Any] = {}
+    for block in blocks(document):
+        exit_codes = [0]
+        if block.language == "python":
+            printed = run_python(block.text, Path("model.py").absolute(), namespace)
+        elif block.language == "sh":
+            asked = [words[1:] for words in commands(block.text) if words[0] == "matcalc"]
+            outcomes = [run_command(arguments) for arguments in asked if not takes_minutes(arguments)]
+            printed = "".join(output for _, output in outcomes)
+            exit_codes += [exit_code for exit_code, _ in outcomes]
+        else:
+            continue
+        # A claim that is shown to be wrong exits with 1, and a call that is shown to raise does.
+        is_well = not any(exit_codes) and not RAISED.search(printed) if block.output is None else max(exit_codes) < 2
+        if not is_well or not same(printed, printed if block.output is None else block.output):
+            yield f"line {block.line} prints\n{printed}"
 
 
 def run_python(text: str, file: Path, namespace: dict[str, Any]) -> str:
@@ -93,3 +124,29 @@ def same(printed: str, shown: str) -> bool:
 
 def _alike(x: float, y: float) -> bool:
     return x == y or (max(x, y) < ROUNDING and max(x, y) <= 100 * min(x, y))
+
+
+def changed(document: str, root: Path) -> list[str]:
+    """Make the changes of a document below a folder. Returns the files. ValueError where a place is not found once.
+
+    They are blocks in the language diff: `+++` and a file, and after each `@@` lines that begin with a space, - or +.
+    Where none is old, the new ones are put at the end of the file, or are all of it.
+    """
+    files: list[str] = []
+    for block in (block for block in blocks(document) if block.language == "diff"):
+        head, *hunks = re.split(r"^@@.*\n", block.text, flags=re.MULTILINE)
+        files.append(head.removeprefix("+++").strip())
+        path = root / files[-1]
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        for hunk in hunks:
+            lines = hunk.splitlines(keepends=True)
+            old, new = ("".join(line[1:] for line in lines if line[0] in marks) for marks in (" -", " +"))
+            if old and text.count(old) != 1:
+                raise ValueError(f"line {block.line}: its place is in {files[-1]} {text.count(old)} times")
+            text = text.replace(old, new) if old else text + new
+        path.write_text(text, encoding="utf-8")
+    return files
+
+
+if __name__ == "__main__":
+    print(*mistakes(Path(sys.argv[1]).read_text(encoding="utf-8")), sep="\n", end="")
