@@ -28,7 +28,6 @@ from matcalc.referee.constants import (
     MEANINGLESS,
     QUICK_DIRECTIONS,
     QUICK_STEP,
-    QUICK_STEPS_OF_SMALL,
     RANDOM_DIRECTIONS,
     SUSPICIONS,
     WITNESSED,
