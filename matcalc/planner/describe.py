@@ -9,8 +9,9 @@ from jax.extend.core import Var
 from matcalc.planner.cost import Work, operations_of
 from matcalc.planner.operations import ClosedJaxpr, called_name, called_operation, known, name_of, needed
 
-# What is written like its argument: it only moves entries.
+# What is printed like its argument, because it only moves entries.
 SILENT = {"broadcast_in_dim", "convert_element_type", "copy", "optimization_barrier", "reshape", "stop_gradient"}
+# Of the other operations of a program, those that are named below a plan.
 TOLD = {"cholesky", "cond", "custom_linear_solve", "eigh", "lu", "qr", "svd", "triangular_solve", "while"}
 SIGNS = {"add": " + ", "add_any": " + ", "sub": " - ", "mul": " ", "div": "/"}
 

@@ -26,7 +26,7 @@ def jacobian_of_linear(apply: Callable[[Any], Any], variable: jax.ShapeDtypeStru
     P V Q is a product with V in it; without V, and with the labels of V open, it is the derivative P ⊗ Qᵀ. A map of
     another form is applied to a basis; TypeError if it is one of complex numbers, as it may be linear over ℝ only.
     """
-    run, written = LinearInterpreter(variable), cast(ClosedJaxpr, jax.make_jaxpr(apply)(variable))
+    interpreter, written = LinearInterpreter(variable), cast(ClosedJaxpr, jax.make_jaxpr(apply)(variable))
     shape = (*written.out_avals[0].shape, *variable.shape)
 
     def by_basis() -> Array:
@@ -38,27 +38,27 @@ def jacobian_of_linear(apply: Callable[[Any], Any], variable: jax.ShapeDtypeStru
         return jax.vmap(lambda V: interpret(written, [V])[0], out_axes=-1)(basis).reshape(shape)
 
     try:
-        (value,) = run.run(written, [run.V])
+        (value,) = interpreter.run(written, [interpreter.V])
         if not isinstance(value, tuple):  # 0, as it does not depend on V
             return jnp.zeros(shape, value.dtype)
-        entries = _planned(run, value, shape)
+        entries = _planned(interpreter, value, shape)
     except (NotLinearTerms, TooLarge):
         return by_basis()
-    return lax.cond(jnp.all(jnp.stack(run.assumed)), entries, by_basis) if run.assumed else entries()
+    return lax.cond(jnp.all(jnp.stack(interpreter.assumed)), entries, by_basis) if interpreter.assumed else entries()
 
 
-def _planned(run: LinearInterpreter, value: LinearSum, shape: Sequence[int]) -> Callable[[], Array]:
+def _planned(interpreter: LinearInterpreter, value: LinearSum, shape: Sequence[int]) -> Callable[[], Array]:
     """A function that computes the entries of the derivative of a value by V. TooLarge if no plan is found."""
-    derivatives = _derivatives(run, value, shape)
+    derivatives = _derivatives(interpreter, value, shape)
     # Products of different precisions do not join; at the highest all do.
-    precision = run.precisions.pop() if len(run.precisions) == 1 else (lax.Precision.HIGHEST,) * 2
+    precision = interpreter.precisions.pop() if len(interpreter.precisions) == 1 else (lax.Precision.HIGHEST,) * 2
 
     def in_parts(terms: Sequence[LinearTerm]) -> list[Callable[[], Array]]:
         """The sum in as few parts as can be planned."""
         half = len(terms) // 2
         try:
             if len(terms) <= TERMS:
-                return [_plan(terms, run.dtype, precision)]
+                return [_plan(terms, interpreter.dtype, precision)]
         except TooLarge:
             if not half:
                 raise
@@ -68,7 +68,7 @@ def _planned(run: LinearInterpreter, value: LinearSum, shape: Sequence[int]) -> 
     return lambda: functools.reduce(operator.add, (part() for part in parts))
 
 
-def _derivatives(run: LinearInterpreter, value: LinearSum, shape: Sequence[int]) -> list[LinearTerm]:
+def _derivatives(interpreter: LinearInterpreter, value: LinearSum, shape: Sequence[int]) -> list[LinearTerm]:
     """The terms without V, with the axes of V behind their own.
 
     A label of V that is also an axis stands for δ, the entries of an identity matrix. One that no factor has gets a
@@ -77,7 +77,7 @@ def _derivatives(run: LinearInterpreter, value: LinearSum, shape: Sequence[int])
 
     @functools.cache
     def eye(size: int) -> Array:
-        return jnp.diag(jnp.ones(size, run.dtype))
+        return jnp.diag(jnp.ones(size, interpreter.dtype))
 
     def without_V(term: LinearTerm) -> LinearTerm:
         arrays = {label for array, labels in term.factors if not isinstance(array, int) for label in labels}
@@ -85,14 +85,14 @@ def _derivatives(run: LinearInterpreter, value: LinearSum, shape: Sequence[int])
         axes: list[Label] = []
         for label, size in zip((*term.axes, *term.of_V), shape, strict=True):
             if label in axes:
-                new = next(run.labels)
+                new = next(interpreter.labels)
                 factors.append((eye(size), (label, new)))
                 axes.append(new)
             else:
                 if not any(label in labels for _, labels in factors):
                     factors.append((size, (label,)))
                 axes.append(label)
-        return LinearTerm(term.sign, tuple(factors) or ((jnp.ones((), run.dtype), ()),), (), tuple(axes))
+        return LinearTerm(term.sign, tuple(factors) or ((jnp.ones((), interpreter.dtype), ()),), (), tuple(axes))
 
     return list(map(without_V, value))
 

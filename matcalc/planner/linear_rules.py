@@ -9,7 +9,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from jax import Array, lax
 from jax.extend.core import Literal
 
 from matcalc.planner.network import Label, Labels
-from matcalc.planner.operations import ClosedJaxpr, JaxprEqn, is_jitted, name_of
+from matcalc.planner.operations import ClosedJaxpr, JaxprEqn, is_jitted, name_of, rule
 from matcalc.planner.transform import bind
 
 MOST_TERMS = 64  # of one map, beyond which a basis is less work
@@ -150,19 +150,6 @@ def _kept(shape: Sequence[int], over: Sequence[int]) -> list[int]:
     return [i for i, size in enumerate(shape) if size == over[i]]
 
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def rule(table: dict[str, Any], *primitives: str) -> Callable[[F], F]:
-    """Enters a function in a table, under the names of primitives."""
-
-    def enter(function: F) -> F:
-        table.update(dict.fromkeys(primitives, function))
-        return function
-
-    return enter
-
-
 # --- Rules of sums. They get the interpreter and the operands.
 
 SUM_RULES: dict[str, Callable[..., LinearSum]] = {}
@@ -184,14 +171,14 @@ def sub(_: LinearInterpreter, a: Any, b: Any) -> LinearSum:
 
 
 @rule(SUM_RULES, "select_n")
-def select_n(run: LinearInterpreter, which: Any, *cases: Any) -> LinearSum:
+def select_n(interpreter: LinearInterpreter, which: Any, *cases: Any) -> LinearSum:
     """Where one number decides, the terms of all cases; those of a case that is not taken have the factors 0."""
     if isinstance(which, tuple) or which.ndim:
         raise NotLinearTerms
 
     def where(is_taken: Array, term: LinearTerm) -> LinearTerm:
         factors = tuple((a if isinstance(a, int) else jnp.where(is_taken, a, 0), labels) for a, labels in term.factors)
-        return replace(term, factors=factors).times(is_taken.astype(run.dtype), (), term.axes)
+        return replace(term, factors=factors).times(is_taken.astype(interpreter.dtype), (), term.axes)
 
     return tuple(
         where(which == jnp.asarray(k, which.dtype), term) for k, case in enumerate(cases) for term in _terms(case)
@@ -204,17 +191,17 @@ TERM_RULES: dict[str, Callable[..., OnTerm]] = {}
 
 
 @rule(TERM_RULES, "dot_general")
-def dot_general(run: LinearInterpreter, eqn: JaxprEqn, k: int, shape: Sequence[int], array: Array) -> OnTerm:
+def dot_general(interpreter: LinearInterpreter, eqn: JaxprEqn, k: int, shape: Sequence[int], array: Array) -> OnTerm:
     contracted, batch = eqn.params["dimension_numbers"]
-    if eqn.params.get("preferred_element_type") not in (None, run.dtype) or eqn.params.get("out_sharding"):
+    if eqn.params.get("preferred_element_type") not in (None, interpreter.dtype) or eqn.params.get("out_sharding"):
         raise NotLinearTerms
     if contracted[0]:
-        run.precisions.add(eqn.params["precision"])
+        interpreter.precisions.add(eqn.params["precision"])
     same = dict(zip((*contracted[1 - k], *batch[1 - k]), (*contracted[k], *batch[k]), strict=True))
 
     def on_term(term: LinearTerm) -> LinearTerm:
         axes = term.axes
-        labels = tuple(axes[same[j]] if j in same else next(run.labels) for j in range(array.ndim))
+        labels = tuple(axes[same[j]] if j in same else next(interpreter.labels) for j in range(array.ndim))
         ours = tuple(label for i, label in enumerate(axes) if i not in same.values())
         others = tuple(label for j, label in enumerate(labels) if j not in same)
         free = ours + others if k == 0 else others + ours
@@ -224,9 +211,9 @@ def dot_general(run: LinearInterpreter, eqn: JaxprEqn, k: int, shape: Sequence[i
 
 
 @rule(TERM_RULES, "mul")
-def mul(run: LinearInterpreter, eqn: JaxprEqn, k: int, shape: Sequence[int], array: Array) -> OnTerm:
+def mul(interpreter: LinearInterpreter, eqn: JaxprEqn, k: int, shape: Sequence[int], array: Array) -> OnTerm:
     over = eqn.outvars[0].aval.shape
-    kept, stretched = _kept(array.shape, over), run.stretched(shape, over)
+    kept, stretched = _kept(array.shape, over), interpreter.stretched(shape, over)
     factor = array.reshape([over[i] for i in kept])
 
     def on_term(term: LinearTerm) -> LinearTerm:
@@ -242,34 +229,34 @@ def neg(*_: Any) -> OnTerm:
 
 
 @rule(TERM_RULES, "transpose")
-def transpose(run: LinearInterpreter, eqn: JaxprEqn, *_: Any) -> OnTerm:
+def transpose(interpreter: LinearInterpreter, eqn: JaxprEqn, *_: Any) -> OnTerm:
     return lambda term: replace(term, axes=tuple(term.axes[i] for i in eqn.params["permutation"]))
 
 
 @rule(TERM_RULES, "broadcast_in_dim")
-def broadcast_in_dim(run: LinearInterpreter, eqn: JaxprEqn, k: int, shape: Sequence[int], *_: Any) -> OnTerm:
+def broadcast_in_dim(interpreter: LinearInterpreter, eqn: JaxprEqn, k: int, shape: Sequence[int], *_: Any) -> OnTerm:
     over = eqn.params["shape"]
     kept = {j: i for i, j in enumerate(eqn.params["broadcast_dimensions"]) if shape[i] == over[j]}
-    return run.broadcast(kept, over)
+    return interpreter.broadcast(kept, over)
 
 
 @rule(TERM_RULES, "reshape")
-def reshape(run: LinearInterpreter, eqn: JaxprEqn, k: int, shape: Sequence[int], *_: Any) -> OnTerm:
+def reshape(interpreter: LinearInterpreter, eqn: JaxprEqn, k: int, shape: Sequence[int], *_: Any) -> OnTerm:
     """Only one that adds or drops axes of size 1."""
     over = eqn.params["new_sizes"]
     axes, places = ([i for i, size in enumerate(sizes) if size != 1] for sizes in (shape, over))
     if eqn.params["dimensions"] is not None or [shape[i] for i in axes] != [over[j] for j in places]:
         raise NotLinearTerms
-    return run.broadcast(dict(zip(places, axes, strict=True)), over)
+    return interpreter.broadcast(dict(zip(places, axes, strict=True)), over)
 
 
 @rule(TERM_RULES, "squeeze")
-def squeeze(run: LinearInterpreter, eqn: JaxprEqn, *_: Any) -> OnTerm:
+def squeeze(interpreter: LinearInterpreter, eqn: JaxprEqn, *_: Any) -> OnTerm:
     return _summed(eqn.params["dimensions"])
 
 
 @rule(TERM_RULES, "reduce_sum")
-def reduce_sum(run: LinearInterpreter, eqn: JaxprEqn, *_: Any) -> OnTerm:
+def reduce_sum(interpreter: LinearInterpreter, eqn: JaxprEqn, *_: Any) -> OnTerm:
     return _summed(eqn.params["axes"])
 
 
@@ -278,17 +265,17 @@ def _summed(axes: Sequence[int]) -> OnTerm:
 
 
 @rule(TERM_RULES, "slice")
-def slice_(run: LinearInterpreter, eqn: JaxprEqn, k: int, shape: Sequence[int], *_: Any) -> OnTerm:
+def slice_(interpreter: LinearInterpreter, eqn: JaxprEqn, k: int, shape: Sequence[int], *_: Any) -> OnTerm:
     """A product with rows of the identity matrix."""
     limits, strides = eqn.params["limit_indices"], eqn.params["strides"] or (1,) * len(shape)
     rows: dict[int, Array] = {}
     for axis, bounds in enumerate(zip(eqn.params["start_indices"], limits, strides, strict=True)):
         if len(range(*bounds)) < shape[axis]:
-            rows[axis] = (jnp.arange(*bounds)[:, None] == jnp.arange(shape[axis])[None]).astype(run.dtype)
+            rows[axis] = (jnp.arange(*bounds)[:, None] == jnp.arange(shape[axis])[None]).astype(interpreter.dtype)
 
     def on_term(term: LinearTerm) -> LinearTerm:
         for axis, E in rows.items():
-            new, old = next(run.labels), term.axes[axis]
+            new, old = next(interpreter.labels), term.axes[axis]
             term = term.times(E, (new, old), (*term.axes[:axis], new, *term.axes[axis + 1 :]))
         return term
 
@@ -296,7 +283,7 @@ def slice_(run: LinearInterpreter, eqn: JaxprEqn, k: int, shape: Sequence[int], 
 
 
 @rule(TERM_RULES, "trace")
-def trace(run: LinearInterpreter, eqn: JaxprEqn, k: int, shape: Sequence[int]) -> OnTerm:
+def trace(interpreter: LinearInterpreter, eqn: JaxprEqn, k: int, shape: Sequence[int]) -> OnTerm:
     if shape[0] != shape[1]:
         raise NotLinearTerms
 
@@ -314,18 +301,18 @@ def diag(*_: Any) -> OnTerm:
 
 @rule(TERM_RULES, "custom_linear_solve")
 def custom_linear_solve(
-    run: LinearInterpreter, eqn: JaxprEqn, k: int, shape: Sequence[int], *constants: Array
+    interpreter: LinearInterpreter, eqn: JaxprEqn, k: int, shape: Sequence[int], *constants: Array
 ) -> OnTerm:
     """A product with the inverse, where each column of the solution depends on one column of the right side."""
     is_by_columns = len(shape) == 1 or _is_matrix_product(eqn.params["jaxprs"].matvec)
     if 0 in shape or not is_by_columns or not sum(eqn.params["const_lengths"]) == k == len(constants):
         raise NotLinearTerms
     n, m = shape[0], math.prod(shape[1:])
-    E = jnp.eye(n, -(-n // m) * m, dtype=run.dtype).reshape(n, -1, *shape[1:])
+    E = jnp.eye(n, -(-n // m) * m, dtype=interpreter.dtype).reshape(n, -1, *shape[1:])
     A_inv = jax.vmap(lambda b: bind(eqn, [*constants, b])[0], 1, 1)(E).reshape(n, -1)[:, :n]
 
     def on_term(term: LinearTerm) -> LinearTerm:
-        row, (column, *others) = next(run.labels), term.axes
+        row, (column, *others) = next(interpreter.labels), term.axes
         return term.times(A_inv, (row, column), (row, *others))
 
     return on_term

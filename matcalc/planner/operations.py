@@ -1,8 +1,8 @@
 """The operations of a traced program: what each is, what it calls, and whether its results are needed."""
 
 import functools
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,19 @@ ClosedJaxpr = Any  # the same; in jax 0.12 it is but another name of Jaxpr
 
 # From operations that call a function to the parameter that holds its program.
 CALLS = {"jit": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr", "custom_vmap_call": "call"}
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def rule(table: dict[str, F], *names: str) -> Callable[[F], F]:
+    """A decorator that enters a function in a table from the names of operations to what is done with them."""
+
+    def enter(function: F) -> F:
+        table.update(dict.fromkeys(names, function))
+        return function
+
+    return enter
 
 
 # --- What an operation is

@@ -7,13 +7,13 @@ those that the operands are, or None where the operation has no such result.
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import jax.numpy as jnp
 from jax.extend.core import Jaxpr, Literal, Var
 
 from matcalc.planner.network import Label, Labels, Node, Term
-from matcalc.planner.operations import JaxprEqn, is_plain, name_of
+from matcalc.planner.operations import JaxprEqn, is_plain, name_of, rule
 from matcalc.planner.space import FACTORS, Space
 
 TERMS = 4  # of one sum, beyond which its contraction orders are too many
@@ -33,7 +33,10 @@ class SumOfProducts:
 
     @property
     def has_all_entries(self) -> bool:
-        """Whether a contraction gives all entries: of axes with one label only the diagonal, of CONSTANT one entry."""
+        """Whether contracting gives every entry: not where two axes have one label, or an axis the label CONSTANT.
+
+        Then it gives only the diagonal, or only one entry of many.
+        """
         return all(CONSTANT not in term.axes and len(set(term.axes)) == len(term.axes) for term in self.terms)
 
 
@@ -51,6 +54,7 @@ class Recogniser:
                 self.sums[eqn.outvars[0]] = found
 
     def _recognise(self, eqn: JaxprEqn) -> SumOfProducts | None:
+        """The sum of products that an operation gives, if it gives one."""
         name = name_of(eqn)
         if name not in RULES or not is_plain(eqn, converts=name == "convert_element_type"):
             return None
@@ -106,7 +110,8 @@ class Recogniser:
         """The product of two values.
 
         From the labels of both `join` gives pairs of labels that are to be one, and the axes of the result. Where the
-        product `sums` over labels, it is of this precision. One entry by entry is of values broadcast `over` a shape.
+        product `sums` over labels, it is of this precision. For a product entry by entry both values are broadcast
+        `over` its shape first. None where a constant axis would have to be joined.
         """
         left, right = self.as_product(a), self.as_product(b)
         clash = left.multiplies and right.multiplies and left.precision != right.precision
@@ -151,7 +156,7 @@ def broadcast(
 
 
 def with_labels(term: Term, names: Mapping[Label, Label]) -> Term:
-    """A term with its labels renamed, as often as there is a new name."""
+    """A term with its labels renamed, a new name that has a new name itself again."""
 
     def named(labels: Labels) -> Labels:
         return tuple(_last(names, label) for label in labels)
@@ -165,23 +170,12 @@ def _last(names: Mapping[Label, Label], label: Label) -> Label:
     return label
 
 
-# --- Rules: the result of an operation, from its operands
+# --- Rules. They get the recogniser, the operation and its operands.
 
 RULES: dict[str, Callable[..., SumOfProducts | None]] = {}
-F = TypeVar("F", bound=Callable[..., SumOfProducts | None])
 
 
-def rule(*primitives: str) -> Callable[[F], F]:
-    """Enters a function in RULES. It gets the recogniser, the operation and its operands."""
-
-    def enter(function: F) -> F:
-        RULES.update(dict.fromkeys(primitives, function))
-        return function
-
-    return enter
-
-
-@rule("dot_general")
+@rule(RULES, "dot_general")
 def dot_general(recognised: Recogniser, eqn: JaxprEqn, a: Any, b: Any) -> SumOfProducts | None:
     (contracted, batch), out = eqn.params["dimension_numbers"], eqn.outvars[0].aval
     if eqn.params.get("preferred_element_type") not in (None, out.dtype) or eqn.params.get("out_sharding"):
@@ -198,7 +192,7 @@ def dot_general(recognised: Recogniser, eqn: JaxprEqn, a: Any, b: Any) -> SumOfP
     return found if found is None or CONSTANT not in found.terms[0].axes else None
 
 
-@rule("mul")
+@rule(RULES, "mul")
 def mul(recognised: Recogniser, eqn: JaxprEqn, a: Any, b: Any) -> SumOfProducts | None:
     """A product with a scalar, or with what is constant along some axis; not of any two arrays entry by entry."""
     shapes, out = (a.aval.shape, b.aval.shape), eqn.outvars[0].aval.shape
@@ -213,24 +207,24 @@ def mul(recognised: Recogniser, eqn: JaxprEqn, a: Any, b: Any) -> SumOfProducts 
     return recognised.product(a, b, join, over=out)
 
 
-@rule("broadcast_in_dim")
+@rule(RULES, "broadcast_in_dim")
 def broadcast_in_dim(recognised: Recogniser, eqn: JaxprEqn, a: Any, *_: Any) -> SumOfProducts | None:
     return broadcast(recognised.as_product(a), a.aval.shape, eqn.params["broadcast_dimensions"], eqn.params["shape"])
 
 
-@rule("transpose")
+@rule(RULES, "transpose")
 def transpose(recognised: Recogniser, eqn: JaxprEqn, a: Any) -> SumOfProducts:
     operand, order = recognised.as_sum(a), eqn.params["permutation"]
     return replace(operand, terms=tuple(replace(t, axes=tuple(t.axes[i] for i in order)) for t in operand.terms))
 
 
-@rule("neg")
+@rule(RULES, "neg")
 def neg(recognised: Recogniser, eqn: JaxprEqn, a: Any) -> SumOfProducts:
     operand = recognised.as_sum(a)
     return replace(operand, terms=tuple(replace(term, sign=-term.sign) for term in operand.terms))
 
 
-@rule("add", "add_any")
+@rule(RULES, "add", "add_any")
 def add(recognised: Recogniser, eqn: JaxprEqn, a: Any, b: Any, sign: int = 1) -> SumOfProducts | None:
     if a.aval.shape != b.aval.shape or isinstance(a, Literal) or isinstance(b, Literal):
         return None
@@ -248,12 +242,12 @@ def add(recognised: Recogniser, eqn: JaxprEqn, a: Any, b: Any, sign: int = 1) ->
     return SumOfProducts(terms, left.dtype, inner.precision, inner.multiplies)
 
 
-@rule("sub")
+@rule(RULES, "sub")
 def sub(recognised: Recogniser, eqn: JaxprEqn, a: Any, b: Any) -> SumOfProducts | None:
     return add(recognised, eqn, a, b, -1)
 
 
-@rule("trace")
+@rule(RULES, "trace")
 def trace(recognised: Recogniser, eqn: JaxprEqn, a: Any) -> SumOfProducts | None:
     if len(a.aval.shape) > 2:
         return None
@@ -265,7 +259,7 @@ def trace(recognised: Recogniser, eqn: JaxprEqn, a: Any) -> SumOfProducts | None
     return replace(operand, terms=(with_labels(replace(term, axes=()), {j: i} if i != j else {}),))
 
 
-@rule("diag")
+@rule(RULES, "diag")
 def diag(recognised: Recogniser, eqn: JaxprEqn, a: Any) -> SumOfProducts:
     """A diagonal matrix: one label on both axes."""
     operand = recognised.as_factor(a)
@@ -273,7 +267,7 @@ def diag(recognised: Recogniser, eqn: JaxprEqn, a: Any) -> SumOfProducts:
     return replace(operand, terms=(replace(term, axes=2 * term.axes),))
 
 
-@rule("inv")
+@rule(RULES, "inv")
 def inv(recognised: Recogniser, eqn: JaxprEqn, a: Any) -> SumOfProducts:
     operand = recognised.as_factor(a)
     (term,) = operand.terms
@@ -281,7 +275,7 @@ def inv(recognised: Recogniser, eqn: JaxprEqn, a: Any) -> SumOfProducts:
     return replace(operand, terms=(replace(term, factors=((recognised.array(a, "inverse"), labels),)),))
 
 
-@rule("convert_element_type")
+@rule(RULES, "convert_element_type")
 def convert_element_type(recognised: Recogniser, eqn: JaxprEqn, a: Any) -> SumOfProducts | None:
     """The identity matrix, as `jnp.eye` makes it: the diagonal matrix of ones."""
     out = eqn.outvars[0].aval

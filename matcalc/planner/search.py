@@ -5,15 +5,15 @@ node n the parts of its option σ(n). With the price c of an option, the plan co
 
     C(σ) = Σ c(σ(n)) over n ∈ N(σ).
 
-N(σ) is a set: what is needed twice, a common subexpression, is paid once. Prices of parts therefore do not add up, and
-dynamic programming, which gives the order of a single product, does not give that of several. The problem is NP-hard
-already for one product [1]; the parts of a connected product are connected, as in [2]; common subexpressions are
-weighed while orders are chosen, as in [3], and not looked for afterwards.
+N(σ) is a set: what is needed twice, a common subexpression, is paid once. So the costs of the parts of a node do not
+add up to that of the node, and dynamic programming, which gives the order of one product of different arrays, does not
+give that of several. The problem is NP-hard already for one product [1]. The parts of a connected product are
+connected, as in [2]; common subexpressions are weighed while orders are chosen, as in [3], not looked for afterwards.
 
 Why the state is sufficient. A state of the search is the set of nodes for which an option is still to be chosen
 (`todo`), the options chosen so far, and their price (`paid`). A node is in canonical form and its options depend on
 nothing else. So `todo` and the nodes that have been chosen determine all completions of the state, and what they add to
-the price; the order in which nodes were chosen does not matter. Every plan is reached, by choosing σ(n) for each n.
+the price; the order in which nodes were chosen does not matter. Every plan can be reached, by choosing σ(n) for each n.
 The search ends, because no node is a part of itself.
 
 Why the bound is admissible. The bound of a node is the least, over its options, of the price and the bounds of those
@@ -21,9 +21,9 @@ parts that cannot stand at a second place:
 
     b(n) = min over o of c(o) + Σ b(p) over the parts p of o that stand at one place.
 
-No completion costs less than paid + Σ b(n) over n ∈ todo. For unrolled along the choices of the completion, the sum
-consists of prices of nodes that are still to be chosen; it is too large only if a node is in it twice, or is paid for
-already, and then stands at two places. Let the goals hold the array a s(a) times and p hold it k(a) times. Options
+No completion costs less than paid + Σ b(n) over n ∈ todo. Unroll the sum along the choices of the completion: it
+consists of prices of nodes that the completion has to pay. It is too large only if a node is in it twice, or is paid
+already; such a node stands at two places. Let the goals hold the array a s(a) times, and p hold it k(a) times. Options
 never use an array more often than the node holds it. So if p stands at two places, then 2 k(a) ≤ s(a) for all a; where
 that fails for some a, p stands at one place only. All other parts may be shared, and count nothing in b.
 

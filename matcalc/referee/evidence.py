@@ -133,7 +133,7 @@ class Evidence:
 
     @functools.cached_property
     def quick(self) -> Estimate:
-        """Finite differences with one step, or a few, along one direction or two: enough where they confirm a derivative."""
+        """Finite differences at one step or few, along one direction or two: enough where they confirm a derivative."""
         n = self.space.entries
         count = min(n, QUICK_DIRECTIONS) if n <= BASIS_UP_TO else 1
         V = self.space.confined(self.runs.subject.random("quick differences"), count)
