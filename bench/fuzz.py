@@ -34,7 +34,7 @@ from matcalc.claims.check import CERTAIN, Problem, is_approximated, judge_claim,
 from matcalc.formula import Formula, FormulaError, parse
 from matcalc.formula import tree as t
 from matcalc.formula.tokens import FUNCTIONS
-from matcalc.referee.report import Cause
+from matcalc.referee import Cause
 
 Pair = tuple[Formula, Formula]  # a function of X with a scalar value, and its derivative in denominator layout
 

@@ -1,16 +1,21 @@
 """A mutation study of checkers of gradients: which wrong gradients each catches, and which right ones it rejects.
 
     python bench/referee.py [--json FILE] [--details FILE] [--quick] [--cost] [--only REGEX] [--against NAMES]
+                            [--jobs N]
 
 Right gradients of the functions of `specimens.py` and the mutants of `mutants.py` are given to each checker of
 `contenders.py` in turn, all in the same run. It needs torch, chex, scipy and autograd beside matcalc, or `--against`
 with those that are there. `--json` writes all counts; `--details` also lists what matcalc misses, rejects, leaves open
-and names wrong, check by check.
+and names wrong, check by check. With `--jobs` the functions are shared out among processes; in each the checkers still
+take turns, and the cost is measured alone, after them.
 """
 
 import argparse
 import collections
+import concurrent.futures
 import contextlib
+import itertools
+import multiprocessing
 import re
 import statistics
 import sys
@@ -157,6 +162,31 @@ def reported(specimen: Specimen, errors: list[dict[str, str]]) -> Iterator[None]
         print(errors[-1], file=sys.stderr)
 
 
+def prepare(names: Sequence[str]) -> list[Contender]:
+    """The contenders of these names, ready to run in this process."""
+    contenders = [c for c in CONTENDERS if c.name in names]
+    for contender in contenders:
+        contender.load()
+    jax.config.update("jax_enable_x64", True)
+    warnings.simplefilter("ignore")  # torch warns of float32 at every check
+    return contenders
+
+
+def share(
+    part: int, jobs: int, quick: bool, only: str | None, names: Sequence[str]
+) -> tuple[list[Row], collections.Counter[str], list[dict[str, str]]]:
+    """The checks of every so many functions: those of one process."""
+    contenders, start = prepare(names), time.perf_counter()
+    rows: list[Row] = []
+    errors: list[dict[str, str]] = []
+    counts = collections.Counter[str]()
+    for specimen in itertools.islice(specimens(quick, only), part, None, jobs):
+        print(f"{time.perf_counter() - start:6.0f} s  {len(rows):7} checks  {specimen.key}", file=sys.stderr)
+        with reported(specimen, errors):
+            rows += checks(specimen, quick, counts, contenders)
+    return rows, counts, errors
+
+
 def main() -> None:
     """Run, print tables, and write the file; so too when interrupted."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -167,22 +197,26 @@ def main() -> None:
     parser.add_argument("--only", metavar="REGEX", help="functions whose name contains this")
     names = [contender.name for contender in CONTENDERS]
     parser.add_argument("--against", metavar="NAMES", default=",".join(names[1:]), help=f"of {', '.join(names[1:])}")
+    parser.add_argument(
+        "--jobs", metavar="N", type=int, default=1, help="processes among which functions are shared out"
+    )
     options = parser.parse_args()
-    contenders = [c for c in CONTENDERS if c.name in (names[0], *options.against.split(","))]
-    for contender in contenders:
-        contender.load()
-    jax.config.update("jax_enable_x64", True)
-    warnings.simplefilter("ignore")  # torch warns of float32 at every check
+    chosen = [names[0], *options.against.split(",")]
+    contenders = prepare(chosen)
     start, interrupted = time.perf_counter(), False
     rows: list[Row] = []
     costs: list[dict[str, Any]] = []
     errors: list[dict[str, str]] = []
     counts = collections.Counter[str]()
     try:
-        for specimen in () if options.cost else specimens(options.quick, options.only):
-            print(f"{time.perf_counter() - start:6.0f} s  {len(rows):7} checks  {specimen.key}", file=sys.stderr)
-            with reported(specimen, errors):
-                rows += checks(specimen, options.quick, counts, contenders)
+        jobs = 0 if options.cost else options.jobs
+        with concurrent.futures.ProcessPoolExecutor(max(jobs, 1), multiprocessing.get_context("spawn")) as pool:
+            parts = [pool.submit(share, k, jobs, options.quick, options.only, chosen) for k in range(jobs)]
+            for part in concurrent.futures.as_completed(parts):
+                of_part, counted_there, wrong_there = part.result()
+                rows += of_part
+                counts += counted_there
+                errors += wrong_there
         for specimen in () if options.only else large_specimens():
             with reported(specimen, errors):
                 costs += [cost(specimen, dtype) for dtype in DTYPES]
@@ -192,6 +226,7 @@ def main() -> None:
         "schema": 1,
         "environment": environment(*sorted({c.package for c in contenders} - {"matcalc"})),
         "quick": options.quick,
+        "jobs": options.jobs,
         "interrupted": interrupted,
         "seconds": time.perf_counter() - start,
         "counts": {**counts, "functions": len({row.name.partition("(")[0] for row in rows})},

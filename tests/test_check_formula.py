@@ -14,7 +14,10 @@ from typer.testing import CliRunner
 import matcalc
 from matcalc import check_formula
 from matcalc.catalogue.lookup import find
-from matcalc.claims.check import candidates, problem, same
+from matcalc.claims.layouts import candidates
+from matcalc.claims.points import draw
+from matcalc.claims.reading import read_problem
+from matcalc.claims.slopes import same, truth
 from matcalc.cli import app
 from matcalc.formula import FormulaError, evaluate, parse
 from matcalc.formula.shapes import deduce
@@ -178,10 +181,10 @@ PIECES = st.sampled_from([*"AXBxaβk+-*/'()|_^[]{}=,.!0123 ", *WORDS.split()])
 def test_no_text_makes_it_crash(formula, claim):
     """Up to where JAX would begin: read, sized, drawn, evaluated, and compared by finite differences."""
     with contextlib.suppress(ValueError, np.linalg.LinAlgError):  # with a message, as the tests above see
-        asked = problem(formula, "X")
+        asked = read_problem(formula, "X")
         tree = parse(claim)
-        values = asked.draw(0)
-        assert asked.truth(values).shape == (*asked.numbers(asked.value_shape), *asked.numbers(asked.shapes["X"]))
+        values = draw(asked, 0, "a test")
+        assert truth(asked, values).shape == (*asked.numbers(asked.value_shape), *asked.numbers(asked.shapes["X"]))
         for layout in candidates(asked, "either"):
             asked.in_jax_layout(tree, values, layout)
 
@@ -199,11 +202,11 @@ def test_a_random_claim_passes_only_if_it_is_right(seed):
     formula = f"tr({terms_of(rng, rng.integers(1, 3))} + X) + tr(A - A + B - B)"
     claim = f"{terms_of(rng, rng.integers(1, 3))} + I"
     shape = dict.fromkeys("AXB", (3, 3))
-    asked = problem(formula, "X", shape=shape)
-    values = asked.draw(99)
-    truth = asked.truth(values)
+    asked = read_problem(formula, "X", shape=shape)
+    values = draw(asked, 99, "a test")
+    D = truth(asked, values)
     report = check_formula(formula, claim, wrt="X", shape=shape)
-    is_right = any(same(asked.in_jax_layout(parse(claim), values, each), truth) for each in candidates(asked, "either"))
+    is_right = any(same(asked.in_jax_layout(parse(claim), values, each), D) for each in candidates(asked, "either"))
     assert report.ok == is_right
 
 

@@ -1,9 +1,9 @@
 """A claimed derivative in ball arithmetic."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from matcalc.claims.check import Problem
+from matcalc.claims.problem import Arguments, Problem
 from matcalc.formula import Formula
 from matcalc.formula.balls import evaluate_in_balls, precision
 from matcalc.formula.digits import against_differences
@@ -11,20 +11,20 @@ from matcalc.formula.sizes import Size
 from matcalc.layout import Layout, from_layout
 
 
-def certify_claim(asked: Problem, claim: Formula, layout: Layout, values: Mapping[str, Any], seed: int = 0) -> float:
+def certify_claim(problem: Problem, claim: Formula, layout: Layout, point: Arguments, seed: Any = 0) -> float:
     """The digits in which a claimed derivative agrees with a difference quotient along a random direction.
 
     FormulaError for what ball arithmetic cannot evaluate, ImportError where python-flint is not installed.
     """
 
-    def at(tree: Formula, values: Mapping[str, Any], shape: Sequence[Size]) -> Any:
-        return evaluate_in_balls(
-            tree, {**values, **asked.integers}, sizes=asked.sizes, shape=asked.numbers(tuple(shape))
-        )
+    def at(tree: Formula, arguments: Arguments, shape: Sequence[Size]) -> Any:
+        numbers = problem.numbers(tuple(shape))
+        return evaluate_in_balls(tree, {**arguments, **problem.integers}, sizes=problem.sizes, shape=numbers)
+
+    def f(x: Any) -> Any:
+        return at(problem.formula, {**point, problem.wrt: x}, problem.value_shape)
 
     with precision():
-        x, value_shape = values[asked.wrt], asked.numbers(asked.value_shape)
-        D = from_layout(at(claim, values, asked.due(layout)), value_shape, x.shape, layout)
-        return against_differences(
-            lambda x: at(asked.formula, {**values, asked.wrt: x}, asked.value_shape), x, D, 1, seed
-        )
+        x, value_shape = point[problem.wrt], problem.numbers(problem.value_shape)
+        D = from_layout(at(claim, point, problem.due(layout)), value_shape, x.shape, layout)
+        return against_differences(f, x, D, 1, seed)

@@ -50,7 +50,8 @@ def check(
     sum_{i=1}^{k} X^i   \\sum_{i=1}^{k}
     """
     from matcalc.claims import check_formula
-    from matcalc.claims.check import ASKED, problem
+    from matcalc.claims.layouts import ASKED
+    from matcalc.claims.reading import read_problem
     from matcalc.formula import FormulaError
 
     one_of("--layout", [layout], ASKED)
@@ -69,7 +70,7 @@ def check(
                 certify=certify,
                 **options,
             )
-            asked = report.asked if report else problem(formula, wrt, **options)
+            asked = report.asked if report else read_problem(formula, wrt, **options)
             ranks = {name: len(shape) for name, shape in asked.shapes.items()}
             found = [] if report and report.ok and not json_file else find(asked.formula, asked.wrt, ranks)
         except FormulaError as error:

@@ -18,7 +18,7 @@ from matcalc.referee.programs import Array, Raised
 from matcalc.referee.report import Report
 from matcalc.referee.runs import Misshapen
 from matcalc.referee.tolerances import relative
-from matcalc.streams import words
+from matcalc.streams import recorded
 
 Explain = Callable[[Evidence, Look, Comparison], Cause]  # what makes the claim wrong there
 
@@ -158,7 +158,7 @@ def report(evidence: Evidence, explain: Explain | None = None, reason: Cause | N
         order=runs.order,
         form=runs.form,
         precision=runs.precision,
-        seed=seed[0] if len(seed := words(subject.seed)) == 1 else tuple(seed),
+        seed=recorded(subject.seed),
         errors=errors,
         tolerance=allowed,
         condition=condition,

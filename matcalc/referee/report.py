@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matcalc.referee.findings import VERDICTS as VERDICTS
-from matcalc.referee.findings import Cause as Cause
 from matcalc.referee.findings import Findings
-from matcalc.referee.findings import Variable as Variable
-from matcalc.referee.findings import Verdict as Verdict
 from matcalc.referee.rendering import STYLES, WIDTH, lines, page
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from matcalc.referee.report import Cause, GradientError, Report, Variable
+from matcalc.referee import Cause, GradientError, Report, Variable
 
 RNG = np.random.default_rng(0)
 T = RNG.standard_normal((3, 4))

@@ -1,0 +1,62 @@
+"""The layout in which a claim is read, and what is said of one whose shape fits none."""
+
+from collections.abc import Iterable
+from typing import Any, Literal, get_args
+
+from matcalc.claims.problem import Arguments, Problem
+from matcalc.claims.slopes import agrees, direction
+from matcalc.formula import Formula, FormulaError, infer
+from matcalc.formula.sizes import Size
+from matcalc.layout import LAYOUTS, Layout
+
+AskedLayout = Literal["jax", "numerator", "denominator", "vec", "either"]
+ASKED: tuple[AskedLayout, ...] = get_args(AskedLayout)
+
+
+def candidates(problem: Problem, asked: AskedLayout) -> tuple[Layout, ...]:
+    """The layouts in which a claim may be read."""
+    if asked != "either":
+        return (asked,)
+    axes = len(problem.value_shape) + len(problem.shapes[problem.wrt])
+    return ("vec",) if axes > 2 else ("denominator", "numerator")
+
+
+def choose(problem: Problem, claim: Formula, point: Arguments, asked: AskedLayout, seed: Any) -> Layout:
+    """The layout in which the claim is right or, if it is in none, in which it has a shape.
+
+    FormulaError where its shape fits none of those that may be.
+    """
+    # Inside the domain of symmetric matrices layouts do not differ.
+    v = direction(problem, seed, leaves_domain=True)
+    fitting: list[Layout] = []
+    failure: FormulaError | None = None
+    for layout in candidates(problem, asked):
+        try:
+            D = problem.in_jax_layout(claim, point, layout)
+        except FormulaError as error:
+            failure = failure or _explained(problem, claim, layout, error)
+            continue
+        fitting.append(layout)
+        if agrees(problem, D, point, v):
+            return layout
+    if not fitting:
+        assert failure is not None
+        raise failure
+    return fitting[0]
+
+
+def _explained(problem: Problem, claim: Formula, layout: Layout, error: FormulaError) -> FormulaError:
+    """What is wrong with the shapes of a claim, in letters."""
+    try:
+        got = infer(claim, problem.symbols)
+    except FormulaError as inner:
+        return inner
+    text = str(claim)
+    ways = " and ".join(f"{_in_words(problem.due(each))} in {each} layout" for each in LAYOUTS[1:3])
+    message = f"the claim is {_in_words(got)}; the derivative of {problem.formula} by {problem.wrt} is {ways}"
+    return FormulaError(message, text, 0, len(text)) if got != problem.due(layout) else error
+
+
+def _in_words(shape: Iterable[Size]) -> str:
+    sizes = [str(size).replace(" ", "") for size in shape]
+    return "×".join(sizes) if len(sizes) > 1 else f"{sizes[0]}×1" if sizes else "a scalar"

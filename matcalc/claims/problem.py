@@ -1,0 +1,114 @@
+"""A function typed as a formula: the shapes of its variables, numbers for its sizes, and its value."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from matcalc.domains import Domain
+from matcalc.formula import Formula, FormulaError, evaluate, infer
+from matcalc.formula.sizes import Size, size_product
+from matcalc.formula.variables import Variables
+from matcalc.layout import Layout, from_layout, layout_shape
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[Size, ...]
+Arguments = Mapping[str, Array]  # by name
+
+EXPONENT = 3
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A function as a formula, with the shapes of its variables; sizes that it leaves free are letters."""
+
+    formula: Formula
+    wrt: str
+    found: Variables
+    shapes: Mapping[str, Shape]
+    where: Mapping[str, Domain]
+    sizes: Mapping[str, int]  # a number for every letter that is a size
+    names: frozenset[str]  # declared ones, of several letters
+    exponent: int = EXPONENT  # and bound of sums
+
+    # --- Shapes
+
+    @cached_property
+    def integers(self) -> dict[str, int]:
+        """A value for every integer: subscripts count entries from 0."""
+        places = {name: (self.exponent + place) % 2 for place, name in enumerate(sorted(self.found.indices))}
+        return {name: places.get(name, self.exponent) for name in sorted(self.found.integers) if name not in self.sizes}
+
+    @property
+    def symbols(self) -> dict[str, Shape]:
+        """The shapes of all names, those of integers too."""
+        return dict(self.shapes) | {name: () for name in self.integers}
+
+    @cached_property
+    def value_shape(self) -> Shape:
+        """The shape of the function's value."""
+        return infer(self.formula, self.symbols)
+
+    def due(self, layout: Layout) -> Shape:
+        """The shape that the derivative has in a layout, in letters."""
+        value, variable = (tuple(shape) for shape in (self.value_shape, self.shapes[self.wrt]))
+        if layout == "vec":
+            return (_entries(value), _entries(variable))
+        # Every axis gets a number of its own, so that where it goes can be read off.
+        count = len(value) + len(variable)
+        places = layout_shape(tuple(range(2, len(value) + 2)), tuple(range(len(value) + 2, count + 2)), layout)
+        return tuple(1 if place == 1 else (value + variable)[place - 2] for place in places)
+
+    def numbers(self, shape: Shape) -> tuple[int, ...]:
+        """A shape with numbers for letters."""
+        return tuple(math.prod(int(self.sizes.get(part, part)) for part in str(size).split()) for size in shape)
+
+    # --- Values
+
+    def value_of(
+        self, tree: Formula, arguments: Mapping[str, Any], shape: Sequence[int] | None = None, xp: Any = np
+    ) -> Any:
+        """A formula in the variables, by NumPy or JAX; NaN where it is no real number."""
+        try:
+            with np.errstate(all="ignore"):
+                value = evaluate(tree, {**arguments, **self.integers}, sizes=self.sizes, shape=shape, xp=xp)
+        except FormulaError:
+            raise
+        except (ValueError, ArithmeticError):  # by which NumPy and SciPy say that a matrix is singular or infinite
+            value = None
+        if value is None or np.iscomplexobj(value):
+            return np.full(self.numbers(infer(tree, self.symbols)) if shape is None else tuple(shape), np.nan)
+        return value
+
+    def claimed(self, claim: Formula, arguments: Arguments, layout: Layout) -> Array:
+        """A claimed derivative. FormulaError where its shape does not fit."""
+        return self.value_of(claim, arguments, self.numbers(self.due(layout)))
+
+    def in_jax_layout(self, claim: Formula, arguments: Arguments, layout: Layout) -> Array:
+        """The same with the axes of the value first."""
+        value, variable = self.numbers(self.value_shape), self.numbers(self.shapes[self.wrt])
+        return from_layout(self.claimed(claim, arguments, layout), value, variable, layout)
+
+    @cached_property
+    def function(self) -> Callable[..., Any]:
+        """The function of the arrays: by NumPy for its arrays, so that only what JAX differentiates is compiled.
+
+        It is jitted to say that it is one and the same at every call, so that its programs are kept.
+        """
+
+        def f(*arrays: Any) -> Any:
+            xp = np if all(isinstance(a, np.ndarray) for a in arrays) else jnp
+            return self.value_of(self.formula, dict(zip(self.shapes, arrays, strict=True)), xp=xp)
+
+        f.__name__ = str(self.formula)
+        return jax.jit(f)
+
+
+def _entries(shape: Shape) -> Size:
+    """The number of entries, in letters."""
+    return reduce(size_product, shape) if shape else 1

@@ -1,0 +1,133 @@
+"""From what a user types to a problem: the formula is read, shapes are found, and numbers are chosen for sizes."""
+
+import difflib
+import itertools
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import numpy as np
+
+from matcalc.claims.problem import Problem, Shape
+from matcalc.claims.slopes import regularity
+from matcalc.domains import Domain, named
+from matcalc.formula import Formula, FormulaError, infer, parse
+from matcalc.formula import tree as t
+from matcalc.formula.shapes import deduce
+from matcalc.formula.sizes import Size
+from matcalc.formula.tokens import FUNCTIONS, GREEK, canonical
+from matcalc.formula.variables import Variables, variables
+
+SIZES = (3, 4, 2, 5, 6, 7, 8, *range(9, 80))  # distinct, so that nothing fits by accident
+ASSIGNMENTS = 60  # of numbers to sizes, that are tried
+MOST = 4096  # entries of a variable
+
+
+def read_problem(
+    formula: str | Formula,
+    wrt: str,
+    *,
+    shape: Mapping[str, Sequence[Size]] | None = None,
+    where: Mapping[str, str | Domain] | None = None,
+) -> Problem:
+    """A function typed as a formula. FormulaError for what cannot be read or sized, ValueError for wrong options."""
+    given = {_name(name): tuple(sizes) for name, sizes in (shape or {}).items()}
+    domains = {_name(name): each if isinstance(each, Domain) else named(each) for name, each in (where or {}).items()}
+    wrt = _name(wrt)
+    names = frozenset(name for name in (*given, *domains, wrt) if len(name) > 1)
+    tree = parse(formula, names) if isinstance(formula, str) else formula
+    found = variables(tree)
+    for name in (*given, *domains, wrt):
+        if name not in found.ranks:
+            listed = ", ".join(found.ranks) or "none"
+            raise ValueError(f"{name} does not occur in {tree} as a variable; its variables are {listed}.")
+    for name, domain in domains.items():
+        if _is_of_square_matrices(domain) and not found.ranks[name] and name not in given:  # a Σ that is a covariance
+            found = replace(found, ranks={**found.ranks, name: 2})
+    if any(size == 0 for sizes in given.values() for size in sizes):
+        raise ValueError("A size must be at least 1; got 0.")
+    try:
+        shapes = deduce(tree, found.ranks, given)
+        for name, domain in domains.items():
+            if _is_of_square_matrices(domain) and len(shapes[name]) == 2:
+                given.setdefault(name, (shapes[name][0], shapes[name][0]))
+                shapes = deduce(tree, found.ranks, given)
+    except FormulaError as error:
+        hint = _hint(str(formula), [name for name, rank in found.ranks.items() if rank == 1 and name not in given])
+        raise FormulaError(error.reason + hint, error.text, error.start, error.end) from None
+    # A row has the derivative of the column: tables of derivatives do not tell them apart.
+    scalars = {name for name, sizes in shapes.items() if not sizes} | found.integers
+    if infer(tree, {**shapes, **dict.fromkeys(found.integers, ())})[:1] == (1,):
+        tree = t.transpose(tree, scalars)
+    most = max((math.prod(size for size in sizes if isinstance(size, int)) for sizes in shapes.values()), default=1)
+    if most > MOST:
+        raise ValueError(f"A variable of {most:,} entries; at most {MOST:,} are tried. Smaller sizes tell as much.")
+    known = _Known(str(tree), wrt, tuple(shapes.items()), tuple(domains.items()), names, tree, found)
+    # A domain of one's own may be of any kind, and a tree of one's own may be printed as another is.
+    is_kept = isinstance(formula, str) and all(isinstance(domain, str) for domain in (where or {}).values())
+    return (_kept if is_kept else _most_regular)(known)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """All of a problem but the numbers for its sizes. Trees are told apart by their text: 2 and 2.0 are equal."""
+
+    text: str
+    wrt: str
+    shapes: tuple[tuple[str, Shape], ...]
+    domains: tuple[tuple[str, Domain], ...]
+    names: frozenset[str]
+    tree: Formula = field(compare=False)
+    found: Variables = field(compare=False)
+
+    def problem(self, sizes: Mapping[str, int]) -> Problem:
+        return Problem(self.tree, self.wrt, self.found, dict(self.shapes), dict(self.domains), sizes, self.names)
+
+
+def _most_regular(known: _Known) -> Problem:
+    """The first problem of the best kind: whether A X B is invertible depends on which of the sizes is the larger."""
+    best, reached = None, -1
+    for sizes in _numbers(dict(known.shapes)):
+        problem = known.problem(sizes)
+        if (regular := regularity(problem)) > reached:
+            best, reached = problem, regular
+        if reached == 2:
+            break
+    assert best is not None
+    return best
+
+
+@lru_cache(maxsize=64)
+def _kept(known: _Known) -> Problem:
+    """The same problem, with the programs that were compiled for it, at every claim about it."""
+    return _most_regular(known)
+
+
+def _numbers(shapes: Mapping[str, Shape]) -> Iterator[dict[str, int]]:
+    """Numbers for the letters among the sizes, in one order after the other."""
+    letters = list(dict.fromkeys(size for shape in shapes.values() for size in shape if isinstance(size, str)))
+    taken = {size for shape in shapes.values() for size in shape}
+    free = [size for size in SIZES if size not in taken][: len(letters) + 1]
+    for numbers in itertools.islice(itertools.permutations(free, len(letters)), ASSIGNMENTS):
+        yield dict(zip(letters, numbers, strict=True))
+
+
+def _hint(text: str, vectors: Sequence[str]) -> str:
+    """What may be behind sizes that do not fit: a function that is none, or a scalar."""
+    for word in re.findall(r"[A-Za-z]{3,}(?=\()", text):
+        if word not in FUNCTIONS and word not in GREEK:
+            close = difflib.get_close_matches(word.lower(), FUNCTIONS, 1, 0.5)
+            return f". {word} is read as {' '.join(word)}" + (f"; is {close[0]} meant?" if close else "")
+    said = ", ".join(f"{name}=scalar" for name in vectors)
+    return f". A lower-case letter is a vector, unless it is said to be a scalar: {said}" if said else ""
+
+
+def _name(text: str) -> str:
+    """The name as formulas have it: lambda and \\lambda are λ."""
+    return canonical(text.strip())
+
+
+def _is_of_square_matrices(domain: Domain) -> bool:
+    return not domain.contains(np.eye(3, 2) + 0.5)

@@ -1,0 +1,85 @@
+"""What was found about a derivative typed as a formula."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from matcalc.claims.problem import Problem, Shape
+from matcalc.formula import Formula
+from matcalc.formula.tree import Style
+from matcalc.layout import Layout
+from matcalc.referee import Cause, Report, Verdict
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FormulaReport:
+    """What was found about a derivative typed as a formula. Print it; `ok` says whether it is right.
+
+    `asked` is the function, with the shapes of its variables, in letters where the formula leaves sizes free, and the
+    numbers that were tried for them; `layout` is the one in which the claim was read, and `report` that of
+    `check_gradient`, None where the shapes of the claim do not fit. `certificate` are the digits in which the claim
+    agrees with a difference quotient in ball arithmetic, or why there are none; None where nobody asked.
+    """
+
+    verdict: Verdict
+    cause: Cause | None
+    asked: Problem
+    claim: Formula
+    layout: Layout
+    report: Report | None
+    style: Style = "unicode"
+    certificate: float | str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the claim is right."""
+        return self.verdict in ("pass", "autodiff-wrong")
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it in terms of JSON."""
+        numbers = self.report.as_dict() if self.report else {}
+        return {
+            "schema": 1,
+            "verdict": self.verdict,
+            "cause": self.cause and asdict(self.cause),
+            "formula": str(self.asked.formula),
+            "wrt": self.asked.wrt,
+            "claim": str(self.claim),
+            "layout": self.layout,
+            "certificate": self.certificate,
+            "shapes": {name: [str(size) for size in shape] for name, shape in self.asked.shapes.items()},
+            "sizes": dict(self.asked.sizes),
+            **{key: numbers.get(key) for key in ("dtype", "seed", "errors", "tolerance", "condition")},
+        }
+
+    def __str__(self) -> str:
+        f, claim, wrt = self.asked.formula.show(self.style), self.claim.show(self.style), self.asked.wrt
+        said = {
+            "pass": f"the derivative of {f} by {wrt} is {claim}",
+            "autodiff-wrong": f"the derivative of {f} by {wrt} is {claim}, and JAX's is wrong",
+            "fail": f"{claim} is not the derivative of {f} by {wrt}",
+            "inconclusive": f"whether the derivative of {f} by {wrt} is {claim}",
+        }
+        lines = [f"{self.verdict}: {said[self.verdict]}, in {self.layout} layout"]
+        lines += [str(self.cause)] if self.cause else []
+        lines.append(shapes_in_words(self.asked.shapes, self.asked.sizes))
+        if self.report:
+            errors = ", ".join(f"{error:.0e} against {name}" for name, error in self.report.errors.items())
+            lines.append(f"errors in {self.report.dtype}: {errors}; tolerance {self.report.tolerance:.0e}")
+        match self.certificate:
+            case None:
+                pass
+            case str(reason):
+                lines.append(f"not certified: {reason}")
+            case digits:
+                lines.append(f"in ball arithmetic it agrees with a difference quotient to {digits:.0f} digits")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def shapes_in_words(shapes: Mapping[str, Shape], sizes: Mapping[str, int]) -> str:
+    """Every variable with its shape, and the numbers that stand for letters."""
+    words = [f"{name} {'×'.join(map(str, shape)) if shape else 'a scalar'}" for name, shape in shapes.items()]
+    tried = f", at {', '.join(f'{letter}={size}' for letter, size in sizes.items())}" if sizes else ""
+    return f"with {', '.join(words)}{tried}"

@@ -1,0 +1,90 @@
+"""Whether a claim is right: what the referee says of it at a point, and whether it holds at others too."""
+
+import contextlib
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from matcalc.claims.causes.whole import ONE_SIGN
+from matcalc.claims.points import draw, elsewhere, near
+from matcalc.claims.problem import Arguments, Array, Problem
+from matcalc.claims.slopes import confirms
+from matcalc.domains import Domain
+from matcalc.formula import Formula, FormulaError
+from matcalc.formula import tree as t
+from matcalc.formula.tokens import MATRIX_FUNCTIONS
+from matcalc.layout import Layout
+from matcalc.referee import Cause, Report
+from matcalc.referee.check import settings
+from matcalc.referee.evidence import Evidence
+from matcalc.referee.judge import Explain
+from matcalc.referee.judge import report as report_on
+from matcalc.referee.runs import Runs
+from matcalc.referee.subject import Subject
+
+CERTAIN = 20  # digits: the differences in ball arithmetic have about 40
+
+
+def ask_referee(
+    problem: Problem, claim: Formula, layout: Layout, point: Arguments, explain: Explain, seed: Any = 0
+) -> Report:
+    """What the referee says of a claimed derivative at a point; `explain` names the cause of what is wrong."""
+    names = list(problem.shapes)
+
+    def gradient(*arrays: Any) -> Array:
+        return problem.claimed(claim, dict(zip(names, arrays, strict=True)), layout)
+
+    arrays = tuple(point[name] for name in names)
+    domains: dict[int | str, Domain | str] = {names.index(name): domain for name, domain in problem.where.items()}
+    wrt = names.index(problem.wrt)
+    with settings("highest"), np.errstate(all="ignore"):
+        subject = Subject(
+            problem.function, arrays, wrt, domains or None, "derivative", 1, seed, is_hasty=True, by="numpy"
+        )
+        runs = Runs(subject, gradient, layout=layout, precision="highest", platform=None)
+        found = report_on(Evidence(runs), explain)
+    # The referee forgives what library functions may be off by, and here nothing else is forgiven.
+    error = found.errors.get("autodiff", 0.0)
+    if found.verdict == "pass" and error > found.tolerance and not is_approximated(problem, claim):
+        return replace(found, verdict="fail", cause=too_few_digits(error))
+    return found
+
+
+def refuted_elsewhere(problem: Problem, claim: Formula, layout: Layout, point: Arguments, seed: Any) -> Cause | None:
+    """Why a claim that is right at a point is not right at others, with other numbers, signs or sizes, if so."""
+    numbers = ", ".join(f"{name} = {number}" for name, number in {**problem.sizes, **problem.integers}.items())
+    causes = {
+        "special": Cause("special", f"True only for {numbers}.", "A number in it should be one of these letters."),
+        "sign": ONE_SIGN,
+        "scale": Cause("special", "True where both are flat to rounding, and wrong nearer to 0."),
+    }
+    others = [(problem, kind, at) for kind, at in near(problem, point)]
+    other = elsewhere(problem)
+    with contextlib.suppress(FormulaError):
+        others.append((other, "special", draw(other, seed, "point of a claim, with other numbers")))
+    for each, kind, at in others:
+        cause = causes[kind]
+        try:
+            D = each.in_jax_layout(claim, at, layout)
+        except FormulaError:
+            return cause
+        # Differences are quick, and the referee has the last word.
+        if confirms(each, D, at, seed) is False:
+            found = ask_referee(each, claim, layout, at, lambda *_, cause=cause: cause, seed)
+            if found.verdict == "fail":
+                return cause
+    return None
+
+
+def is_approximated(problem: Problem, claim: Formula) -> bool:
+    """Whether there are functions of matrices, which libraries compute to fewer digits than products."""
+    nodes = (*t.nodes(problem.formula), *t.nodes(claim))
+    return any(isinstance(node, t.Apply) and node.function in MATRIX_FUNCTIONS for node in nodes)
+
+
+def too_few_digits(error: float) -> Cause:
+    """The cause of a claim that is off by a little."""
+    text = f"It is the derivative to {-math.log10(error):.0f} digits only."
+    return Cause("digits", text, "Is there a rounded number in it?")
