@@ -452,7 +452,7 @@ def fuzz() -> Iterator[str]:
         )
         yield f"- {sum(answered.values()):,} {what}: {by_answer}."
     yield f"- {count(sum(run['functions'] for run in runs), 'function')}, {record['seconds'] / 60:.0f} minutes."
-    yield f"- {count(len(record['failures']), 'failure')}: a crash, or a verdict that ball arithmetic contradicts."
+    yield f"- {count(len(record['failures']), 'failure')} (crashes, and verdicts that ball arithmetic contradicts)."
     yield ""
     yield source("fuzz")
 
