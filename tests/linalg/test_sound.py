@@ -1,5 +1,6 @@
 """Sound numerics: where the textbook form overflows, squares a condition number, or is NaN, ours is right."""
 
+import functools
 import itertools
 import math
 
@@ -8,13 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
+from quick import quick
 
 import matcalc
 from matcalc import linalg
 
 # Compiled once for each shape, and not each operation apart.
-adj, logm, sinm_cosm, expm = map(jax.jit, (linalg.adj, linalg.logm, linalg.sinm_cosm, linalg.expm))
-expm_jacobian = jax.jit(jax.jacrev(linalg.expm))
+adj, logm, sinm_cosm = map(jax.jit, (linalg.adj, linalg.logm, linalg.sinm_cosm))
+expm_and_jacobian = jax.jit(lambda X: (linalg.expm(X), jax.jacrev(linalg.expm)(X)))
+hessian_of_det = jax.jit(jax.hessian(matcalc.det_x))
 
 
 @pytest.fixture
@@ -51,6 +54,19 @@ def test_the_adjugate_at_every_rank(rng, n, rank):
             assert np.abs(matcalc.det_x.derivative(X)).max() <= 1e-13 * scale
 
 
+@functools.cache
+def derivatives_of_det(order):
+    """The derivatives of |X + t V| by t at 0, up to the given order."""
+
+    def all_of_them(X, V):
+        along = [lambda t: matcalc.det_x(X + t * V)]
+        for _ in range(order):
+            along.append(jax.jacfwd(along[-1]))
+        return [f(0.0) for f in along]
+
+    return jax.jit(all_of_them, compiler_options=quick())
+
+
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize(("n", "rank"), [(n, r) for n in range(1, 5) for r in range(n + 1)])
 def test_every_derivative_of_a_small_determinant_at_every_rank(rng, n, rank):
@@ -60,13 +76,9 @@ def test_every_derivative_of_a_small_determinant_at_every_rank(rng, n, rank):
     coefficients = np.polynomial.polynomial.polyfit(t, [np.linalg.det(X + s * V) for s in t], n)
     expected = [c * math.factorial(k) for k, c in enumerate(coefficients)]
     scale = (np.linalg.norm(X, 2) + np.linalg.norm(V, 2)) ** n
-
-    def along(t):
-        return matcalc.det_x(X + t * V)
-
+    actual = derivatives_of_det(n)(X, V)
     for k in range(1, n + 1 if (n, rank) != (4, 0) else 4):  # the fourth at the 4×4 zero is not, as the docstring says
-        along = jax.jacfwd(along)
-        np.testing.assert_allclose(jax.jit(along)(0.0), expected[k], atol=1e-12 * scale * math.factorial(k))
+        np.testing.assert_allclose(actual[k], expected[k], atol=1e-12 * scale * math.factorial(k))
 
 
 @pytest.mark.parametrize("n", [5, 8, 30])
@@ -116,7 +128,7 @@ def test_the_adjugate_of_a_small_graded_matrix_is_as_precise_as_it_can_be(rng, s
 def test_second_derivatives_of_the_determinant_at_every_rank(rng, rank):
     """∂²|X|/∂x_ij∂x_kl is a minor of order n - 2, exact by differences: |X| is affine in each entry."""
     X = of_rank(rng, 5, rank)
-    H = np.asarray(jax.jit(jax.hessian(matcalc.det_x))(X))
+    H = np.asarray(hessian_of_det(X))
     assert np.all(np.isfinite(H))
 
     def at(*entries):
@@ -144,22 +156,27 @@ def test_other_arguments_of_a_singular_determinant_are_right_too():
     """|A X B| by A, where the zero pivot of A X B makes JAX's own derivative vanish."""
     X = jnp.array([[1.0, 1, 1, 2], [1, 1, 0, 3], [2, 2, 1, 7], [0, 0, 1, 1]])
     I = jnp.eye(4)
-    by_A = jax.grad(matcalc.det_axb, 0)(I, X, I)
+    by_A = jax.jit(jax.grad(matcalc.det_axb, 0))(I, X, I)
     expected = (np.asarray(X) @ cofactor_adjugate(np.asarray(X))).T  # zero: X X* = |X| I
     np.testing.assert_allclose(by_A, expected, atol=1e-4)
-    by_B = jax.grad(matcalc.det_axb, 2)(jnp.diag(jnp.arange(1.0, 5)), I, X)
+    by_B = jax.jit(jax.grad(matcalc.det_axb, 2))(jnp.diag(jnp.arange(1.0, 5)), I, X)
     np.testing.assert_allclose(by_B, 24 * cofactor_adjugate(np.asarray(X)).T, rtol=1e-4, atol=1e-3)
 
 
 def test_log_determinants_where_determinants_overflow(rng):
-    X = jnp.asarray(rng.normal(size=(200, 200)), jnp.float32)
-    assert np.isinf(jnp.linalg.det(X))
-    assert np.isfinite(matcalc.logabsdet_x(X))
-    assert np.all(np.isfinite(matcalc.logabsdet_x.derivative(X)))
-    assert np.isfinite(matcalc.logabsdet_ax(jnp.float32(1e30), X))
-    tall = jnp.asarray(1e10 * rng.normal(size=(300, 100)), jnp.float32)
-    assert np.isfinite(matcalc.logdet_xtx(tall))
-    assert np.all(np.isfinite(matcalc.logdet_xtx.derivative(tall)))
+    X = np.asarray(rng.normal(size=(200, 200)), np.float32)
+    tall = np.asarray(1e10 * rng.normal(size=(300, 100)), np.float32)
+
+    @jax.jit
+    def computed(X, tall):
+        of_X, of_tall = matcalc.logabsdet_x, matcalc.logdet_xtx
+        scaled = matcalc.logabsdet_ax(jnp.float32(1e30), X)
+        logarithms = of_X(X), of_X.derivative(X), scaled, of_tall(tall), of_tall.derivative(tall)
+        return jnp.linalg.det(X), logarithms
+
+    det, logarithms = computed(X, tall)
+    assert np.isinf(det)
+    assert all(np.all(np.isfinite(result)) for result in logarithms)
 
 
 @pytest.mark.usefixtures("float64")
@@ -197,7 +214,7 @@ def test_the_squared_norm_is_differentiable_at_zero():
     zero = jnp.zeros(3)
     assert np.isnan(jax.grad(lambda x: jnp.linalg.norm(x) ** 2)(zero)).all()
     np.testing.assert_array_equal(jax.grad(matcalc.sqnorm_x)(zero), zero)
-    np.testing.assert_array_equal(jax.hessian(matcalc.sqnorm_x)(zero), 2 * np.eye(3))
+    np.testing.assert_array_equal(jax.jit(jax.hessian(matcalc.sqnorm_x))(zero), 2 * np.eye(3))
 
 
 @pytest.mark.parametrize("k", range(1, 10))
@@ -205,11 +222,14 @@ def test_powers_from_one_on_of_singular_matrices_too(rng, k):
     X, M = jnp.asarray(of_rank(rng, 4, 3) / 3), jnp.asarray(rng.normal(size=(4, 4)))
     powers = [np.linalg.matrix_power(np.asarray(X, np.float64), i) for i in range(k + 1)]
     expected = sum(powers[i] @ np.asarray(M, np.float64) @ powers[k - 1 - i] for i in range(k))
-    np.testing.assert_allclose(linalg.sandwiched_powers(X, M, k), expected, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(matcalc.tr_xk.derivative(X, k), k * powers[k - 1].T, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(
-        matcalc.det_xk.derivative(X, k), cofactor_adjugate(np.asarray(X, np.float64)).T * (k == 1), atol=1e-4
-    )
+
+    def computed(X, M):
+        return linalg.sandwiched_powers(X, M, k), matcalc.tr_xk.derivative(X, k), matcalc.det_xk.derivative(X, k)
+
+    sandwiched, of_trace, of_det = jax.jit(computed, compiler_options=quick())(X, M)
+    np.testing.assert_allclose(sandwiched, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(of_trace, k * powers[k - 1].T, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(of_det, cofactor_adjugate(np.asarray(X, np.float64)).T * (k == 1), atol=1e-4)
 
 
 @pytest.mark.usefixtures("float64")
@@ -252,8 +272,9 @@ def test_nothing_is_differentiated_twice_into_nan_at_repeated_singular_values():
     """At X = I every singular value is the same, which the derivative of an SVD cannot take."""
     I = jnp.eye(3)
     hessian = jax.hessian(matcalc.det_x)
-    for f in (hessian, jax.jacfwd(hessian), jax.hessian(matcalc.logdet_xtx)):
-        assert np.all(np.isfinite(jax.jit(f)(I)))
+    derivatives = [hessian, jax.jacfwd(hessian), jax.hessian(matcalc.logdet_xtx)]
+    results = jax.jit(lambda X: [f(X) for f in derivatives], compiler_options=quick())(I)
+    assert all(np.all(np.isfinite(result)) for result in results)
 
 
 @pytest.mark.parametrize("norm", [0.0, 1.0, 5.0, 9.5, 10.0, 10.5, 10.74, 21.0, 100.0])
@@ -268,6 +289,6 @@ def test_the_exponential_is_right_where_that_of_jax_is_not(norm):
     for _ in range(14):
         exact = exact @ exact
     with jax.enable_x64(True):
-        E, jacobian = np.asarray(expm(X)), expm_jacobian(X)
+        E, jacobian = map(np.asarray, expm_and_jacobian(X))
     assert np.linalg.norm(E - exact) <= 1e-13 * np.linalg.norm(exact)
     assert np.all(np.isfinite(jacobian))
