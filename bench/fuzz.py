@@ -29,9 +29,13 @@ from hypothesis import strategies as st
 from machine import environment
 
 from matcalc import check_formula
-from matcalc.catalogue.certificates import certify_claim
-from matcalc.claims.causes import one_edit
-from matcalc.claims.check import CERTAIN, Problem, is_approximated, judge_claim, problem
+from matcalc.claims.causes.edits import single_edits
+from matcalc.claims.certificate import certify_claim
+from matcalc.claims.points import draw
+from matcalc.claims.problem import Problem
+from matcalc.claims.reading import read_problem
+from matcalc.claims.slopes import regularity
+from matcalc.claims.verdict import CERTAIN, ask_referee, is_approximated
 from matcalc.formula import Formula, FormulaError, parse
 from matcalc.formula import tree as t
 from matcalc.formula.tokens import FUNCTIONS
@@ -130,7 +134,7 @@ def claimed(rng: random.Random, D: Formula) -> Formula:
             return t.Product((t.Number(1 + 10.0 ** -rng.randrange(1, 9)), D))
         case changes:
             for _ in range(1 if changes < 5 else 2):
-                D = rng.choice([D, *one_edit(D, ["A", "B", "X", "a", "b"])])  # of I there is none
+                D = rng.choice([D, *single_edits(D, ["A", "B", "X", "a", "b"])])  # of I there is none
             return D
 
 
@@ -141,7 +145,7 @@ def unnamed(*_: Any) -> Cause:
 
 def verdicts(asked: Problem, D: Formula) -> Callable[[int], str]:
     """What happens to the claim of a given number, in words."""
-    here, elsewhere = asked.draw(0), asked.draw(1)
+    here, there = (draw(asked, 0, f"attack {place}") for place in ("here", "there"))
 
     def verdict(number: int) -> str:
         claim = claimed(random.Random(number), D)
@@ -150,10 +154,10 @@ def verdicts(asked: Problem, D: Formula) -> Callable[[int], str]:
         except FormulaError:
             return "refused"
         try:
-            digits = certify_claim(asked, claim, "denominator", elsewhere)
+            digits = certify_claim(asked, claim, "denominator", there)
         except FormulaError:
             return "not certified"
-        found = judge_claim(asked, claim, "denominator", here, unnamed).verdict
+        found = ask_referee(asked, claim, "denominator", here, unnamed).verdict
         if found == "inconclusive":
             return found
         if found == "pass" and 9 < digits < CERTAIN and is_approximated(asked, claim):
@@ -203,8 +207,8 @@ def attacks(texts_count: int, trees_count: int, start: int) -> dict[str, Any]:
     while trees.total() < trees_count:
         f, D = function(rng, rng.randrange(DEPTH + 1))
         try:
-            asked = problem(f, "X", shape={name: s for name, s in SHAPES.items() if t.Name(name) in t.nodes(f)})
-            asked = asked if asked.regularity == 2 else None
+            asked = read_problem(f, "X", shape={name: s for name, s in SHAPES.items() if t.Name(name) in t.nodes(f)})
+            asked = asked if regularity(asked) == 2 else None
         except ValueError:  # too deep to be read, or nowhere finite
             continue
         if asked:
