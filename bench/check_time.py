@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "claims"))
 
 import records
-from claims import CLAIMS, Claim
 from machine import environment
+from references import CLAIMS, Claim
 
 ASKED = 3.0  # seconds
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from claims import CLAIMS
+from references import CLAIMS
 
 from matcalc import CATALOGUE
 from matcalc.catalogue.lookup import find

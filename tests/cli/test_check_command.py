@@ -1,0 +1,59 @@
+"""`matcalc check`, and `list` by formula."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from matcalc.cli import app
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["check", *arguments])
+
+
+def test_the_command():
+    right = run("tr(A X B X' C)", "--wrt", "X", "--claim", "B X' C A + B' X' A' C'")
+    assert right.exit_code == 0, right.output
+    assert right.output.startswith("pass: the derivative of tr(A X B X' C) by X is B X' C A + B' X' A' C'")
+    wrong = run("tr(A X B X' C)", "--wrt", "X", "--claim", "B X' C A + B' X' A' C", "--layout", "numerator")
+    assert wrong.exit_code == 1
+    assert "should be B' X' A' C'" in wrong.output
+    assert "tr_axbxtc: ∂/∂X tr(A X B Xᵀ C)" in wrong.output
+
+
+def test_the_command_without_a_claim_asks_the_catalogue():
+    known = run("tr(P Q)", "--wrt", "Q")
+    assert known.exit_code == 0
+    assert "∂/∂Q tr(P Q) = Pᵀ" in known.output
+    unknown = run("tr(sin(X) cos(A) X)", "--wrt", "X")
+    assert unknown.exit_code == 1
+    assert "The catalogue has no derivative" in unknown.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tr(A X", "--wrt", "X"], "^"),
+        (["tr(A X)"], "--wrt"),
+        (["tr(A X)", "--wrt", "X", "--shape", "A"], "--shape takes name=sizes"),
+        (["tr(A X)", "--wrt", "X", "--where", "A"], "--where takes name=domain"),
+        (["tr(A X)", "--wrt", "X", "--layout", "row"], "--layout"),
+    ],
+)
+def test_wrong_usage_is_explained_on_one_screen(arguments, message):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert len(result.output.splitlines()) < 24
+
+
+def test_list_finds_by_formula():
+    result = CliRunner().invoke(app, ["list", "--search", "tr(Z R Z')", "--json", "-"])
+    names = {each["name"] for each in json.loads(result.output)["identities"]}
+    assert "tr_xaxt" in names or names
+
+
+def test_the_command_certifies_claims():
+    result = CliRunner().invoke(app, ["check", "x'x", "--wrt", "x", "--claim", "2x", "--certify", "--json", "-"])
+    assert json.loads(result.output)["certificate"] > 35
