@@ -24,6 +24,20 @@ HASTY = {
 }
 
 
+@functools.cache
+def hasty() -> dict[str, Any]:
+    """Those options that this version of XLA knows."""
+
+    def is_known(option: str) -> bool:
+        try:
+            jax.jit(lambda: 0.0, compiler_options={option: HASTY[option]})()
+        except RuntimeError:
+            return False
+        return True
+
+    return {option: value for option, value in HASTY.items() if is_known(option)}
+
+
 class Raised(Exception):
     """What a function given to the referee raised."""
 
@@ -35,8 +49,8 @@ class Program:
     """
 
     def __init__(self, function: Callable[..., Any], modes: Sequence[Mode], is_hasty: bool = False) -> None:
-        options: dict[str, Any] | None = HASTY if is_hasty else None
-        self.function, self.modes, self.compiled = function, tuple(modes), jax.jit(function, compiler_options=options)
+        self.function, self.modes = function, tuple(modes)
+        self.compiled = jax.jit(function, compiler_options=hasty() if is_hasty else None)
         self.jaxpr = functools.cache(self._jaxpr)
         self.edited = functools.cache(self._edited)
 

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
-from quick import quick
 
 import matcalc
 from matcalc import linalg
+from matcalc.referee.programs import hasty
 
 # Compiled once for each shape, and not each operation apart.
 adj, logm, sinm_cosm = map(jax.jit, (linalg.adj, linalg.logm, linalg.sinm_cosm))
@@ -64,7 +64,7 @@ def derivatives_of_det(order):
             along.append(jax.jacfwd(along[-1]))
         return [f(0.0) for f in along]
 
-    return jax.jit(all_of_them, compiler_options=quick())
+    return jax.jit(all_of_them, compiler_options=hasty())
 
 
 @pytest.mark.usefixtures("float64")
@@ -226,7 +226,7 @@ def test_powers_from_one_on_of_singular_matrices_too(rng, k):
     def computed(X, M):
         return linalg.sandwiched_powers(X, M, k), matcalc.tr_xk.derivative(X, k), matcalc.det_xk.derivative(X, k)
 
-    sandwiched, of_trace, of_det = jax.jit(computed, compiler_options=quick())(X, M)
+    sandwiched, of_trace, of_det = jax.jit(computed, compiler_options=hasty())(X, M)
     np.testing.assert_allclose(sandwiched, expected, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(of_trace, k * powers[k - 1].T, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(of_det, cofactor_adjugate(np.asarray(X, np.float64)).T * (k == 1), atol=1e-4)
@@ -273,7 +273,7 @@ def test_nothing_is_differentiated_twice_into_nan_at_repeated_singular_values():
     I = jnp.eye(3)
     hessian = jax.hessian(matcalc.det_x)
     derivatives = [hessian, jax.jacfwd(hessian), jax.hessian(matcalc.logdet_xtx)]
-    results = jax.jit(lambda X: [f(X) for f in derivatives], compiler_options=quick())(I)
+    results = jax.jit(lambda X: [f(X) for f in derivatives], compiler_options=hasty())(I)
     assert all(np.all(np.isfinite(result)) for result in results)
 
 
