@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from quick import quick
 
 import matcalc
 from matcalc import reassociate
@@ -97,7 +98,7 @@ def integers(args):
 
 def compiled(f, args):
     """f(*args) as one program."""
-    return jax.jit(f, static_argnums=integers(args))(*args)
+    return jax.jit(f, static_argnums=integers(args), compiler_options=quick())(*args)
 
 
 def test_value_is_that_of_the_body_eager_jitted_and_mapped(found):
@@ -137,8 +138,8 @@ def test_the_other_arguments_are_differentiated_rightly_alone_and_together(found
 
 
 def cost(f, args, static):
-    """Multiply-adds and calls of LAPACK in the compiled program, which is not run: no machine code need be good."""
-    compiled = jax.jit(f, static_argnums=static).lower(*args).compile({"xla_backend_optimization_level": 0})
+    """Multiply-adds and calls of LAPACK in the compiled program, which is not run."""
+    compiled = jax.jit(f, static_argnums=static, compiler_options=quick()).lower(*args).compile()
     calls = len(re.findall(r"custom-call\(", compiled.as_text()))
     return compiled.cost_analysis().get("flops", 0), calls
 
@@ -170,12 +171,18 @@ def test_differentiation_runs_the_closed_form_and_not_autodiff():
     planted.__annotations__ = matcalc.tr_axxt.declaration.body.__annotations__
     wrong = Identity(planted, "tr(A X Xᵀ)", "3 (A + Aᵀ) X", source="", covers="")
     args = arguments(matcalc.tr_axxt)
-    right = matcalc.tr_axxt.autodiff(*args)
-    for mode in (jax.grad, jax.jacfwd, jax.jacrev):
-        assert_close(mode(wrong, 1)(*args), 3 * right)
-        assert_close(mode(wrong, 0)(*args), jax.grad(plain(matcalc.tr_axxt))(*args))
-    assert_close(wrong.autodiff(*args), right)
-    assert_close(wrong(*args), matcalc.tr_axxt(*args))
+    modes = (jax.grad, jax.jacfwd, jax.jacrev)
+
+    def together(*args):
+        right = matcalc.tr_axxt(*args), jax.grad(plain(matcalc.tr_axxt))(*args), matcalc.tr_axxt.autodiff(*args)
+        return right, wrong(*args), wrong.autodiff(*args), [[mode(wrong, i)(*args) for mode in modes] for i in (0, 1)]
+
+    (value, by_A, by_X), value_of_wrong, autodiff, (all_by_A, all_by_X) = compiled(together, args)
+    for of_A, of_X in zip(all_by_A, all_by_X, strict=True):
+        assert_close(of_A, by_A)
+        assert_close(of_X, 3 * by_X)
+    assert_close(autodiff, by_X)
+    assert_close(value_of_wrong, value)
 
 
 @pytest.mark.parametrize("layout", ["numerator", "denominator", "vec", "jax"])
@@ -213,8 +220,10 @@ def test_the_product_rule_in_a_model():
     def V(t):
         return jax.scipy.linalg.expm(t * A)
 
-    derivative = matcalc.product_rule(U(t), -X * jnp.sin(t), V(t), A @ V(t))
-    assert_close(derivative, jax.jacfwd(lambda t: U(t) @ V(t))(t))
+    def together(t):
+        return matcalc.product_rule(U(t), -X * jnp.sin(t), V(t), A @ V(t)), jax.jacfwd(lambda t: U(t) @ V(t))(t)
+
+    assert_close(*compiled(together, [t]))
 
 
 def test_identities_work_inside_scan_cond_and_remat():
@@ -227,8 +236,10 @@ def test_identities_work_inside_scan_cond_and_remat():
         total, _ = jax.lax.scan(step, jnp.zeros((), X.dtype), jnp.arange(1, 4, dtype=X.dtype))
         return jax.lax.cond(total > 0, lambda: total, lambda: -total)
 
-    expected = jax.grad(lambda X: jnp.abs(sum(plain(matcalc.tr_axbxtc)(A, s * X, B, C) for s in (1.0, 2.0, 3.0))))(X)
-    assert_close(jax.grad(loss)(X), expected)
+    def plain_loss(X):
+        return jnp.abs(sum(plain(matcalc.tr_axbxtc)(A, s * X, B, C) for s in (1.0, 2.0, 3.0)))
+
+    assert_close(*compiled(lambda X: (jax.grad(loss)(X), jax.grad(plain_loss)(X)), [X]))
 
 
 @pytest.mark.parametrize("name", ["det_x_invertible", "inv_element", "tr_inv_x_plus_a"])
@@ -247,7 +258,7 @@ def test_second_derivatives_are_right_in_a_loop(name):
     def looped(X):
         return jnp.sum(jnp.sin(jax.lax.scan(step, X, length=2)[0]))
 
-    hessians = [jax.jit(jax.jacfwd(jax.grad(f)))(args[argnum]) for f in (unrolled, looped)]
+    hessians = compiled(lambda X: [jax.jacfwd(jax.grad(f))(X) for f in (unrolled, looped)], [args[argnum]])
     np.testing.assert_allclose(
         *hessians, rtol=0, atol=2e3 * np.finfo(hessians[0].dtype).eps * np.abs(hessians[0]).max()
     )
