@@ -60,14 +60,15 @@ DO = {
 RANKS = {"M": 2, "N": 2, "v": 1, "s": 0}
 
 
-def test_it_never_takes_more_operations_than_written():
-    rng, fewer = np.random.default_rng(0), 0
-    for _ in range(1000):
+@pytest.mark.parametrize("seed", range(4))
+def test_it_never_takes_more_operations_than_written(seed):
+    rng, fewer = np.random.default_rng([0, seed]), 0
+    for _ in range(250):
         fun, args = expression(rng)
         written, planned = (operations(jax.make_jaxpr(f)(args).jaxpr) for f in (fun, reassociate(fun)))
         assert planned <= written
         fewer += planned < written
-    assert fewer > 200
+    assert fewer > 50
 
 
 def test_it_computes_the_same():
