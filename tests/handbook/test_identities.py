@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from quick import quick
+from matcalc.referee.programs import hasty
 
 import matcalc
 from matcalc import reassociate
@@ -98,7 +98,7 @@ def integers(args):
 
 def compiled(f, args):
     """f(*args) as one program."""
-    return jax.jit(f, static_argnums=integers(args), compiler_options=quick())(*args)
+    return jax.jit(f, static_argnums=integers(args), compiler_options=hasty())(*args)
 
 
 def test_value_is_that_of_the_body_eager_jitted_and_mapped(found):
@@ -139,7 +139,7 @@ def test_the_other_arguments_are_differentiated_rightly_alone_and_together(found
 
 def cost(f, args, static):
     """Multiply-adds and calls of LAPACK in the compiled program, which is not run."""
-    compiled = jax.jit(f, static_argnums=static, compiler_options=quick()).lower(*args).compile()
+    compiled = jax.jit(f, static_argnums=static, compiler_options=hasty()).lower(*args).compile()
     calls = len(re.findall(r"custom-call\(", compiled.as_text()))
     return compiled.cost_analysis().get("flops", 0), calls
 
