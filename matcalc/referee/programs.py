@@ -52,6 +52,7 @@ class Program:
         self.function, self.modes = function, tuple(modes)
         self.compiled = jax.jit(function, compiler_options=hasty() if is_hasty else None)
         self.jaxpr = functools.cache(self._jaxpr)
+        self.coarsest = functools.cache(lambda *key: coarsest(self.jaxpr(*key)) or np.dtype(np.float64))
         self.edited = functools.cache(self._edited)
 
     def _jaxpr(self, precision: Any, *arguments: tuple[Any, ...]) -> Any:
@@ -97,7 +98,7 @@ class Running:
         """The dtype of the fewest bits that it computes with when it is given float64."""
         result = self(*arguments) if not self.count else []
         if self.mode == "jit":
-            return coarsest(self.program.jaxpr(*_key(arguments))) or np.dtype(np.float64)
+            return self.program.coarsest(*_key(arguments))
         return next((r.dtype for r in result or self(*arguments) if is_real(r)), np.dtype(np.float64))
 
     def shapes(self, *arguments: Arrays) -> list[tuple[int, ...]]:
