@@ -6,7 +6,6 @@ Each claim, or every Nth, is checked in a fresh process, in which nothing is cac
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -17,6 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "claims"))
 
+import records
 from machine import environment
 from references import CLAIMS, Claim
 
@@ -36,7 +36,7 @@ def checked(claim: Claim, derivative: str) -> dict[str, Any]:
     process = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=variables)
     seconds = time.perf_counter() - start
     verdict = process.stdout.partition(":")[0]
-    return {"source": claim.source, "f": claim.f, "claim": derivative, "verdict": verdict, "seconds": seconds}
+    return {"source": claim.source, "f": claim.f, "verdict": verdict, "seconds": seconds}
 
 
 def main() -> None:
@@ -56,8 +56,12 @@ def main() -> None:
         print(f"{len(times)} {kind} claims: median {statistics.median(times):.2f} s, longest {times[-1]:.2f} s")
         print(f"{len(late)} took more than {ASKED:.0f} s: {', '.join(each['f'] for each in late)}")
     if target:
-        result = {"schema": 1, "environment": environment("scipy"), "right": right, "wrong": wrong}
-        Path(target).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        claims_timed = [
+            {"source": r["source"], "f": r["f"], "right_s": r["seconds"], "wrong_s": w["seconds"]}
+            for r, w in zip(right, wrong, strict=True)
+        ]
+        known = {"schema": 1, "environment": environment("scipy")}
+        records.write(target, known | {"claims": records.table(claims_timed)})
 
 
 if __name__ == "__main__":

@@ -1,26 +1,23 @@
 """Checkers of gradients, each on its own terms: with its documented defaults, and planted as its users plant theirs.
 
-Each is given the function of the variable alone, and a gradient for it, which may be wrong.
+Each is given the function of the variable alone, and a gradient for it, which may be wrong. The libraries are
+imported by `Contender.load`, so that the study can run where some are not installed.
 """
 
+import importlib
 import importlib.metadata
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-import autograd.extend
-import autograd.test_util
-import chex
 import jax
 import jax.numpy as jnp
 import jax.test_util
 import numpy as np
-import scipy.optimize
-import torch
 from mutants import Mutant
-from subjects import Subject
-from torch.autograd.gradcheck import GradcheckError
+from specimens import Specimen
 
 import matcalc
 
@@ -35,25 +32,25 @@ SCIPY_ACCEPTS = 1e-6
 class Case:
     """A gradient to check: a right one, or a mutant of it, at a point, in the dtype of its arguments."""
 
-    subject: Subject
+    specimen: Specimen
     args: tuple[Array, ...]
     mutant: Mutant | None = None
 
     @property
     def x(self) -> Array:
-        return self.args[self.subject.wrt]
+        return self.args[self.specimen.wrt]
 
     def f(self, x: Any) -> Any:
         """The function of the variable alone; for a Hessian, its gradient."""
-        wrt = self.subject.wrt
-        return self.subject.differentiated(*self.args[:wrt], x, *self.args[wrt + 1 :])
+        wrt = self.specimen.wrt
+        return self.specimen.differentiated(*self.args[:wrt], x, *self.args[wrt + 1 :])
 
     def claimed(self) -> Array:
         """The gradient to check, in JAX's layout."""
         return (
-            self.mutant.planted(self.subject, self.args)
+            self.mutant.planted(self.specimen, self.args)
             if self.mutant
-            else np.asarray(self.subject.gradient(*self.args))
+            else np.asarray(self.specimen.gradient(*self.args))
         )
 
 
@@ -74,17 +71,19 @@ Checker = Callable[[Case], Any]  # returns None, False or True; or raises to rej
 
 def run(checker: Checker, case: Case) -> Outcome:
     """Time a check and read its answer. A gradient of a wrong shape may be rejected by any error at all."""
+    torch = sys.modules.get("torch.autograd.gradcheck")
+    rejections = (AssertionError, *([torch.GradcheckError] if torch else []))
     start = time.perf_counter()
     try:
         answer = checker(case)
     except NotApplicable as reason:
         return Outcome("not applicable", time.perf_counter() - start, str(reason))
-    except (AssertionError, GradcheckError) as rejection:
+    except rejections as rejection:
         return Outcome("rejected", time.perf_counter() - start, str(rejection)[:200])
     except Exception as error:
         seconds, message = time.perf_counter() - start, f"{type(error).__name__}: {error}"[:300]
         mistaken = case.mutant is not None and checker is not matcalc_check
-        wrong_shape = mistaken and case.claimed().shape != np.asarray(case.subject.gradient(*case.args)).shape
+        wrong_shape = mistaken and case.claimed().shape != np.asarray(case.specimen.gradient(*case.args)).shape
         return Outcome("rejected" if wrong_shape else "crashed", seconds, message)
     seconds = time.perf_counter() - start
     if isinstance(answer, Outcome):
@@ -98,15 +97,15 @@ class NotApplicable(Exception):
 
 def matcalc_check(case: Case) -> Outcome:
     """Every argument is passed, and declared symmetric where the formula asks for it; only the variable is checked."""
-    subject, mutant = case.subject, case.mutant
+    specimen, mutant = case.specimen, case.mutant
     report = matcalc.check_gradient(
-        subject.f,
-        mutant.claim if mutant else subject.gradient,
+        specimen.f,
+        mutant.claim if mutant else specimen.gradient,
         *case.args,
-        wrt=subject.wrt,
-        order=subject.order,
+        wrt=specimen.wrt,
+        order=specimen.order,
         layout=mutant.layout if mutant else "jax",
-        where=dict.fromkeys(subject.symmetric, "symmetric"),
+        where=dict.fromkeys(specimen.symmetric, "symmetric"),
     )
     answers: dict[str, Answer] = {"pass": "accepted", "autodiff-wrong": "accepted", "fail": "rejected"}
     return Outcome(
@@ -143,10 +142,14 @@ def jax_reverse(case: Case) -> None:
 
 
 def chex_check(case: Case) -> None:
+    import chex
+
     chex.assert_numerical_grads(_forward(case), (case.x,), order=1)
 
 
 def torch_check(case: Case) -> bool:
+    import torch
+
     D = torch.from_numpy(case.claimed().copy())
 
     class Planted(torch.autograd.Function):
@@ -162,7 +165,9 @@ def torch_check(case: Case) -> bool:
 
 
 def scipy_check(case: Case) -> Outcome:
-    """Flattened, as SciPy takes vectors. It returns a distance, to be judged by the caller."""
+    """Flattened, as SciPy takes vectors. It returns a distance, and the caller decides."""
+    import scipy.optimize
+
     if case.x.dtype != np.float64:
         raise NotApplicable("its step is below the resolution of float32")
     D = case.claimed()
@@ -181,6 +186,9 @@ def scipy_check(case: Case) -> Outcome:
 
 def autograd_check(case: Case) -> None:
     """Of order 1: the default, 2, would need a derivative of the claimed gradient."""
+    import autograd.extend
+    import autograd.test_util
+
     D = case.claimed()
 
     def value(x: Any) -> Any:
@@ -201,6 +209,12 @@ class Contender:
     check: Checker
     package: str
     terms: str
+    modules: tuple[str, ...] = ()
+
+    def load(self) -> None:
+        """Import what the check needs, so that no check is timed with it. ImportError names what is missing."""
+        for name in self.modules:
+            importlib.import_module(name)
 
     @property
     def version(self) -> str:
@@ -220,13 +234,16 @@ CONTENDERS = (
     Contender(
         "jax rev", jax_reverse, "jax", 'jax.test_util.check_grads(order=1, modes=("rev",)), planted by custom_vjp'
     ),
-    Contender("chex", chex_check, "chex", "chex.assert_numerical_grads(order=1), both modes, planted by custom_jvp"),
+    Contender(
+        "chex", chex_check, "chex", "chex.assert_numerical_grads(order=1), both modes, planted by custom_jvp", ("chex",)
+    ),
     Contender(
         "torch",
         torch_check,
         "torch",
         "torch.autograd.gradcheck; backward of an autograd.Function contracts the claimed gradient. Its documentation "
         "says that it will likely fail below double precision; float32 is tried all the same",
+        ("torch", "torch.autograd.gradcheck"),
     ),
     Contender(
         "scipy",
@@ -234,6 +251,7 @@ CONTENDERS = (
         "scipy",
         "scipy.optimize.check_grad returns a distance and names no threshold; users take 1e-6 to 1e-3, absolute or "
         f"relative. Accepted here: at most {SCIPY_ACCEPTS:.0e} of the norm of the gradient. Float64 only, flattened",
+        ("scipy.optimize",),
     ),
     Contender(
         "autograd",
@@ -241,5 +259,6 @@ CONTENDERS = (
         "autograd",
         "autograd.test_util.check_grads(order=1), both modes, planted by defvjp and defjvp of a primitive. Its step "
         "and tolerances, 1e-6, are those of float64; float32 is tried all the same",
+        ("autograd.extend", "autograd.test_util"),
     ),
 )

@@ -1,6 +1,6 @@
 """How cost grows with n: structured second derivatives and Jacobians beside automatic differentiation.
 
-    python bench/exponents.py [--json FILE] [--plot FILE]
+    python bench/exponents.py [--json FILE]
 
 For each of three functions the ways are timed in turn, in float32, at sizes that double until one takes `LONGEST`
 seconds or its result has more than `ENTRIES` entries. The exponent is the slope of ln time over ln n at the three
@@ -9,7 +9,6 @@ largest sizes of a way (by least squares), with the spread over the rounds of th
 
 import argparse
 import functools
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import records
 from machine import environment
 
 import matcalc
@@ -94,27 +94,10 @@ def exponent(samples: Mapping[int, list[float]]) -> tuple[float, float, float]:
     return float(slope), float(low), float(high)
 
 
-def draw(results: list[dict[str, Any]], path: Path) -> None:
-    """Time over n for every function, a line for each way."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 4.2), layout="constrained")
-    for ax, function in zip(figure.subplots(1, len(FUNCTIONS)), FUNCTIONS, strict=True):
-        for r in (r for r in results if r["function"] == function):
-            style = "-o" if "closed" in r["way"] else "--s"
-            ax.loglog(r["sizes"], r["median_s"], style, markersize=4, label=f"{r['way']}: n^{r['exponent']:.1f}")
-        ax.set_title(function, fontsize=10)
-        ax.set_xlabel("n")
-        ax.legend(fontsize=8)
-    figure.supylabel("seconds")
-    figure.savefig(path)
-
-
 def main() -> None:
-    """Print all times and exponents; write them, and draw them, where asked."""
+    """Print all times and exponents, and write them."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--json", metavar="FILE", type=Path)
-    parser.add_argument("--plot", metavar="FILE", type=Path)
     asked = parser.parse_args()
     keep_memory()
     results: list[dict[str, Any]] = []
@@ -128,17 +111,21 @@ def main() -> None:
                     "function": function,
                     "way": way,
                     "exponent": slope,
-                    "exponent_low": low,
-                    "exponent_high": high,
+                    "low": low,
+                    "high": high,
                     "sizes": list(samples),
                     "median_s": [float(np.median(taken)) for taken in samples.values()],
                 }
             )
     if asked.json:
-        text = json.dumps({"schema": 1, "environment": environment(), "results": results}, indent=1, ensure_ascii=False)
-        asked.json.write_text(text + "\n", encoding="utf-8")
-    if asked.plot:
-        draw(results, asked.plot)
+        times = [
+            {"function": r["function"], "way": r["way"], "n": n, "seconds": seconds}
+            for r in results
+            for n, seconds in zip(r["sizes"], r["median_s"], strict=True)
+        ]
+        fits = [{k: v for k, v in r.items() if k not in ("sizes", "median_s")} for r in results]
+        known = {"schema": 1, "environment": environment()}
+        records.write(asked.json, known | {"exponents": records.table(fits), "times": records.table(times)})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What a study of checkers comes to: rows are counted, and shown to people."""
 
 import collections
+import itertools
 import math
 import statistics
 import sys
@@ -8,13 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contenders import ANSWERS, CONTENDERS, Case, Outcome
+import records
+from contenders import ANSWERS, Case, Contender, Outcome
 from rich.console import Console
 from rich.table import Table
 
 DTYPES = ("float64", "float32")
 VISIBLE = 1e-6  # in float64, a mutant that nobody should miss
-SCIPY_THRESHOLDS = (1e-7, 1e-6, 1e-5, 1e-4)  # relative; each at which it is judged anew
+SCIPY_THRESHOLDS = (1e-7, 1e-6, 1e-5, 1e-4)  # relative; each at which its answers are counted anew
 CRASHES = 20  # of each contender, that are listed
 SHORT = ("inconcl.", "n/a", "crashed")
 
@@ -43,7 +45,7 @@ class Row:
     def of(cls, contender: str, case: Case, point: int, outcome: Outcome, *, shared: bool, cold: bool) -> "Row":
         m = case.mutant
         mistake = (m.label, m.causes, m.size, m.elsewhere) if m else ("", (), 0.0, False)
-        return cls(contender, str(case.x.dtype), case.subject.key, point, *mistake, outcome, shared, cold)
+        return cls(contender, str(case.x.dtype), case.specimen.key, point, *mistake, outcome, shared, cold)
 
     @property
     def answer(self) -> str:
@@ -143,10 +145,10 @@ def diagnoses(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def summary(rows: Sequence[Row]) -> dict[str, Any]:
+def summary(rows: Sequence[Row], contenders: Sequence[Contender]) -> dict[str, Any]:
     """All figures, by contender and dtype."""
     of: dict[str, Any] = {}
-    for contender in CONTENDERS:
+    for contender in contenders:
         own = [row for row in rows if row.contender == contender.name]
         by_dtype = {dtype: [row for row in own if row.dtype == dtype] for dtype in DTYPES}
         of[contender.name] = {
@@ -159,11 +161,12 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
     for dtype in DTYPES:
         of["matcalc"][dtype] |= diagnoses([row for row in rows if (row.contender, row.dtype) == ("matcalc", dtype)])
     distances = [row for row in rows if row.contender == "scipy" and row.outcome.tolerance >= 0]
-    of["scipy"]["at_thresholds"] = {f"{t:.0e}": judged(distances, t) for t in SCIPY_THRESHOLDS}
+    if "scipy" in of:
+        of["scipy"]["at_thresholds"] = {f"{t:.0e}": at_threshold(distances, t) for t in SCIPY_THRESHOLDS}
     return of
 
 
-def judged(rows: Iterable[Row], threshold: float) -> dict[str, int]:
+def at_threshold(rows: Iterable[Row], threshold: float) -> dict[str, int]:
     """What a checker that returns a distance comes to at a threshold."""
     pairs = collections.Counter((row.is_right, row.outcome.tolerance <= threshold) for row in rows if not row.elsewhere)
     return {
@@ -171,6 +174,52 @@ def judged(rows: Iterable[Row], threshold: float) -> dict[str, int]:
         "of_right": pairs[True, False] + pairs[True, True],
         "missed": pairs[False, True],
         "of_mutants": pairs[False, True] + pairs[False, False],
+    }
+
+
+# --- Writing
+
+
+LISTS = ("false_alarms", "autodiff_wrong", "inconclusive", "wrong_causes", "crashes")  # what is kept; not the misses
+LISTED = ("name", "dtype", "mutant", "expected", "cause")
+
+
+def counted(result: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a study: counts in tables, and what matcalc left open or got wrong, save what it missed."""
+    of = result["contenders"]
+    answers, times, causes = (list[dict[str, Any]]() for _ in range(3))
+    others = collections.Counter[tuple[str, ...]]()
+    for (name, contender), dtype in itertools.product(of.items(), DTYPES):
+        for kind, figure in contender[dtype].items():
+            about = {"contender": name, "dtype": dtype, "gradients": kind}
+            if kind.startswith("milliseconds"):
+                times.append({"contender": name, "dtype": dtype, "checks of": kind.partition("_")[2]} | figure)
+            elif kind in ("mutants_by_cause", "mutants_by_size"):
+                answers += [about | {"of": of_these} | each for of_these, each in figure.items()]
+            elif isinstance(figure, dict) and "checks" in figure:
+                answers.append(about | {"of": ""} | figure)
+            elif kind == "cause_named_right_by_cause":
+                causes += [{"dtype": dtype, "cause": cause} | each for cause, each in figure.items()]
+            elif kind in LISTS:
+                others.update((kind, *[each.get(field, "") for field in LISTED]) for each in figure)
+    cost = [
+        {k: v for k, v in each.items() if k not in ("ratio_quartiles", "evaluations")}
+        | dict(zip(("low", "high"), each["ratio_quartiles"], strict=True))
+        | {f"{what} runs": count for what, count in each["evaluations"].items()}
+        for each in result["cost"]
+    ]
+    points = [{"dtype": dtype, "points": of["matcalc"][dtype]["points"]} for dtype in DTYPES]
+    thresholds = of.get("scipy", {}).get("at_thresholds", {})
+    about = [{"contender": name} | {k: each[k] for k in ("package", "version", "terms")} for name, each in of.items()]
+    return {key: value for key, value in result.items() if key not in ("contenders", "cost")} | {
+        "contenders": records.table(about),
+        "answers": records.table(answers),
+        "milliseconds": records.table(times),
+        "points": records.table(points),
+        "causes_named": records.table(causes),
+        "scipy_at_thresholds": records.table({"threshold": t} | each for t, each in thresholds.items()),
+        "left_open_or_wrong": {"columns": ["list", *LISTED, "points"], "rows": [[*k, n] for k, n in others.items()]},
+        "cost": records.table(cost),
     }
 
 

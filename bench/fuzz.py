@@ -10,7 +10,6 @@ difference quotient to 20 digits.
 """
 
 import argparse
-import json
 import os
 import random
 import sys
@@ -20,9 +19,9 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
+import records
 from hypothesis import HealthCheck, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
@@ -39,7 +38,7 @@ from matcalc.claims.verdict import CERTAIN, ask_referee, is_approximated
 from matcalc.formula import Formula, FormulaError, parse
 from matcalc.formula import tree as t
 from matcalc.formula.tokens import FUNCTIONS
-from matcalc.referee.report import Cause
+from matcalc.referee import Cause
 
 Pair = tuple[Formula, Formula]  # a function of X with a scalar value, and its derivative in denominator layout
 
@@ -224,6 +223,11 @@ def attacks(texts_count: int, trees_count: int, start: int) -> dict[str, Any]:
     return {"seed": start, "texts": dict(read), "functions": functions, "trees": dict(trees), "failures": failures}
 
 
+def answers(run: dict[str, Any]) -> dict[str, int]:
+    """How often each answer came, to texts and to claims about trees."""
+    return {f"{kind}: {answer}": count for kind in ("texts", "trees") for answer, count in run[kind].items()}
+
+
 def main() -> None:
     """Run both attacks, print what came of them, and write it."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -248,10 +252,11 @@ def main() -> None:
         result = {
             "schema": 1,
             "environment": environment("hypothesis", "python-flint"),
-            "runs": runs,
             "seconds": seconds,
+            "runs": records.table({"seed": run["seed"], "functions": run["functions"]} | answers(run) for run in runs),
+            "failures": failures,
         }
-        Path(options.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        records.write(options.json, result)
     sys.exit(bool(failures))
 
 

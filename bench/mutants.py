@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from subjects import Subject
+from specimens import Specimen
 
 from matcalc.layout import LAYOUTS, to_layout
 
@@ -35,10 +35,10 @@ class Mutant:
     size: float = float("nan")
     elsewhere: bool = False
 
-    def planted(self, subject: Subject, args: tuple[Array, ...]) -> Array:
+    def planted(self, specimen: Specimen, args: tuple[Array, ...]) -> Array:
         """What it claims at a point, in JAX's layout."""
         claimed = np.asarray(self.claim(*args))
-        return claimed if self.layout == "jax" else _unstacked(claimed, *_axes(subject, args))
+        return claimed if self.layout == "jax" else _unstacked(claimed, *_axes(specimen, args))
 
 
 # What holds for special arguments only, by name of function; it is said when.
@@ -67,22 +67,22 @@ SPECIAL: Mapping[str, Mapping[str, Function]] = {
 }
 
 
-def mutants(subject: Subject, args: tuple[Array, ...]) -> tuple[list[Mutant], int]:
+def mutants(specimen: Specimen, args: tuple[Array, ...]) -> tuple[list[Mutant], int]:
     """The distinct wrong gradients at a point in float64, and how many mistakes make no difference there.
 
     Mistakes with the same result are one mutant, which any of their causes names rightly.
     """
-    right = np.asarray(subject.gradient(*args))
+    right = np.asarray(specimen.gradient(*args))
     here: list[tuple[Mutant, Array]] = []
     elsewhere: list[Mutant] = []
     without_effect = 0
-    for mutant in _candidates(subject, args, right):
-        claimed = mutant.planted(subject, args)
+    for mutant in _candidates(specimen, args, right):
+        claimed = mutant.planted(specimen, args)
         if not np.all(np.isfinite(claimed)):
             without_effect += 1
         elif "this point" in mutant.causes:
-            other = _moved(subject, args)
-            size = distance(np.asarray(mutant.claim(*other)), np.asarray(subject.gradient(*other)))
+            other = _moved(specimen, args)
+            size = distance(np.asarray(mutant.claim(*other)), np.asarray(specimen.gradient(*other)))
             if SAME < size < np.inf and distance(claimed, right) <= SAME:
                 elsewhere.append(replace(mutant, size=size, elsewhere=True))
             else:
@@ -113,9 +113,9 @@ def distance(D: Array, right: Array) -> float:
     return difference / size if size > 0 else 0.0 if difference == 0 else float("inf")
 
 
-def _candidates(subject: Subject, args: tuple[Array, ...], right: Array) -> Iterator[Mutant]:
+def _candidates(specimen: Specimen, args: tuple[Array, ...], right: Array) -> Iterator[Mutant]:
     """Every single mistake that fits the shapes of the function."""
-    gradient, wrt, x = subject.gradient, subject.wrt, args[subject.wrt]
+    gradient, wrt, x = specimen.gradient, specimen.wrt, args[specimen.wrt]
     value_ndim = right.ndim - x.ndim
 
     def changed(cause: str, label: str, change: Callable[[Any], Any], with_numpy: bool = False) -> Mutant:
@@ -127,20 +127,20 @@ def _candidates(subject: Subject, args: tuple[Array, ...], right: Array) -> Iter
     slight = {f"1 {'+-'[s]} 1e-{k}": (1 + (-1) ** s * 10.0**-k, k not in TRACED) for k in POWERS for s in (0, 1)}
     for text, (factor, with_numpy) in (factors | slight).items():
         yield changed("factor", f"factor {text}", lambda D, factor=factor: factor * D, with_numpy)
-    counts = {n for n in (*x.shape[:1], *(len(args[i]) for i in [subject.samples] if i is not None)) if n > 1}
+    counts = {n for n in (*x.shape[:1], *(len(args[i]) for i in [specimen.samples] if i is not None)) if n > 1}
     for n in sorted(counts):
         yield changed("mean", f"mean over {n}", lambda D, n=n: D / n)
-    if subject.samples is not None and (n := len(args[subject.samples])) > 1:
+    if specimen.samples is not None and (n := len(args[specimen.samples])) > 1:
         yield Mutant(f"sum over {n} for mean", ("mean", "factor"), _changed(gradient, lambda D, n=n: D * n))
 
     # Other places
     for layout in LAYOUTS[1:3]:
         yield changed("transposed", f"transposed ({layout})", lambda D, layout=layout: to_layout(D, value_ndim, layout))
-    if subject.order == 1 and (x.ndim >= 2 or value_ndim >= 2) and value_ndim >= 1:
+    if specimen.order == 1 and (x.ndim >= 2 or value_ndim >= 2) and value_ndim >= 1:
         sizes = (int(np.prod(right.shape[:value_ndim])), x.size)
         stacked_by_rows = _changed(gradient, lambda D: D.reshape(sizes))
         yield Mutant("stacked by rows", ("vec order",), stacked_by_rows, layout="vec")
-    if subject.order == 1 and value_ndim == 0 and x.ndim == 2 and 1 < x.shape[0] == x.shape[1]:
+    if specimen.order == 1 and value_ndim == 0 and x.ndim == 2 and 1 < x.shape[0] == x.shape[1]:
         yield changed("symmetric convention", "(G + Gᵀ)/2", lambda D: (D + D.T) / 2)
         yield changed("symmetric convention", "G + Gᵀ - diag(G)", lambda D: D + D.T - D * np.eye(len(D), dtype=D.dtype))
 
@@ -159,9 +159,9 @@ def _candidates(subject: Subject, args: tuple[Array, ...], right: Array) -> Iter
 
     # Terms
     mistakes = (("without", "missing term", 0), ("twice", "doubled term", 2), ("wrong sign of", "term", -1))
-    for text in subject.parts:
+    for text in specimen.parts:
         for label, cause, times in mistakes:
-            yield Mutant(f"{label} {text}", (cause,), _sum_with(subject.parts, text, times))
+            yield Mutant(f"{label} {text}", (cause,), _sum_with(specimen.parts, text, times))
 
     # Other arguments
     for i, argument in enumerate(args):
@@ -171,13 +171,13 @@ def _candidates(subject: Subject, args: tuple[Array, ...], right: Array) -> Iter
                 ("symmetrized", "special arguments", lambda A: (A + A.T) / 2),
             ):
                 yield Mutant(f"argument {i} {label}", (cause,), _at(gradient, i, change))
-        if i != wrt and argument.shape == x.shape and subject.order == 1:
-            yield Mutant(f"derivative by argument {i}", ("other argument",), subject.by(i))
-    for label, claim in SPECIAL.get(subject.name, {}).items():
+        if i != wrt and argument.shape == x.shape and specimen.order == 1:
+            yield Mutant(f"derivative by argument {i}", ("other argument",), specimen.by(i))
+    for label, claim in SPECIAL.get(specimen.name, {}).items():
         yield Mutant(label, ("special arguments",), claim)
 
     # Other points
-    stale = np.asarray(gradient(*_moved(subject, args)))
+    stale = np.asarray(gradient(*_moved(specimen, args)))
     yield Mutant("at another point", ("constant",), _constant(stale, wrt))
     yield Mutant("kept from this point", ("this point", "constant"), _constant(right, wrt))
     yield changed("this point", "twice its change from this point", lambda D: D + (D - right.astype(D.dtype)))
@@ -229,13 +229,13 @@ def _constant(D: Array, wrt: int) -> Function:
     return lambda *args: D.astype(args[wrt].dtype)
 
 
-def _moved(subject: Subject, args: tuple[Array, ...]) -> tuple[Array, ...]:
+def _moved(specimen: Specimen, args: tuple[Array, ...]) -> tuple[Array, ...]:
     """The same arguments with the variable of another point."""
-    return (*args[: subject.wrt], subject.point(ANOTHER)[subject.wrt], *args[subject.wrt + 1 :])
+    return (*args[: specimen.wrt], specimen.point(ANOTHER)[specimen.wrt], *args[specimen.wrt + 1 :])
 
 
-def _axes(subject: Subject, args: tuple[Array, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    return jax.eval_shape(subject.f, *args).shape, args[subject.wrt].shape
+def _axes(specimen: Specimen, args: tuple[Array, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return jax.eval_shape(specimen.f, *args).shape, args[specimen.wrt].shape
 
 
 def _unstacked(D: Array, outputs: tuple[int, ...], inputs: tuple[int, ...]) -> Array:

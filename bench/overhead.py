@@ -7,13 +7,13 @@ quartiles beside it. Sizes are 64 throughout, the dtype is float32.
 """
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
 from typing import Any
 
 import jax
+import records
 from machine import environment
 
 import matcalc
@@ -49,8 +49,8 @@ def compare(identity: Identity[Any]) -> dict[str, Any]:
     return {
         "name": identity.name,
         "ratio": ratio,
-        "ratio_low": low,
-        "ratio_high": high,
+        "low": low,
+        "high": high,
         "identity_s": statistics.median(ours for ours, _ in pairs),
         "bare_s": statistics.median(theirs for _, theirs in pairs),
     }
@@ -67,15 +67,12 @@ def main() -> None:
         r = compare(identity)
         results.append(r)
         times = f"{r['identity_s'] * 1e6:8.1f}µs {r['bare_s'] * 1e6:8.1f}µs"
-        print(f"{r['name']:28} {times}   {r['ratio']:.3f} ({r['ratio_low']:.3f} to {r['ratio_high']:.3f})", flush=True)
+        print(f"{r['name']:28} {times}   {r['ratio']:.3f} ({r['low']:.3f} to {r['high']:.3f})", flush=True)
     median = statistics.median(r["ratio"] for r in results)
     print(f"median ratio over {len(results)} identities: {median:.3f}; largest {max(r['ratio'] for r in results):.3f}")
     if target:
-        with open(target, "w", encoding="utf-8") as file:
-            json.dump(
-                {"schema": 1, "environment": environment(), "median_ratio": median, "results": results}, file, indent=1
-            )
-            file.write("\n")
+        known = {"schema": 1, "environment": environment(), "median_ratio": median}
+        records.write(target, known | {"identities": records.table(results)})
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ closed form, norm-wise.
 """
 
 import argparse
-import json
 from collections import Counter
 from pathlib import Path
 
 import jax
 import numpy as np
+import records
 from machine import environment
 
 import matcalc
@@ -59,7 +59,12 @@ def main() -> None:
             if each != "right":
                 print(f"  {cell}: {each}")
     if options.json:
-        options.json.write_text(json.dumps({"environment": environment(), "answers": answers}, indent=1) + "\n")
+        by_derivative = [
+            {"derivative": cell} | {peer: by_cell[cell] for peer, by_cell in answers.items()}
+            for cell in next(iter(answers.values()))
+        ]
+        known = {"schema": 1, "environment": environment()}
+        records.write(options.json, known | {"answers": records.table(by_derivative)})
 
 
 if __name__ == "__main__":

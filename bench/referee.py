@@ -1,34 +1,39 @@
 """A mutation study of checkers of gradients: which wrong gradients each catches, and which right ones it rejects.
 
-    python bench/referee.py [--json FILE] [--quick] [--cost] [--only REGEX]
+    python bench/referee.py [--json FILE] [--details FILE] [--quick] [--cost] [--only REGEX] [--against NAMES]
+                            [--jobs N]
 
-Right gradients of the functions of `subjects.py` and the mutants of `mutants.py` are given to each checker of
-`contenders.py` in turn, all in the same run. It needs torch, chex, scipy and autograd beside matcalc.
+Right gradients of the functions of `specimens.py` and the mutants of `mutants.py` are given to each checker of
+`contenders.py` in turn, all in the same run. It needs torch, chex, scipy and autograd beside matcalc, or `--against`
+with those that are there. `--json` writes all counts; `--details` also lists what matcalc misses, rejects, leaves open
+and names wrong, check by check. With `--jobs` the functions are shared out among processes; in each the checkers still
+take turns, and the cost is measured alone, after them.
 """
 
 import argparse
 import collections
+import concurrent.futures
 import contextlib
-import json
-import math
+import itertools
+import multiprocessing
 import re
 import statistics
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import records
 from contenders import CONTENDERS, Case, Contender, run
-from figures import DTYPES, Row, show, summary
+from figures import DTYPES, Row, counted, show, summary
 from jax.scipy.special import logsumexp
 from machine import environment
 from mutants import mutants
-from subjects import Subject, by_hand, catalogue, hand, of_entry
+from specimens import Specimen, by_hand, catalogue, hand, of_entry
 
 import matcalc
 
@@ -43,28 +48,30 @@ COST_SECONDS = 30.0
 # --- Running
 
 
-def subjects(quick: bool, only: str | None) -> Iterator[Subject]:
+def specimens(quick: bool, only: str | None) -> Iterator[Specimen]:
     """Those to run, each made when its turn comes, so that their programs need not be kept."""
-    for i, subject in enumerate(s for source in (catalogue, by_hand) for s in source() if not quick or s.variant == 0):
-        if (not quick or i % QUICK == 0) and (not only or re.search(only, subject.key)):
-            yield subject
+    for i, specimen in enumerate(s for source in (catalogue, by_hand) for s in source() if not quick or s.variant == 0):
+        if (not quick or i % QUICK == 0) and (not only or re.search(only, specimen.key)):
+            yield specimen
 
 
-def checks(subject: Subject, quick: bool, counts: collections.Counter[str]) -> Iterator[Row]:
+def checks(
+    specimen: Specimen, quick: bool, counts: collections.Counter[str], contenders: Sequence[Contender]
+) -> Iterator[Row]:
     """All checks of one function at its sizes; at each point and each mutant, the contenders take turns."""
     # A point that float32 holds exactly, so that a mutant is the same in either dtype.
-    exact = tuple(a.astype(np.float64) for a in subject.point(0, "float32"))
-    made, without_effect = mutants(subject, exact) if subject.variant == 0 else ([], 0)
+    exact = tuple(a.astype(np.float64) for a in specimen.point(0, "float32"))
+    made, without_effect = mutants(specimen, exact) if specimen.variant == 0 else ([], 0)
     counts.update({"functions at sizes": 1, "mutants": len(made), "mistakes without effect": without_effect})
     for dtype in DTYPES:
         seen: set[str] = set()
-        points = SHARED + 1 if quick else POINTS[subject.in_catalogue][subject.variant]
+        points = SHARED + 1 if quick else POINTS[specimen.in_catalogue][specimen.variant]
         for seed in range(points):
-            case = Case(subject, subject.point(seed, dtype))
-            yield from turn(case, seed, CONTENDERS if seed < SHARED else CONTENDERS[:1], seen)
+            case = Case(specimen, specimen.point(seed, dtype))
+            yield from turn(case, seed, contenders if seed < SHARED else contenders[:1], seen)
         for mutant in made:
-            case = Case(subject, tuple(a.astype(dtype) for a in exact), mutant)
-            yield from turn(case, 0, CONTENDERS, seen)
+            case = Case(specimen, tuple(a.astype(dtype) for a in exact), mutant)
+            yield from turn(case, 0, contenders, seen)
 
 
 def turn(case: Case, seed: int, contenders: Sequence[Contender], seen: set[str]) -> Iterator[Row]:
@@ -79,7 +86,7 @@ def turn(case: Case, seed: int, contenders: Sequence[Contender], seen: set[str])
 # --- What a check costs
 
 
-large: list[Callable[[], Iterator[Subject]]] = []
+large: list[Callable[[], Iterator[Specimen]]] = []
 
 
 @hand(
@@ -98,25 +105,25 @@ def sines(X):
     return jnp.sum(jnp.sin(X)), jnp.cos(X)
 
 
-def large_subjects() -> Iterator[Subject]:
+def large_specimens() -> Iterator[Specimen]:
     """Functions of a matrix of COST_SIZE rows and columns."""
     for name in ("tr_axbxtc", "logabsdet_x", "tr_axinvb"):
         entry = matcalc.CATALOGUE[name]
         kind = next(iter(entry.covers))
         yield of_entry(entry, kind, dict.fromkeys(entry.signature.names(kind), COST_SIZE))
-    for subjects_of in large:
-        yield from subjects_of()
+    for specimens_of in large:
+        yield from specimens_of()
 
 
-def cost(subject: Subject, dtype: str) -> dict[str, Any]:
+def cost(specimen: Specimen, dtype: str) -> dict[str, Any]:
     """The time of a warm check over that of the function and its gradient by JAX, in turn, pair by pair."""
-    args = subject.point(0, dtype)
+    args = specimen.point(0, dtype)
 
     def check() -> Any:
-        return matcalc.check_gradient(subject.f, subject.gradient, *args, wrt=subject.wrt)
+        return matcalc.check_gradient(specimen.f, specimen.gradient, *args, wrt=specimen.wrt)
 
     def bare() -> Any:
-        return jax.block_until_ready((subject.f(*args), subject.autodiff(*args)))
+        return jax.block_until_ready((specimen.f(*args), specimen.autodiff(*args)))
 
     cold, report = timed(check)
     timed(bare)
@@ -126,7 +133,7 @@ def cost(subject: Subject, dtype: str) -> dict[str, Any]:
         pairs.append((timed(check)[0], timed(bare)[0]))
     low, ratio, high = statistics.quantiles([ours / theirs for ours, theirs in pairs], n=4)
     return {
-        "name": subject.key,
+        "name": specimen.key,
         "dtype": dtype,
         "verdict": report.verdict,
         "ratio": ratio,
@@ -145,76 +152,93 @@ def timed(f: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - start, result
 
 
-def written(x: Any, indent: str = "") -> str:
-    """JSON, with what holds no records of its own on one line; numbers that are not finite are null."""
-    members = list(x.values() if isinstance(x, dict) else x) if isinstance(x, dict | list) else []
-    if not any(isinstance(member, dict | list) for member in members):
-        return json.dumps(finite(x), ensure_ascii=False, allow_nan=False)
-    inner = [written(member, indent + " ") for member in members]
-    if isinstance(x, dict):
-        inner = [f"{json.dumps(str(key))}: {text}" for key, text in zip(x, inner, strict=True)]
-    opening, closing = "{}" if isinstance(x, dict) else "[]"
-    return f"{opening}\n{indent} " + f",\n{indent} ".join(inner) + f"\n{indent}{closing}"
-
-
-def finite(x: Any) -> Any:
-    """The same, with None for what JSON cannot say."""
-    if isinstance(x, dict):
-        return {str(key): finite(value) for key, value in x.items()}
-    if isinstance(x, list | tuple):
-        return [finite(value) for value in x]
-    return None if isinstance(x, float) and not math.isfinite(x) else x
-
-
 @contextlib.contextmanager
-def reported(subject: Subject, errors: list[dict[str, str]]) -> Iterator[None]:
+def reported(specimen: Specimen, errors: list[dict[str, str]]) -> Iterator[None]:
     """An error of the study itself is written down, and the study goes on."""
     try:
         yield
     except Exception as error:
-        errors.append({"name": subject.key, "error": f"{type(error).__name__}: {error}"})
+        errors.append({"name": specimen.key, "error": f"{type(error).__name__}: {error}"})
         print(errors[-1], file=sys.stderr)
+
+
+def prepare(names: Sequence[str]) -> list[Contender]:
+    """The contenders of these names, ready to run in this process."""
+    contenders = [c for c in CONTENDERS if c.name in names]
+    for contender in contenders:
+        contender.load()
+    jax.config.update("jax_enable_x64", True)
+    warnings.simplefilter("ignore")  # torch warns of float32 at every check
+    return contenders
+
+
+def share(
+    part: int, jobs: int, quick: bool, only: str | None, names: Sequence[str]
+) -> tuple[list[Row], collections.Counter[str], list[dict[str, str]]]:
+    """The checks of every so many functions: those of one process."""
+    contenders, start = prepare(names), time.perf_counter()
+    rows: list[Row] = []
+    errors: list[dict[str, str]] = []
+    counts = collections.Counter[str]()
+    for specimen in itertools.islice(specimens(quick, only), part, None, jobs):
+        print(f"{time.perf_counter() - start:6.0f} s  {len(rows):7} checks  {specimen.key}", file=sys.stderr)
+        with reported(specimen, errors):
+            rows += checks(specimen, quick, counts, contenders)
+    return rows, counts, errors
 
 
 def main() -> None:
     """Run, print tables, and write the file; so too when interrupted."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--details", metavar="FILE", help="the same, with a list of all that matcalc got wrong")
     parser.add_argument("--quick", action="store_true", help=f"every {QUICK}th function, at few points")
     parser.add_argument("--cost", action="store_true", help="nothing but the cost of one check of a 256×256 gradient")
     parser.add_argument("--only", metavar="REGEX", help="functions whose name contains this")
+    names = [contender.name for contender in CONTENDERS]
+    parser.add_argument("--against", metavar="NAMES", default=",".join(names[1:]), help=f"of {', '.join(names[1:])}")
+    parser.add_argument(
+        "--jobs", metavar="N", type=int, default=1, help="processes among which functions are shared out"
+    )
     options = parser.parse_args()
-    jax.config.update("jax_enable_x64", True)
-    warnings.simplefilter("ignore")  # torch warns of float32 at every check
+    chosen = [names[0], *options.against.split(",")]
+    contenders = prepare(chosen)
     start, interrupted = time.perf_counter(), False
     rows: list[Row] = []
     costs: list[dict[str, Any]] = []
     errors: list[dict[str, str]] = []
     counts = collections.Counter[str]()
     try:
-        for subject in () if options.cost else subjects(options.quick, options.only):
-            print(f"{time.perf_counter() - start:6.0f} s  {len(rows):7} checks  {subject.key}", file=sys.stderr)
-            with reported(subject, errors):
-                rows += checks(subject, options.quick, counts)
-        for subject in () if options.only else large_subjects():
-            with reported(subject, errors):
-                costs += [cost(subject, dtype) for dtype in DTYPES]
+        jobs = 0 if options.cost else options.jobs
+        with concurrent.futures.ProcessPoolExecutor(max(jobs, 1), multiprocessing.get_context("spawn")) as pool:
+            parts = [pool.submit(share, k, jobs, options.quick, options.only, chosen) for k in range(jobs)]
+            for part in concurrent.futures.as_completed(parts):
+                of_part, counted_there, wrong_there = part.result()
+                rows += of_part
+                counts += counted_there
+                errors += wrong_there
+        for specimen in () if options.only else large_specimens():
+            with reported(specimen, errors):
+                costs += [cost(specimen, dtype) for dtype in DTYPES]
     except KeyboardInterrupt:
         interrupted = True
     result = {
         "schema": 1,
-        "environment": environment(*sorted({c.package for c in CONTENDERS} - {"matcalc"})),
+        "environment": environment(*sorted({c.package for c in contenders} - {"matcalc"})),
         "quick": options.quick,
+        "jobs": options.jobs,
         "interrupted": interrupted,
         "seconds": time.perf_counter() - start,
         "counts": {**counts, "functions": len({row.name.partition("(")[0] for row in rows})},
         "errors": errors,
-        "contenders": summary(rows),
+        "contenders": summary(rows, contenders),
         "cost": costs,
     }
     show(result)
     if options.json:
-        Path(options.json).write_text(written(result) + "\n", encoding="utf-8")
+        records.write(options.json, counted(result))
+    if options.details:
+        records.write(options.details, result)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ tensorgrad compiles to PyTorch. What is timed is the program that it generates, 
 """
 
 import argparse
-import json
 import os
 import statistics
 import time
@@ -24,12 +23,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import sympy
-import tensorgrad
-import tensorgrad.functions as F
-import torch
+import records
 from machine import environment
-from tensorgrad.compiler import compile_to_callable
 
 import matcalc
 from matcalc.timing import compute_on_call, in_turn, keep_memory, ratio
@@ -58,6 +53,8 @@ class Row:
 
     def contenders(self) -> Contenders:
         """Each computes the Hessian in float32 and returns its framework's array."""
+        import torch
+
         ours = [jnp.asarray(x) for x in self.inputs.values()]
         theirs = [torch.as_tensor(x) for x in self.inputs.values()]
         by_jax, by_torch = jax.jit(jax.hessian(self.jax)), torch.func.hessian(self.torch)
@@ -71,6 +68,9 @@ class Row:
 
     def generated(self, is_compiled: bool) -> Callable[[], Any]:
         """What tensorgrad generates for these sizes, without its wrapper."""
+        import torch
+        from tensorgrad.compiler import compile_to_callable
+
         hessian, sizes = self.tensorgrad
         program = compile_to_callable(hessian, torch_compile=is_compiled)
         function = program.codegen.specialize(sizes, dtype=torch.float32, for_inductor=is_compiled)
@@ -87,6 +87,9 @@ class Row:
 
 def quadratic(rng: np.random.Generator, n: int = 2048) -> Row:
     """xᵀ A x, whose Hessian is A + Aᵀ."""
+    import sympy
+    import tensorgrad
+
     x, A = rng.normal(size=n), rng.normal(size=(n, n))
 
     symbol = sympy.Symbol("n")
@@ -105,6 +108,11 @@ def quadratic(rng: np.random.Generator, n: int = 2048) -> Row:
 
 def logistic(rng: np.random.Generator, m: int = 2048, n: int = 256) -> Row:
     """The mean of ln(1 + exp(-(2y - 1) Xw)) and λ/2 ‖w‖², whose Hessian is Xᵀ diag(s(1 - s)/m) X + λ I."""
+    import sympy
+    import tensorgrad
+    import tensorgrad.functions as F
+    import torch
+
     X, w = rng.normal(size=(m, n)) / np.sqrt(n), rng.normal(size=n)
     y = (rng.uniform(size=m) < 1 / (1 + np.exp(-X @ w))).astype(float)
 
@@ -143,6 +151,11 @@ def logistic(rng: np.random.Generator, m: int = 2048, n: int = 256) -> Row:
 
 def logsumexp(rng: np.random.Generator, n: int = 1024) -> Row:
     """ln Σ exp(x_i), whose Hessian is diag(p) - p pᵀ with p = softmax(x)."""
+    import sympy
+    import tensorgrad
+    import tensorgrad.functions as F
+    import torch
+
     x = rng.normal(size=n)
 
     @jax.jit
@@ -187,7 +200,8 @@ def measured(row: Row, seconds: float) -> dict[str, dict[str, Any]]:
             "median_s": statistics.median(times),
             "least_s": min(times),
             "ratio": middle,
-            "interval": [low, high],
+            "low": low,
+            "high": high,
             "rounds": len(times),
             "error": errors[name],
         }
@@ -222,21 +236,23 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--seconds", type=float, default=20.0, help="for each row")
     options = parser.parse_args()
+    import torch
+
     keep_memory()
     compute_on_call()
     rng = np.random.default_rng(0)
-    rows: dict[str, Any] = {}
+    found: list[dict[str, Any]] = []
     others = Others()
     for make in (quadratic, logistic, logsumexp):
         row = make(rng)
-        rows[row.name] = measured(row, options.seconds)
+        timed = measured(row, options.seconds)
+        found += [{"row": row.name, "contender": name} | r for name, r in timed.items()]
         print(f"\nHessian of {row.name}")
         print(f"{'':28}{'median ms':>12}{'least ms':>12}   times the closed form")
-        for name, r in rows[row.name].items():
-            low, high = r["interval"]
+        for name, r in timed.items():
             print(
                 f"{name:28}{1e3 * r['median_s']:12.3f}{1e3 * r['least_s']:12.3f}"
-                f"{r['ratio']:12.2f} ({low:.2f} to {high:.2f})"
+                f"{r['ratio']:12.2f} ({r['low']:.2f} to {r['high']:.2f})"
             )
     print(f"\nMeanwhile other processes kept {float(others):.2f} processors busy; near 0 it can be believed.")
     if options.json:
@@ -244,8 +260,8 @@ def main() -> None:
             "torch_threads": torch.get_num_threads(),
             "processors_kept_busy_by_others": round(float(others), 3),
         }
-        result = {"schema": 1, "environment": known, "seconds": options.seconds, "rows": rows}
-        Path(options.json).write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        result = {"schema": 1, "environment": known, "seconds": options.seconds, "contenders": records.table(found)}
+        records.write(options.json, result)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,14 @@ def words(seed: Any) -> list[int]:
     return [number] if number >= 0 else [-number, 1]
 
 
+def recorded(seed: Any) -> int | tuple[int, ...]:
+    """A seed as it is written down: an integer as it is, a key by its words."""
+    try:
+        return operator.index(seed)
+    except TypeError:
+        return tuple(words(seed))
+
+
 def stream(seed: Any, purpose: str) -> np.random.Generator:
     """The random numbers of a seed for one purpose, which is any text."""
     return np.random.default_rng([*words(seed), zlib.crc32(purpose.encode())])

@@ -1,4 +1,6 @@
-"""The suite runs with float64 off and on: JAX_ENABLE_X64=0 pytest, JAX_ENABLE_X64=1 pytest."""
+"""Tests of what looks at the default dtype run twice: pytest, then JAX_ENABLE_X64=1 pytest -m default_dtype."""
+
+from pathlib import Path
 
 import jax
 import pytest
@@ -11,6 +13,17 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 ENTRIES = list(matcalc.CATALOGUE.values())
 CASES = [(entry, kind) for entry in ENTRIES for kind in entry.covers]
+
+# All else asks for the dtype that it needs: the referee, formulas, claims and commands compute in float64 anyway.
+DEFAULT_DTYPE = ("handbook", "linalg", "planner", "catalogue/test_errors.py", "catalogue/test_sharding.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests whose outcome may depend on the default dtype of JAX."""
+    for item in items:
+        place = item.path.relative_to(Path(__file__).parent)
+        if any(place.is_relative_to(each) for each in DEFAULT_DTYPE):
+            item.add_marker("default_dtype")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
 
 from matcalc.catalogue.identities import Identity
-from matcalc.catalogue.verification import Case
+from matcalc.catalogue.verification import computed
 from matcalc.formula import FormulaError
 from matcalc.formula.balls import evaluate_in_balls, precision
 from matcalc.formula.digits import against_differences, agreement
+from matcalc.referee import settings
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,8 @@ def certify(entry: Identity[Any], seed: int = 0) -> list[Certificate]:
     certificates: list[Certificate] = []
     for kind in entry.covers:
         about = (entry.name, kind, entry.formulas[0], entry.derivative_formulas[0])
-        # As `verify` runs it, so that its programs are compiled once for both.
-        with jax.enable_x64(True), jax.default_matmul_precision("highest"), precision():
-            case = Case(entry, entry.sample(seed, dtype=np.float64, kind=kind), seed)
-            values, f, closed = case.values, case.reference.value, case.reference.closed
+        with settings("highest"), precision():
+            f, closed, values = computed(entry.declaration, entry.sample(seed, dtype=np.float64, kind=kind), seed)
             try:
                 exact = entry.declaration.evaluate(about[3], values, closed.shape, by=evaluate_in_balls)
                 difference = _difference(entry, values, f.shape, exact, seed)

@@ -228,12 +228,13 @@ class RuleDeclaration(Declaration):
             axes = arguments[self.moves[self.through]].shape[len(axes) :]
         return np.zeros(axes, arguments[dU].dtype)
 
-    def moved(self, arguments: Arguments, x: Any) -> Arguments:
+    def moved(self, arguments: Arguments, x: Any, contracted: Callable[..., Any] | None = None) -> Arguments:
         """The functions at `x`, taken as U + ∂U·x, V + ∂V·x, …
 
         These stand for all functions with the same values and derivatives: no more enters the derivative of a compound.
+        `contracted` is the `tensordot` of what the arguments are, where they are neither of NumPy nor of JAX.
         """
-        tensordot: Any = np.tensordot if isinstance(x, np.ndarray) else jnp.tensordot
+        tensordot: Any = contracted or (np.tensordot if isinstance(x, np.ndarray) else jnp.tensordot)
 
         def displacement(U: str) -> Any:
             variable = displacement(self.through) if self.through and self.through != U else x

@@ -28,7 +28,7 @@ def identity(
 
     `formula` and `derivative` are what is printed, with equal forms joined by " = "; `covers` names the rows of the
     notes that it states (by kind, where it states several); `references` are works where it stands, "MC 101; MN 9.9",
-    see `printing.WORKS`; `where` holds the conditions; `order=2` is a Hessian.
+    see `references.WORKS`; `where` holds the conditions; `order=2` is a Hessian.
     """
 
     def declare(body: Callable[P, tuple[Any, Any]]) -> Identity[P]:

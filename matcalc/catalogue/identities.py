@@ -230,8 +230,8 @@ class Identity(Generic[P]):
     def check(self, *args: Any, **options: Any) -> "Report":
         """The closed form checked by the referee, at these arguments or, without any, at a random point of its domain.
 
-        `options` are layout, seed, precision and platform, as of `matcalc.check_gradient`. ValueError or TypeError for
-        arguments that do not fit the signature, for other options, and for a definition, which has no derivative.
+        `options` are layout, seed, precision and platform, as of `matcalc.check_gradient`. Of a definition the two
+        sides are compared. ValueError or TypeError for arguments that do not fit the signature, and for other options.
         """
         from matcalc.catalogue.checking import check
 

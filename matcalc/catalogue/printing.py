@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from matcalc.catalogue.declaration import Declaration
+from matcalc.catalogue.references import reference_texts
 from matcalc.formula import Formula, parse, terms
 from matcalc.formula.tree import rename, transpose
 from matcalc.layout import Layout
@@ -80,7 +81,7 @@ def _differentiated(declared: Declaration, f: Formula, x: str, style: Style) -> 
 
 
 def description(declared: Declaration) -> str:
-    """What `help()` shows: meaning, formula in both layouts, equal forms, shapes, conditions and source."""
+    """What `help()` shows: meaning, formula in both layouts, equal forms, shapes, conditions, source and references."""
     lines = [inspect.getdoc(declared.body) or "", ""]
     for layout in layouts(declared):
         lines += [f"    {line}    ({layout} layout)" for line in equation(declared, layout).splitlines()]
@@ -96,6 +97,7 @@ def description(declared: Declaration) -> str:
         ("Kind", ", ".join(declared.covers)),
         ("Requires", declared.condition),
         ("Source", declared.source),
+        ("References", ("\n" + " " * 13).join(reference_texts(declared))),
     ]
     lines += ["", *(f"{name + ':':12} {text}" for name, text in facts if text)]
     return "\n".join(lines)

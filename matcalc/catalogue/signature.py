@@ -132,6 +132,16 @@ class Signature:
                 raise TypeError(
                     f"{self.name}: {p.name} must be an array ({p.shape_text}), got {what}. Use jnp.asarray."
                 )
+            if isinstance(value, np.ma.MaskedArray):
+                raise TypeError(
+                    f"{self.name}: {p.name} must be a plain array, got a masked one, whose mask would be lost. "
+                    "Fill it, for example by .filled(0)."
+                )
+            if isinstance(value, (np.ndarray, np.generic)) and not value.dtype.isnative:
+                raise TypeError(
+                    f"{self.name}: {p.name} must be in the byte order of this machine, got {value.dtype.str}. "
+                    "Convert it, for example by .astype(np.float32)."
+                )
             if not jnp.issubdtype(value.dtype, jnp.floating):
                 raise TypeError(
                     f"{self.name}: {p.name} must have a real floating dtype, got {value.dtype}. "

@@ -17,9 +17,9 @@ from matcalc.formula import Formula, FormulaError, parse
 from matcalc.formula.sizes import Size
 from matcalc.formula.tree import Style
 from matcalc.formula.variables import variables
+from matcalc.referee import Cause
 from matcalc.referee.comparison import Comparison
 from matcalc.referee.evidence import Evidence, Look
-from matcalc.referee.report import Cause
 from matcalc.streams import words
 
 DIGITS = 1e-6  # an error below it is one of rounding, by somebody

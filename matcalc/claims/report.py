@@ -8,7 +8,7 @@ from matcalc.claims.problem import Problem, Shape
 from matcalc.formula import Formula
 from matcalc.formula.tree import Style
 from matcalc.layout import Layout
-from matcalc.referee.report import Cause, Report, Verdict
+from matcalc.referee import Cause, Report, Verdict
 
 
 @dataclass(frozen=True, eq=False, repr=False)

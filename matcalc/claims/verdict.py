@@ -16,11 +16,11 @@ from matcalc.formula import Formula, FormulaError
 from matcalc.formula import tree as t
 from matcalc.formula.tokens import MATRIX_FUNCTIONS
 from matcalc.layout import Layout
+from matcalc.referee import Cause, Report
 from matcalc.referee.check import settings
 from matcalc.referee.evidence import Evidence
 from matcalc.referee.judge import Explain
 from matcalc.referee.judge import report as report_on
-from matcalc.referee.report import Cause, Report
 from matcalc.referee.runs import Runs
 from matcalc.referee.subject import Subject
 

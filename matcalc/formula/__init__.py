@@ -32,6 +32,35 @@ here so:
   As a number each is what it is.
 * A row times a column is a scalar, and a scalar multiplies anything. Products go from left to right: `aᵀ x A` is read,
   `A aᵀ x` needs its parentheses, `A (aᵀ x)`.
+
+The functions are tr, det, logdet, adj, inv, pinv, sum, vec, diag, norm, kron, cross, exp, ln, sin, cos, sqrt, tanh,
+sigmoid and softplus. In each line below, all spellings are one tree:
+
+    A X B   AXB   A*X*B   A @ X @ B   A·X·B   A \cdot X \cdot B
+    X'   X^T   X.T   Xᵀ   X^\top   X^{\mathsf{T}}
+    X^-1   X⁻¹   X^{-1}   inv(X)
+    X^-T   X⁻ᵀ   X^{-T}   X^{-\top}
+    X^+   X⁺   X^\dagger   pinv(X)
+    X^*   X^{\ast}   adj(X)
+    X^3   X³   X^{3}
+    a/b   \frac{a}{b}
+    X   \mathbf{X}   \boldsymbol{X}
+    β   beta   \beta
+    tr(X)   trace(X)   \operatorname{tr}(X)
+    det(X)   |X|   \det X   \lvert X \rvert
+    ln |X|   log |X|   \log\det X   logdet(X)
+    norm(X)   ||X||   ‖X‖   ||X||_F   \lVert X \rVert_F
+    ||x||_2   ‖x‖₂
+    exp(X)   e^X   e^{X}   \exp(X)
+    A .* B   A ⊙ B   A \odot B   A \circ B
+    A ./ B   A ⊘ B   A \oslash B
+    kron(A, B)   A ⊗ B   A \otimes B
+    cross(u, v)   u × v   u \times v
+    ones   𝟏   \mathbf{1}
+    x_i   x_{i}   xᵢ
+    a_ij   a_{ij}
+    Σ_{i=1}^{k} X^i   sum_{i=1}^{k} X^i   \sum_{i=1}^{k} X^i
+    ∂U   dU   d(U)   \partial U
 """
 
 from matcalc.formula.errors import FormulaError as FormulaError

@@ -1,6 +1,6 @@
 """Rules for functions of a scalar, a vector or a matrix x: constants, multiples, sums, products, chains. Notes 002 1.
 
-`dU` is the derivative ∂U of `U`, in JAX's layout: the axes of U, then those of x.
+`U` is the value of a function and `dU` its derivative ∂U, in JAX's layout: the axes of U, then those of x.
 """
 
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from matcalc.linalg import outer
     "0",
     wrt="x",
     source="notes 002 1",
+    references="MC 33",
     covers={
         "scalar by scalar": "const_scalar_by_scalar",
         "scalar by vector": "const_scalar_by_vector",
@@ -26,7 +27,7 @@ from matcalc.linalg import outer
     },
 )
 def constant(A: Float[Array, "*A"], x: Float[Array, "*x"]):
-    """A constant by anything: zeros, as many as the layout asks for."""
+    """A constant by a scalar, a vector or a matrix: zeros, in the shape that the layout asks for."""
     f = A
     df_dx = jnp.zeros(A.shape + x.shape, A.dtype)
     return f, df_dx
@@ -37,6 +38,7 @@ def constant(A: Float[Array, "*A"], x: Float[Array, "*x"]):
     "I",
     wrt="x",
     source="notes 000 B, 002 1",
+    references="WP vector by vector",
     covers={"scalar by scalar": "ident_scalar", "vector by vector": "ident_vector"},
 )
 def itself(x: Float[Array, "*x"]):
@@ -50,6 +52,7 @@ def itself(x: Float[Array, "*x"]):
     "U",
     "∂U",
     source="notes 000, 001, 002 0",
+    references="WP layout conventions",
     covers={
         "scalar by vector": "def_scalar_by_vector def_gradient",
         "scalar by matrix": "def_scalar_by_matrix",
@@ -59,7 +62,7 @@ def itself(x: Float[Array, "*x"]):
     },
 )
 def derivative_of(U: Float[Array, "*U"], dU: Float[Array, "*dU"]):
-    """The derivative itself: what the layouts arrange, each as the transpose of the other."""
+    """The derivative of a function, as the layouts arrange it: each is the transpose of the other."""
     f = U
     df_dx = dU
     return f, df_dx
@@ -69,6 +72,7 @@ def derivative_of(U: Float[Array, "*U"], dU: Float[Array, "*dU"]):
     "a U",
     "a ∂U",
     source="notes 002 1",
+    references="MC 34",
     covers={
         "scalar by scalar": "scale_scalar_by_scalar",
         "scalar by vector": "scale_scalar_by_vector",
@@ -89,6 +93,7 @@ def multiple_rule(a: Float[Array, ""], U: Float[Array, "*U"], dU: Float[Array, "
     "U + V",
     "∂U + ∂V",
     source="notes 002 1",
+    references="MC 35",
     covers={
         "scalar by scalar": "sum_scalar_by_scalar",
         "scalar by vector": "sum_scalar_by_vector",
@@ -109,6 +114,7 @@ def sum_rule(U: Float[Array, "*U"], dU: Float[Array, "*dU"], V: Float[Array, "*U
     "u V",
     "V ∂u + u ∂V",
     source="notes 002 1 and 5",
+    references="WP scalar by vector; WP scalar by matrix",
     covers={
         "scalar by scalar": "prod_scalar_by_scalar",
         "scalar by vector": "prod_scalar_by_vector",
@@ -129,6 +135,7 @@ def scaled_rule(u: Float[Array, ""], du: Float[Array, "*x"], V: Float[Array, "*V
     "∂g ∂u",
     through="u",
     source="notes 002 1",
+    references="WP scalar by vector; WP scalar by matrix",
     covers={
         "scalar by scalar": "chain_scalar",
         "scalar by vector": "chain_vector_inner_scalar",
@@ -141,14 +148,28 @@ def chain_rule_scalar(g: Float[Array, ""], dg: Float[Array, ""], du: Float[Array
     return g, dg_dx
 
 
-@rule("g", "∂g ∂u", through="u", source="notes 002 1", covers={"vector by vector": "chain_vector"})
+@rule(
+    "g",
+    "∂g ∂u",
+    through="u",
+    source="notes 002 1",
+    references="WP vector by vector; MN 5.12",
+    covers={"vector by vector": "chain_vector"},
+)
 def chain_rule(g: Float[Array, "l"], dg: Float[Array, "l m"], du: Float[Array, "m n"]):
     """g(u(x)) with vectors throughout, where dg is ∂g/∂u at u(x); in denominator layout the factors change places."""
     dg_dx = dg @ du
     return g, dg_dx
 
 
-@rule("g", "tr((∂g)ᵀ ∂U)", through="U", source="notes 002 1 (1)", covers={"scalar by scalar": "chain_through_matrix"})
+@rule(
+    "g",
+    "tr((∂g)ᵀ ∂U)",
+    through="U",
+    source="notes 002 1 (1)",
+    references="MC 137; WP scalar by scalar",
+    covers={"scalar by scalar": "chain_through_matrix"},
+)
 def chain_rule_matrix(g: Float[Array, ""], dg: Float[Array, "m n"], dU: Float[Array, "m n"]):
     """g(U(x)) with a matrix between two scalars, where dg is ∂g/∂U at U(x): Σ ∂g/∂uₚ ∂uₚ/∂x over all entries of U."""
     dg_dx = jnp.sum(dg * dU)

@@ -1,4 +1,4 @@
-"""Scalars by vectors: linear, bilinear and quadratic forms, and norms. Notes 000 A, 001, and 002 sections 1 and 3."""
+"""Scalars, by a vector: linear, bilinear and quadratic forms, Hessians, and norms. Notes 000 A, 001, 002 1 and 3."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from matcalc.domains import nonzero, symmetric
 from matcalc.linalg import norm, unit
 
 
-@identity("x_i", "e_i", wrt="x", source="notes 002 1", covers="component_by_vector")
+@identity("x_i", "e_i", wrt="x", source="notes 002 1", references="MC 69 with a = e_i", covers="component_by_vector")
 def component(x: Float[Array, "n"], i: Annotated[int, "n"]):
     """One component of a vector; i counts from 0."""
     f = x[i]
@@ -19,7 +19,14 @@ def component(x: Float[Array, "n"], i: Annotated[int, "n"]):
     return f, df_dx
 
 
-@identity("aᵀ x = xᵀ a", "a", wrt="x", source="notes 000 A, 002 3", covers="inner_ax inner_xa")
+@identity(
+    "aᵀ x = xᵀ a",
+    "a",
+    wrt="x",
+    source="notes 000 A, 002 3",
+    references="MC 69; WP scalar by vector; MN 9.9",
+    covers="inner_ax inner_xa",
+)
 def inner_ax(a: Float[Array, "n"], x: Float[Array, "n"]):
     """A linear form."""
     f = a @ x
@@ -27,15 +34,24 @@ def inner_ax(a: Float[Array, "n"], x: Float[Array, "n"]):
     return f, df_dx
 
 
-@identity("bᵀ A x", "Aᵀ b", wrt="x", source="notes 000 A, 002 3", covers="bilinear_bAx")
+@identity(
+    "bᵀ A x", "Aᵀ b", wrt="x", source="notes 000 A, 002 3", references="WP scalar by vector", covers="bilinear_bAx"
+)
 def bilinear_bax(b: Float[Array, "m"], A: Float[Array, "m n"], x: Float[Array, "n"]):
-    """A bilinear form, by its right argument."""
+    """A bilinear form, by its second vector."""
     f = b @ A @ x
     df_dx = A.T @ b
     return f, df_dx
 
 
-@identity("e_iᵀ A x", "Aᵀ e_i", wrt="x", source="notes 001", covers="lin_Ax_row")
+@identity(
+    "e_iᵀ A x",
+    "Aᵀ e_i",
+    wrt="x",
+    source="notes 001",
+    references="WP scalar by vector with b = e_i",
+    covers="lin_Ax_row",
+)
 def row_ax(A: Float[Array, "m n"], x: Float[Array, "n"], i: Annotated[int, "m"]):
     """One component of A x; its gradients, side by side, are Aᵀ. i counts from 0."""
     f = A[i] @ x
@@ -48,6 +64,7 @@ def row_ax(A: Float[Array, "m n"], x: Float[Array, "n"], i: Annotated[int, "m"])
     "(A + Aᵀ) x = A x + Aᵀ x = Σ_{i=1}^{n} Σ_{j=1}^{n} (a_ij + a_ji) x_j e_i",
     wrt="x",
     source="notes 000 A, 001, 002 3",
+    references="MC 81; WP scalar by vector; MN 9.9",
     covers="quad_xAx quad_xAx_expanded quad_xAx_component",
 )
 def quad_xax(x: Float[Array, "n"], A: Float[Array, "n n"]):
@@ -63,6 +80,7 @@ def quad_xax(x: Float[Array, "n"], A: Float[Array, "n n"]):
     wrt="x",
     where={"A": symmetric},
     source="notes 000 A, 001",
+    references="WP scalar by vector",
     covers="quad_xAx_sym",
 )
 def quad_xax_symmetric(x: Float[Array, "n"], A: Float[Array, "n n"]):
@@ -72,7 +90,15 @@ def quad_xax_symmetric(x: Float[Array, "n"], A: Float[Array, "n n"]):
     return f, df_dx
 
 
-@identity("xᵀ A x", "A + Aᵀ", wrt="x", order=2, source="notes 000 A", covers="hess_xAx")
+@identity(
+    "xᵀ A x",
+    "A + Aᵀ",
+    wrt="x",
+    order=2,
+    source="notes 000 A",
+    references="MC 98 with b = 0; WP scalar by vector; MN 10.3",
+    covers="hess_xAx",
+)
 def hess_quad_xax(x: Float[Array, "n"], A: Float[Array, "n n"]):
     """The Hessian of a quadratic form."""
     f = x @ A @ x
@@ -87,6 +113,7 @@ def hess_quad_xax(x: Float[Array, "n"], A: Float[Array, "n n"]):
     order=2,
     where={"A": symmetric},
     source="notes 000 A",
+    references="WP scalar by vector",
     covers="hess_xAx_sym",
 )
 def hess_quad_xax_symmetric(x: Float[Array, "n"], A: Float[Array, "n n"]):
@@ -102,7 +129,9 @@ def gram(A: Float[Array, "m n"]):
     return A.T @ A, (A.T @ A).T
 
 
-@identity("βᵀ Aᵀ A β = ‖A β‖²", "2 Aᵀ A β", wrt="β", source="notes 001", covers="quad_AtA")
+@identity(
+    "βᵀ Aᵀ A β = ‖A β‖²", "2 Aᵀ A β", wrt="β", source="notes 001", references="MC 81 with B = Aᵀ A", covers="quad_AtA"
+)
 def quad_ata(A: Float[Array, "m n"], β: Float[Array, "n"]):
     """The squared length of A β; the Gram matrix AᵀA, with its squared condition number, is not formed."""
     f = (A @ β) @ (A @ β)
@@ -110,7 +139,14 @@ def quad_ata(A: Float[Array, "m n"], β: Float[Array, "n"]):
     return f, df_dβ
 
 
-@identity("xᵀ x = ‖x‖²", "2 x", wrt="x", source="notes 000 A, 002 3", covers="sqnorm_xx sqnorm_norm2")
+@identity(
+    "xᵀ x = ‖x‖²",
+    "2 x",
+    wrt="x",
+    source="notes 000 A, 002 3",
+    references="MC 131; WP scalar by vector",
+    covers="sqnorm_xx sqnorm_norm2",
+)
 def sqnorm_x(x: Float[Array, "n"]):
     """The squared norm, without the square root that makes automatic differentiation of ‖x‖² NaN at 0."""
     f = x @ x
@@ -123,6 +159,7 @@ def sqnorm_x(x: Float[Array, "n"]):
     "(a bᵀ + b aᵀ) x = aᵀ x b + bᵀ x a",
     wrt="x",
     source="notes 002 3",
+    references="WP scalar by vector",
     covers="quad_xbax quad_axxb",
 )
 def quad_xbax(x: Float[Array, "n"], b: Float[Array, "n"], a: Float[Array, "n"]):
@@ -137,6 +174,7 @@ def quad_xbax(x: Float[Array, "n"], b: Float[Array, "n"], a: Float[Array, "n"]):
     "Aᵀ C (D x + e) + Dᵀ Cᵀ (A x + b) = (Aᵀ C D + Dᵀ Cᵀ A) x + Dᵀ Cᵀ b + Aᵀ C e",
     wrt="x",
     source="notes 002 3",
+    references="MC 78; WP scalar by vector",
     covers="affine_bilinear affine_bilinear_expanded",
 )
 def affine_bilinear(
@@ -159,16 +197,23 @@ def affine_bilinear(
     wrt="x",
     where={"x - a": nonzero},
     source="notes 002 3 (2)",
+    references="MC 129; WP scalar by vector",
     covers="norm_xa",
 )
 def norm_x_minus_a(x: Float[Array, "n"], a: Float[Array, "n"]):
-    """A distance. At x = a, which the notes do not exclude, it has no gradient: the result is NaN there."""
+    """The distance of x from a. At x = a, which the notes do not exclude, it has no gradient, and the result is NaN."""
     f = norm(x - a)
     df_dx = (x - a) / norm(x - a)
     return f, df_dx
 
 
-@rule("uᵀ A v", "(∂v)ᵀ Aᵀ u + (∂u)ᵀ A v", source="notes 002 3", covers={"scalar by vector": "bilinear_uAv"})
+@rule(
+    "uᵀ A v",
+    "(∂v)ᵀ Aᵀ u + (∂u)ᵀ A v",
+    source="notes 002 3",
+    references="MC 93; WP scalar by vector; MN 9.9",
+    covers={"scalar by vector": "bilinear_uAv"},
+)
 def bilinear_rule(
     u: Float[Array, "l"],
     du: Float[Array, "l n"],
@@ -186,6 +231,7 @@ def bilinear_rule(
     "uᵀ v",
     "(∂v)ᵀ u + (∂u)ᵀ v",
     source="notes 002 1 and 3",
+    references="WP scalar by vector; WP scalar by scalar",
     covers={"scalar by scalar": "prod_inner_by_scalar", "scalar by vector": "inner_uv"},
 )
 def inner_rule(u: Float[Array, "l"], du: Float[Array, "l *x"], v: Float[Array, "l"], dv: Float[Array, "l *x"]):
@@ -195,7 +241,13 @@ def inner_rule(u: Float[Array, "l"], du: Float[Array, "l *x"], v: Float[Array, "
     return f, df_dx
 
 
-@rule("aᵀ v", "(∂v)ᵀ a", source="notes 002 3", covers={"scalar by vector": "inner_av"})
+@rule(
+    "aᵀ v",
+    "(∂v)ᵀ a",
+    source="notes 002 3",
+    references="WP scalar by vector; MN 9.9",
+    covers={"scalar by vector": "inner_av"},
+)
 def inner_constant_rule(a: Float[Array, "l"], v: Float[Array, "l"], dv: Float[Array, "l n"]):
     """The inner product of a constant vector with a vector function."""
     f = a @ v

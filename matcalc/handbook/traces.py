@@ -1,4 +1,4 @@
-"""Traces by matrices, and the scalar forms that are traces in disguise. Notes 000 C, and 002 sections 5 and 6.1."""
+"""Traces, and forms, norms and entries that can be written as traces, by a matrix. Notes 000 C, and 002 5 and 6.1."""
 
 from typing import Annotated
 
@@ -23,7 +23,7 @@ from matcalc.linalg import (
 )
 
 
-@identity("x_ij", "E_ij", source="notes 002 1", covers="element_by_matrix")
+@identity("x_ij", "E_ij", source="notes 002 1", references="MC 32", covers="element_by_matrix")
 def element(X: Float[Array, "m n"], i: Annotated[int, "m"], j: Annotated[int, "n"]):
     """One entry of a matrix; i and j count from 0."""
     f = X[i, j]
@@ -31,7 +31,7 @@ def element(X: Float[Array, "m n"], i: Annotated[int, "m"], j: Annotated[int, "n
     return f, df_dX
 
 
-@identity("tr(X)", "I", source="notes 002 6.1", covers="tr_X")
+@identity("tr(X)", "I", source="notes 002 6.1", references="MC 99; WP scalar by matrix; MN 9.10", covers="tr_X")
 def tr_x(X: Float[Array, "n n"]):
     """The trace."""
     f = tr(X)
@@ -39,7 +39,13 @@ def tr_x(X: Float[Array, "n n"]):
     return f, df_dX
 
 
-@identity("tr(Aᵀ X) = tr(A Xᵀ)", "A", source="notes 000 C", covers="tr_AtX tr_AXt")
+@identity(
+    "tr(Aᵀ X) = tr(A Xᵀ)",
+    "A",
+    source="notes 000 C",
+    references="MC 103; MC 104; WP scalar by matrix",
+    covers="tr_AtX tr_AXt",
+)
 def tr_atx(A: Float[Array, "m n"], X: Float[Array, "m n"]):
     """The inner product of two matrices."""
     f = tr(A.T @ X)
@@ -47,7 +53,13 @@ def tr_atx(A: Float[Array, "m n"], X: Float[Array, "m n"]):
     return f, df_dX
 
 
-@identity("tr(A X) = tr(X A)", "Aᵀ", source="notes 000 C", covers="tr_AX tr_XA")
+@identity(
+    "tr(A X) = tr(X A)",
+    "Aᵀ",
+    source="notes 000 C",
+    references="MC 100; WP scalar by matrix; MN 9.10",
+    covers="tr_AX tr_XA",
+)
 def tr_ax(A: Float[Array, "n m"], X: Float[Array, "m n"]):
     """A linear form of X. (A has the shape of Xᵀ here; in `tr_atx`, that of X.)"""
     f = tr(A @ X)
@@ -55,15 +67,27 @@ def tr_ax(A: Float[Array, "n m"], X: Float[Array, "m n"]):
     return f, df_dX
 
 
-@identity("tr(A X B) = tr(B A X)", "Aᵀ Bᵀ", source="notes 002 6.1", covers="tr_AXB tr_BAX")
+@identity(
+    "tr(A X B) = tr(B A X)",
+    "Aᵀ Bᵀ",
+    source="notes 002 6.1",
+    references="MC 101; WP scalar by matrix",
+    covers="tr_AXB tr_BAX",
+)
 def tr_axb(A: Float[Array, "l m"], X: Float[Array, "m n"], B: Float[Array, "n l"]):
-    """A linear form of X, seen through A and B."""
+    """A linear form of X, with a matrix on either side."""
     f = tr(A @ X @ B)
     df_dX = A.T @ B.T
     return f, df_dX
 
 
-@identity("tr(B A Xᵀ) = tr(X Aᵀ Bᵀ) = tr(Aᵀ Bᵀ X)", "B A", source="notes 002 6.1", covers="tr_BAXt tr_XAtBt tr_AtBtX")
+@identity(
+    "tr(B A Xᵀ) = tr(X Aᵀ Bᵀ) = tr(Aᵀ Bᵀ X)",
+    "B A",
+    source="notes 002 6.1",
+    references="MC 102",
+    covers="tr_BAXt tr_XAtBt tr_AtBtX",
+)
 def tr_baxt(B: Float[Array, "m l"], A: Float[Array, "l n"], X: Float[Array, "m n"]):
     """A linear form of Xᵀ."""
     f = tr(B @ A @ X.T)
@@ -75,10 +99,11 @@ def tr_baxt(B: Float[Array, "m l"], A: Float[Array, "l n"], X: Float[Array, "m n
     "tr(A X Xᵀ) = tr(Xᵀ A X) = tr(X Xᵀ A)",
     "(A + Aᵀ) X = A X + Aᵀ X",
     source="notes 002 6.1",
+    references="MC 108; MC 109; MC 110; WP scalar by matrix",
     covers="tr_AXXt tr_XtAX tr_XXtA",
 )
 def tr_axxt(A: Float[Array, "m m"], X: Float[Array, "m n"]):
-    """A quadratic form of the columns of X."""
+    """The sum of the quadratic forms xᵀ A x over the columns x of X."""
     f = tr(A @ X @ X.T)
     df_dX = (A + A.T) @ X
     return f, df_dX
@@ -88,16 +113,17 @@ def tr_axxt(A: Float[Array, "m m"], X: Float[Array, "m n"]):
     "tr(A Xᵀ X) = tr(X A Xᵀ) = tr(Xᵀ X A)",
     "X (A + Aᵀ) = X A + X Aᵀ",
     source="notes 002 6.1",
+    references="MC 111; MC 112; MC 113",
     covers="tr_AXtX tr_XAXt tr_XtXA",
 )
 def tr_axtx(A: Float[Array, "n n"], X: Float[Array, "m n"]):
-    """A quadratic form of the rows of X."""
+    """The sum of the quadratic forms xᵀ A x over the rows xᵀ of X."""
     f = tr(A @ X.T @ X)
     df_dX = X @ (A + A.T)
     return f, df_dX
 
 
-@identity("tr(X A Xᵀ B)", "Bᵀ X Aᵀ + B X A", source="notes 000 C", covers="tr_XAXtB")
+@identity("tr(X A Xᵀ B)", "Bᵀ X Aᵀ + B X A", source="notes 000 C", references="MC 117; MN 9.10", covers="tr_XAXtB")
 def tr_xaxtb(X: Float[Array, "m n"], A: Float[Array, "n n"], B: Float[Array, "m m"]):
     """A quadratic form of X, with a matrix on either side."""
     f = tr(X @ A @ X.T @ B)
@@ -105,17 +131,29 @@ def tr_xaxtb(X: Float[Array, "m n"], A: Float[Array, "n n"], B: Float[Array, "m 
     return f, df_dX
 
 
-@identity("tr(A X B Xᵀ C)", "C A X B + Aᵀ Cᵀ X Bᵀ", source="notes 002 6.1", covers="trace_axbxtc")
+@identity(
+    "tr(A X B Xᵀ C)",
+    "C A X B + Aᵀ Cᵀ X Bᵀ",
+    source="notes 002 6.1",
+    references="MC 118; WP scalar by matrix",
+    covers="trace_axbxtc",
+)
 def tr_axbxtc(A: Float[Array, "l m"], X: Float[Array, "m n"], B: Float[Array, "n n"], C: Float[Array, "m l"]):
-    """A quadratic form of X, seen through A and C."""
+    """A quadratic form of X, with matrices before, between and after."""
     f = tr(A @ X @ B @ X.T @ C)
     df_dX = C @ A @ X @ B + A.T @ C.T @ X @ B.T
     return f, df_dX
 
 
-@identity("tr(A Xᵀ B X C)", "Bᵀ X Aᵀ Cᵀ + B X C A", source="notes 002 6.1", covers="trace_axtbxc")
+@identity(
+    "tr(A Xᵀ B X C)",
+    "Bᵀ X Aᵀ Cᵀ + B X C A",
+    source="notes 002 6.1",
+    references="MC 117 with C = C A",
+    covers="trace_axtbxc",
+)
 def tr_axtbxc(A: Float[Array, "l n"], X: Float[Array, "m n"], B: Float[Array, "m m"], C: Float[Array, "n l"]):
-    """A quadratic form of Xᵀ, seen through A and C."""
+    """A quadratic form of Xᵀ, with matrices before, between and after."""
     f = tr(A @ X.T @ B @ X @ C)
     df_dX = B.T @ X @ A.T @ C.T + B @ X @ C @ A
     return f, df_dX
@@ -126,6 +164,7 @@ def tr_axtbxc(A: Float[Array, "l n"], X: Float[Array, "m n"], B: Float[Array, "m
     "-X⁻ᵀ Aᵀ Bᵀ X⁻ᵀ = -(X⁻¹ B A X⁻¹)ᵀ",
     where={"X": invertible},
     source="notes 002 6.1",
+    references="MC 63; MC 124",
     covers="tr_AXinvB tr_BAXinv",
 )
 def tr_axinvb(A: Float[Array, "l n"], X: Float[Array, "n n"], B: Float[Array, "n l"]):
@@ -140,6 +179,7 @@ def tr_axinvb(A: Float[Array, "l n"], X: Float[Array, "n n"], B: Float[Array, "n
     "-((X + A)⁻¹ (X + A)⁻¹)ᵀ",
     where={"X + A": invertible},
     source="notes 002 6.1",
+    references="MC 64",
     covers="tr_inv_XplusA",
 )
 def tr_inv_x_plus_a(X: Float[Array, "n n"], A: Float[Array, "n n"]):
@@ -154,6 +194,7 @@ def tr_inv_x_plus_a(X: Float[Array, "n n"], A: Float[Array, "n n"]):
     "-X⁻ᵀ E_kl X⁻ᵀ",
     where={"X": invertible},
     source="notes 002 5",
+    references="MC 61 with a, b = e_k, e_l",
     covers="inv_element_by_matrix",
 )
 def inv_element(X: Float[Array, "n n"], k: Annotated[int, "n"], l: Annotated[int, "n"]):
@@ -167,6 +208,7 @@ def inv_element(X: Float[Array, "n n"], k: Annotated[int, "n"], l: Annotated[int
     "tr(A X^k B) = tr(B A X^k)",
     "Σ_{i=1}^{k} (X^(i-1))ᵀ Aᵀ Bᵀ (X^(k-i))ᵀ",
     source="notes 002 6.1",
+    references="MC 122 with A = B A",
     covers="tr_AXkB tr_BAXk",
 )
 def tr_axkb(A: Float[Array, "l n"], X: Float[Array, "n n"], B: Float[Array, "n l"], k: int):
@@ -176,7 +218,9 @@ def tr_axkb(A: Float[Array, "l n"], X: Float[Array, "n n"], B: Float[Array, "n l
     return f, df_dX
 
 
-@identity("tr(X^k)", "k (Xᵀ)^(k-1)", source="notes 002 6.1", covers="tr_Xk")
+@identity(
+    "tr(X^k)", "k (Xᵀ)^(k-1)", source="notes 002 6.1", references="MC 121; WP scalar by matrix; MN 9.10", covers="tr_Xk"
+)
 def tr_xk(X: Float[Array, "n n"], k: int):
     """The trace of a power, k ≥ 1."""
     f = tr(mpow(X, k))
@@ -184,52 +228,56 @@ def tr_xk(X: Float[Array, "n n"], k: int):
     return f, df_dX
 
 
-@definition("exp(X) = Σ_{i=1}^{40} X^(i-1)/(i-1)!", source="notes 002 6.1", covers="def_expm")
+@definition("exp(X) = Σ_{i=1}^{40} X^(i-1)/(i-1)!", source="notes 002 6.1", references="MC 494", covers="def_expm")
 def exp_series(X: Float[Array, "n n"]):
     """The matrix exponential and its power series."""
     return expm(X), power_series(X, [1, 1, 1, 1])
 
 
-@definition("sin(X) = Σ_{i=1}^{20} (-1)^(i-1) X^(2 i - 1)/(2 i - 1)!", source="notes 002 6.1", covers="def_sinm")
+@definition(
+    "sin(X) = Σ_{i=1}^{20} (-1)^(i-1) X^(2 i - 1)/(2 i - 1)!",
+    source="notes 002 6.1",
+    references="MC 503",
+    covers="def_sinm",
+)
 def sin_series(X: Float[Array, "n n"]):
     """The matrix sine and its power series."""
     return sinm_cosm(X)[0], power_series(X, [0, 1, 0, -1])
 
 
-@definition("cos(X) = Σ_{i=1}^{20} (-1)^(i-1) X^(2 i - 2)/(2 i - 2)!", source="notes 002 6.1", covers="def_cosm")
+@definition(
+    "cos(X) = Σ_{i=1}^{20} (-1)^(i-1) X^(2 i - 2)/(2 i - 2)!",
+    source="notes 002 6.1",
+    references="MC 504",
+    covers="def_cosm",
+)
 def cos_series(X: Float[Array, "n n"]):
     """The matrix cosine and its power series."""
     return sinm_cosm(X)[1], power_series(X, [1, 0, -1, 0])
 
 
-@identity("tr(exp(X))", "exp(X)ᵀ", source="notes 002 6.1", covers="tr_expm")
+@identity("tr(exp(X))", "exp(X)ᵀ", source="notes 002 6.1", references="WP scalar by matrix", covers="tr_expm")
 def tr_expm(X: Float[Array, "n n"]):
-    """The trace of the exponential: the gradient comes free with the value."""
+    """The trace of the exponential; one exponential gives both the value and the gradient."""
     E = expm(X)
-    f = tr(E)
-    df_dX = E.T
-    return f, df_dX
+    return tr(E), E.T
 
 
-@identity("tr(sin(X))", "cos(X)ᵀ", source="notes 002 6.1", covers="tr_sinm")
+@identity("tr(sin(X))", "cos(X)ᵀ", source="notes 002 6.1", references="MC 128; WP scalar by matrix", covers="tr_sinm")
 def tr_sinm(X: Float[Array, "n n"]):
     """The trace of the sine."""
     sin_X, cos_X = sinm_cosm(X)
-    f = tr(sin_X)
-    df_dX = cos_X.T
-    return f, df_dX
+    return tr(sin_X), cos_X.T
 
 
-@identity("tr(cos(X))", "-sin(X)ᵀ", source="notes 002 6.1", covers="tr_cosm")
+@identity("tr(cos(X))", "-sin(X)ᵀ", source="notes 002 6.1", references="WP scalar by matrix", covers="tr_cosm")
 def tr_cosm(X: Float[Array, "n n"]):
     """The trace of the cosine."""
     sin_X, cos_X = sinm_cosm(X)
-    f = tr(cos_X)
-    df_dX = -sin_X.T
-    return f, df_dX
+    return tr(cos_X), -sin_X.T
 
 
-@identity("tr(A ⊗ X) = tr(A) tr(X)", "tr(A) I", source="notes 002 6.1", covers="tr_kron_AX")
+@identity("tr(A ⊗ X) = tr(A) tr(X)", "tr(A) I", source="notes 002 6.1", references="MC 105", covers="tr_kron_AX")
 def tr_kron_ax(A: Float[Array, "p p"], X: Float[Array, "n n"]):
     """The trace of a Kronecker product of square matrices, for which alone it is tr(A) tr(X)."""
     f = tr(A) * tr(X)
@@ -244,15 +292,14 @@ def tr_kron_ax(A: Float[Array, "p p"], X: Float[Array, "n n"]):
     covers="tr_kron_AX_rect",
 )
 def tr_kron_ax_rect(A: Float[Array, "l m"], X: Float[Array, "m l"]):
-    """The trace of a square Kronecker product of rectangular matrices: diagonal entry t is a_ij x_rs for the
-    row t = i m + r and the column t = j l + s (counted from 0), and there is no tr(A)."""
+    """The trace of a square A ⊗ X of rectangular A and X: Σ a_ij x_rs over i m + r = j l + s, counted from 0."""
     (i, j), (r, s) = kron_diagonal(A, X)
     f = jnp.sum(A[i, j] * X[r, s])
     df_dX = jnp.zeros_like(X).at[r, s].add(A[i, j])
     return f, df_dX
 
 
-@identity("tr(X ⊗ X) = tr(X)²", "2 tr(X) I", source="notes 002 6.1", covers="tr_kron_XX")
+@identity("tr(X ⊗ X) = tr(X)²", "2 tr(X) I", source="notes 002 6.1", references="MC 120", covers="tr_kron_XX")
 def tr_kron_xx(X: Float[Array, "n n"]):
     """The trace of the Kronecker square."""
     f = tr(X) ** 2
@@ -260,7 +307,7 @@ def tr_kron_xx(X: Float[Array, "n n"]):
     return f, df_dX
 
 
-@identity("aᵀ X b", "a bᵀ", source="notes 000 C", covers="aXb")
+@identity("aᵀ X b", "a bᵀ", source="notes 000 C", references="MC 70; MC 71; WP scalar by matrix", covers="aXb")
 def bilinear_axb(a: Float[Array, "m"], X: Float[Array, "m n"], b: Float[Array, "n"]):
     """A bilinear form, by its matrix."""
     f = a @ X @ b
@@ -268,7 +315,7 @@ def bilinear_axb(a: Float[Array, "m"], X: Float[Array, "m n"], b: Float[Array, "
     return f, df_dX
 
 
-@identity("aᵀ Xᵀ X a = ‖X a‖²", "2 X a aᵀ", source="notes 000 C", covers="aXtXa")
+@identity("aᵀ Xᵀ X a = ‖X a‖²", "2 X a aᵀ", source="notes 000 C", references="MC 77 with b, c = a, a", covers="aXtXa")
 def quad_axtxa(a: Float[Array, "n"], X: Float[Array, "m n"]):
     """The squared length of X a, by the matrix."""
     f = (X @ a) @ (X @ a)
@@ -276,7 +323,13 @@ def quad_axtxa(a: Float[Array, "n"], X: Float[Array, "m n"]):
     return f, df_dX
 
 
-@identity("(X a - b)ᵀ (X a - b) = ‖X a - b‖²", "2 (X a - b) aᵀ", source="notes 000 C", covers="lsq_Xab")
+@identity(
+    "(X a - b)ᵀ (X a - b) = ‖X a - b‖²",
+    "2 (X a - b) aᵀ",
+    source="notes 000 C",
+    references="MC 83 with D, b, c = I, a, -b; WP scalar by matrix with C, b = I, -b",
+    covers="lsq_Xab",
+)
 def lsq_xa_minus_b(X: Float[Array, "m n"], a: Float[Array, "n"], b: Float[Array, "m"]):
     """Least squares, by the design matrix."""
     r = X @ a - b
@@ -285,7 +338,13 @@ def lsq_xa_minus_b(X: Float[Array, "m n"], a: Float[Array, "n"], b: Float[Array,
     return f, df_dX
 
 
-@identity("‖X Aᵀ - B‖² = tr((X Aᵀ - B)ᵀ (X Aᵀ - B))", "2 (X Aᵀ - B) A", source="notes 000 C", covers="fro_XAtB")
+@identity(
+    "‖X Aᵀ - B‖² = tr((X Aᵀ - B)ᵀ (X Aᵀ - B))",
+    "2 (X Aᵀ - B) A",
+    source="notes 000 C",
+    references="MC 119 with A, B, C = I, Aᵀ, -B",
+    covers="fro_XAtB",
+)
 def fro_xat_minus_b(X: Float[Array, "m n"], A: Float[Array, "p n"], B: Float[Array, "m p"]):
     """The squared Frobenius norm of a residual."""
     R = X @ A.T - B
@@ -294,7 +353,13 @@ def fro_xat_minus_b(X: Float[Array, "m n"], A: Float[Array, "p n"], B: Float[Arr
     return f, df_dX
 
 
-@rule("tr(U + V)", "tr(∂U) + tr(∂V)", source="notes 002 6.1", covers={"scalar by matrix": "tr_sum"})
+@rule(
+    "tr(U + V)",
+    "tr(∂U) + tr(∂V)",
+    source="notes 002 6.1",
+    references="WP scalar by matrix",
+    covers={"scalar by matrix": "tr_sum"},
+)
 def tr_sum_rule(
     U: Float[Array, "p p"], dU: Float[Array, "p p m n"], V: Float[Array, "p p"], dV: Float[Array, "p p m n"]
 ):
@@ -304,7 +369,13 @@ def tr_sum_rule(
     return f, df_dX
 
 
-@rule("tr(a U)", "a tr(∂U)", source="notes 002 6.1", covers={"scalar by matrix": "tr_scale"})
+@rule(
+    "tr(a U)",
+    "a tr(∂U)",
+    source="notes 002 6.1",
+    references="WP scalar by matrix",
+    covers={"scalar by matrix": "tr_scale"},
+)
 def tr_multiple_rule(a: Float[Array, ""], U: Float[Array, "p p"], dU: Float[Array, "p p m n"]):
     """The trace of a constant multiple of a matrix function."""
     f = tr(a * U)
@@ -312,11 +383,17 @@ def tr_multiple_rule(a: Float[Array, ""], U: Float[Array, "p p"], dU: Float[Arra
     return f, df_dX
 
 
-@rule("tr(U V)", "tr(∂U V) + tr(U ∂V)", source="notes 002 6.1", covers={"scalar by matrix": "tr_product"})
+@rule(
+    "tr(U V)",
+    "tr(∂U V) + tr(U ∂V)",
+    source="notes 002 6.1",
+    references="MN 9.10",
+    covers={"scalar by matrix": "tr_product"},
+)
 def tr_product_rule(
     U: Float[Array, "l p"], dU: Float[Array, "l p m n"], V: Float[Array, "p l"], dV: Float[Array, "p l m n"]
 ):
-    """The trace of a product of matrix functions; the derivative is taken entry by entry of X."""
+    """The trace of a product of matrix functions. The traces on the right are taken for each entry of X."""
     f = tr(U @ V)
     df_dX = jnp.tensordot(V.T, dU) + jnp.tensordot(U.T, dV)
     return f, df_dX

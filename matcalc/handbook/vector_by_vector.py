@@ -1,4 +1,4 @@
-"""Vectors by vectors: linear maps and the direction x - a. Notes 000 B, 001, and 002 section 4."""
+"""Vectors, by a vector: linear maps, scaled vectors and the direction of x - a. Notes 000 B, 001, and 002 4."""
 
 from jax import Array
 from jax import numpy as jnp
@@ -20,6 +20,7 @@ def matvec(A: Float[Array, "m n"], x: Float[Array, "n"]):
     "A",
     wrt="x",
     source="notes 000 B, 001, 002 4",
+    references="WP vector by vector; MN 9.13",
     covers="lin_Ax def_elementwise def_row_denominator",
 )
 def ax(A: Float[Array, "m n"], x: Float[Array, "n"]):
@@ -29,7 +30,7 @@ def ax(A: Float[Array, "m n"], x: Float[Array, "n"]):
     return f, df_dx
 
 
-@identity("Aᵀ x", "Aᵀ", wrt="x", source="notes 000 B, 001", covers="lin_xA")
+@identity("Aᵀ x", "Aᵀ", wrt="x", source="notes 000 B, 001", references="WP vector by vector", covers="lin_xA")
 def xa(x: Float[Array, "n"], A: Float[Array, "n m"]):
     """The row xᵀ A, read as the vector Aᵀ x. (A is n×m: with the m×n of notes 001 the product is undefined.)"""
     f = A.T @ x
@@ -43,10 +44,11 @@ def xa(x: Float[Array, "n"], A: Float[Array, "n m"]):
     wrt="x",
     where={"x - a": nonzero},
     source="notes 002 4",
+    references="MC 130",
     covers="normalised",
 )
 def direction_x_minus_a(x: Float[Array, "n"], a: Float[Array, "n"]):
-    """The unit vector from a to x, for x ≠ a. With w = (x - a)/r there is no cube of r to over- or underflow."""
+    """The unit vector w from a to x, for x ≠ a. As (I - w wᵀ)/r with r = ‖x - a‖ no cube of r over- or underflows."""
     r = norm(x - a)
     w = (x - a) / r
     df_dx = (eye(x) - outer(w, w)) / r
@@ -57,6 +59,7 @@ def direction_x_minus_a(x: Float[Array, "n"], a: Float[Array, "n"]):
     "A u",
     "A ∂u",
     source="notes 002 2 and 4",
+    references="WP vector by scalar; WP vector by vector; MN 9.13",
     covers={"vector by scalar": "lin_vector_by_scalar", "vector by vector": "lin_Au"},
 )
 def linear_rule(A: Float[Array, "p m"], u: Float[Array, "m"], du: Float[Array, "m *x"]):
@@ -66,7 +69,13 @@ def linear_rule(A: Float[Array, "p m"], u: Float[Array, "m"], du: Float[Array, "
     return f, df_dx
 
 
-@rule("v u", "v ∂u + u (∂v)ᵀ", source="notes 002 4", covers={"vector by vector": "prod_vu"})
+@rule(
+    "v u",
+    "v ∂u + u (∂v)ᵀ",
+    source="notes 002 4",
+    references="WP vector by vector",
+    covers={"vector by vector": "prod_vu"},
+)
 def scaled_vector_rule(v: Float[Array, ""], dv: Float[Array, "n"], u: Float[Array, "l"], du: Float[Array, "l n"]):
     """A scalar function times a vector function."""
     f = v * u

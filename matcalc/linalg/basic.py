@@ -32,7 +32,10 @@ def outer(U: Array, V: Array) -> Array:
 
 
 def factor(X: Array) -> tuple[Array, Array]:
-    """The LU factors of Xᵀ. LAPACK reads columns: X as it lies in memory is Xᵀ to it, and X would have to be turned."""
+    """The LU factors of Xᵀ.
+
+    JAX stores a matrix by rows and LAPACK by columns, so that LAPACK takes Xᵀ from the memory of X without a copy.
+    """
     return lu_factor(X.T)
 
 
@@ -40,8 +43,9 @@ def factor(X: Array) -> tuple[Array, Array]:
 def inverse(X: Array, factors: tuple[Array, Array]) -> Array:
     """X⁻¹ from `factor(X)`, with the derivative -X⁻¹ dX X⁻¹: two products.
 
-    The factors must be differentiable functions of X too: in loops JAX drops custom rules before it differentiates a
-    second time. (What is made of them but not needed is not compiled.)
+    From X X⁻¹ = I follows dX X⁻¹ + X dX⁻¹ = 0. The factors must be differentiable functions of X too, because JAX drops
+    custom rules in a loop before it differentiates a second time. Elsewhere their derivatives are not used, and the
+    compiler removes them.
     """
     return lu_solve(factors, eye(X)).T
 
@@ -53,19 +57,27 @@ def _inverse_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
 
 
 def norm(x: Array) -> Array:
-    """The Euclidean norm, without overflow or underflow of the squares. Not differentiable at 0."""
+    """The Euclidean norm. It is not differentiable at 0.
+
+    ‖x‖ = s ‖x/s‖ for every s > 0, and with the largest |xᵢ| for s no square over- or underflows. The norm does not
+    depend on s, so that s counts as a constant when it is differentiated.
+    """
     size = jax.lax.stop_gradient(jnp.max(jnp.abs(x)))
     scale = jnp.where(size > 0, size, 1)
     return scale * jnp.sqrt(jnp.sum((x / scale) ** 2))
 
 
 def kron_diagonal(A: Array, X: Array) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    """Which entries (i, j) of A and (r, s) of X meet in each entry of the diagonal of A ⊗ X, if that is square."""
+    """The indices (i, j) and (r, s) of the factors a_ij x_rs on the diagonal of A ⊗ X, which must be square.
+
+    With m×n matrices X, the entry of A ⊗ X in the row i m + r and the column j n + s is a_ij x_rs; on the diagonal both
+    are t.
+    """
     t = np.arange(A.shape[0] * X.shape[0])
     return (t // X.shape[0], t // X.shape[1]), (t % X.shape[0], t % X.shape[1])
 
 
 def tall(X: Array) -> Array:
-    """X with rows of zeros below until it has at least as many rows as columns; XᵀX stays what it is."""
+    """X, with rows of zeros appended if it has fewer rows than columns. XᵀX stays the same."""
     m, n = X.shape
     return jnp.pad(X, ((0, max(n - m, 0)), (0, 0)))

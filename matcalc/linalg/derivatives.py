@@ -17,8 +17,8 @@ def with_derivative(
     """The function `f`, differentiated with respect to argument `argnum` by a closed form.
 
     `both(*arguments)` returns the value and ∂f/∂(argument) in JAX's layout, computed together. With respect to the
-    other arguments JAX differentiates `f` itself. Neither is computed unless it is asked for. Forward mode, reverse
-    mode and higher orders work: they differentiate the closed form.
+    other arguments JAX differentiates `f` itself. A derivative is computed only with respect to the arguments that are
+    differentiated. Forward mode, reverse mode and higher orders work: they differentiate the closed form.
     """
     function: Any = jax.custom_jvp(f)
 
@@ -54,7 +54,7 @@ _jax_rules: ContextVar[bool] = ContextVar("jax_rules", default=False)
 def jax_rules() -> Generator[None]:
     """While this is open, the functions of this package are differentiated by JAX's own rules, where JAX has one.
 
-    So automatic differentiation stays a witness of its own.
+    A closed form is compared with automatic differentiation under this, so that the two share no rule.
     """
     token = _jax_rules.set(True)
     try:

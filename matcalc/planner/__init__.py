@@ -1,4 +1,12 @@
-"""The planner: sums of matrix products in the cheapest order for the shapes at hand."""
+"""The planner: sums of matrix products in the cheapest order for the shapes at hand.
+
+`transform` replaces a function by one that is planned. What it takes from the others, in this order: `operations` says
+what an operation of a traced program is, and `recognition` which values are sums of products. `grouping` puts those
+together that share arrays, and has a plan made for each group: a sum of products is a `network` in canonical form,
+`space` has all options to compute it, `search` finds the cheapest `plan`. `execution` carries the plan out, with the
+operations of `kernels`. `cost` counts the work of a program, `describe` prints a plan; `operator` and `linear` apply
+derivatives and write them down.
+"""
 
 from matcalc.planner.cost import Work as Work
 from matcalc.planner.cost import work as work

@@ -6,10 +6,12 @@ from typing import Any
 
 from jax.extend.core import Var
 
-from matcalc.planner.cost import ClosedJaxpr, Work, called, function_of, known, needed, operations_of
+from matcalc.planner.cost import Work, operations_of
+from matcalc.planner.operations import ClosedJaxpr, called_name, called_operation, known, name_of, needed
 
-# What is written like its argument: it only moves entries.
+# What is printed like its argument, because it only moves entries.
 SILENT = {"broadcast_in_dim", "convert_element_type", "copy", "optimization_barrier", "reshape", "stop_gradient"}
+# Of the other operations of a program, those that are named below a plan.
 TOLD = {"cholesky", "cond", "custom_linear_solve", "eigh", "lu", "qr", "svd", "triangular_solve", "while"}
 SIGNS = {"add": " + ", "add_any": " + ", "sub": " - ", "mul": " ", "div": "/"}
 
@@ -71,12 +73,12 @@ def steps(closed: ClosedJaxpr, names: Sequence[str]) -> list[Step]:
             name = f"T{len(found) + 1}"
             texts |= dict.fromkeys(eqn.outvars, name)
             out: Any = eqn.outvars[0].aval
-            found.append(Step(name, _written(called(eqn), inputs), out.shape, operations_of(eqn)))
+            found.append(Step(name, _written(called_operation(eqn), inputs), out.shape, operations_of(eqn)))
     return found
 
 
 def _written(eqn: Any, inputs: Sequence[str]) -> str:
-    name = known(eqn) or eqn.primitive.name
+    name = name_of(eqn)
     if name in ("dot_general", "product_by_entries"):
         left, right, out = (atom.aval.ndim for atom in (*eqn.invars, *eqn.outvars))
         if max(left, right) > 2 or out != left + right - 2:
@@ -88,7 +90,7 @@ def _written(eqn: Any, inputs: Sequence[str]) -> str:
         return SIGNS[name].join(inputs)
     if name == "custom_linear_solve":  # the matrix is the first of its constants
         return f"{inputs[0]}⁻¹ {inputs[-1]}"
-    return f"{known(eqn) or function_of(eqn) or name}({', '.join(dict.fromkeys(inputs))})"
+    return f"{known(eqn) or called_name(eqn) or name}({', '.join(dict.fromkeys(inputs))})"
 
 
 def _summed_over(eqn: Any) -> Sequence[tuple[int, ...]]:

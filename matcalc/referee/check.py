@@ -4,7 +4,6 @@ import contextlib
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import jax
@@ -16,6 +15,7 @@ from matcalc.domains import Domain
 from matcalc.layout import Layout, check_layout, from_layout
 from matcalc.referee.constants import DENSE, LOCATED, TANGENTS
 from matcalc.referee.evidence import Evidence
+from matcalc.referee.findings import Cause
 from matcalc.referee.fitness import unfit
 from matcalc.referee.judge import report
 from matcalc.referee.own import check_own
@@ -75,36 +75,55 @@ def check_gradient(
         raise ValueError(f"order must be 1 or 2, got {order!r}.")
     if form not in ("derivative", "pushforward", "pullback"):
         raise ValueError(f"form must be derivative, pushforward or pullback, got {form!r}.")
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}.")
     if form != "derivative" and (order != 1 or not (callable(gradient) or gradient is None)):
         raise ValueError(f"A {form} is a function, of order 1.")
     if not callable(f):
         raise TypeError(f"f must be a function, got {type(f).__name__}.")
+    if any(isinstance(leaf, Tracer) for leaf in (*jax.tree.leaves(args), jnp.zeros(()))):
+        raise TypeError("check_gradient compares numbers, which JAX has none of while it traces: call it outside jit.")
+    validated(seed, precision, platform)
+
+    def point(form: Form) -> Subject:
+        return Subject(f, args, wrt, where, form, order, seed)
+
+    with settings(precision), np.errstate(all="ignore"):
+        if gradient is None:
+            return check_own(f, point, order, {"layout": "jax", "precision": precision, "platform": platform})
+        return examine(point, gradient, form, layout, precision, platform)
+
+
+def validated(seed: Any, precision: str, platform: str | None) -> None:
+    """ValueError for options that no check can take."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}.")
     try:
         words(seed)
     except TypeError:
         raise ValueError(f"seed must be an integer or a JAX key, got {seed!r}.") from None
-    if any(isinstance(leaf, Tracer) for leaf in (*jax.tree.leaves(args), jnp.zeros(()))):
-        raise TypeError("check_gradient compares numbers, which JAX has none of while it traces: call it outside jit.")
     try:
         jax.devices(platform)
     except RuntimeError:
         raise ValueError(f"There is no platform {platform!r} here; JAX runs on {jax.default_backend()}.") from None
-    point = partial(Subject, f, args, wrt, where, order=order, seed=seed)
+
+
+def examine(
+    point: Callable[[Form], Subject],
+    gradient: Any,
+    form: Form,
+    layout: Layout,
+    precision: Precision,
+    platform: str | None,
+    reason: Cause | None = None,
+) -> Report:
+    """The report on a claim, inside of `settings`; `reason` says why there is nothing to judge, if that is known."""
     where_run: WhereRun = {"layout": layout, "precision": precision, "platform": platform}
-    with settings(precision), np.errstate(all="ignore"):
-        return check_own(f, point, order, where_run) if gradient is None else examine(point, gradient, form, where_run)
+    evidence = Evidence(Runs(point(form), gradient, **where_run))
+    reason = reason or unfit(evidence.runs)
+    is_dense = form != "derivative" or evidence.runs.order != 1 or reason or evidence.passes <= DENSE
+    return report(evidence, reason=reason) if is_dense else _projected(evidence, point, where_run)
 
 
-def examine(point: Callable[..., Subject], gradient: Any, form: Form, where_run: WhereRun) -> Report:
-    """The report on a claim, inside of `settings`; `point(form=…)` makes the subject."""
-    evidence = Evidence(Runs(point(form=form), gradient, **where_run))
-    is_dense = form != "derivative" or evidence.runs.order != 1 or unfit(evidence.runs) or evidence.passes <= DENSE
-    return report(evidence) if is_dense else _projected(evidence, point, where_run)
-
-
-def _projected(evidence: Evidence, point: Callable[..., Subject], where_run: WhereRun) -> Report:
+def _projected(evidence: Evidence, point: Callable[[Form], Subject], where_run: WhereRun) -> Report:
     """A derivative with many entries along random tangents and cotangents; in full only where it is wrong there."""
     runs, layout = evidence.runs, evidence.runs.layout
     gradient, shapes, value_shape = runs.gradient, runs.space.variables, runs.space.value
@@ -127,7 +146,7 @@ def _projected(evidence: Evidence, point: Callable[..., Subject], where_run: Whe
     in_jax_layout: WhereRun = {**where_run, "layout": "jax"}
 
     def along(form: Form, claim: Callable[..., Any]) -> Report:
-        return report(Evidence(Runs(point(form=form), claim, runs.moves, **in_jax_layout)))
+        return report(Evidence(Runs(point(form), claim, runs.moves, **in_jax_layout)))
 
     found = along("pullback", pull)
     if found.ok:

@@ -19,6 +19,7 @@ STEPS = 26  # from a quarter of the size of x down to 2⁻²⁷ of it: what happ
 FINE_STEPS = 40  # down to 2⁻⁴¹: where f is ill-conditioned only the smallest are small enough
 LADDER_STEPS = 20  # of the Taylor remainders that a report shows
 QUICK_STEP = 2.0**-13  # that confirms a derivative where f is smooth; many where it does not
+QUICK_STEPS_OF_SMALL = 5  # down to it, where values cost nothing beside compilation: errors of 1e-9 become 1e-11
 QUICK_DIRECTIONS = 2
 EXTRAPOLATIONS = 8
 FD_BEST = 1e-12  # the relative error that finite differences have at best

@@ -13,6 +13,7 @@ from matcalc.referee.constants import (
     DRAWN,
     EXTRAPOLATIONS,
     FD_BEST,
+    MEANINGLESS,
     NOISE,
     RANDOM_DIRECTIONS,
     ROUNDINGS,
@@ -159,13 +160,13 @@ def _extrapolate(table: Array, rounding: Array) -> tuple[Array, Array]:
     if len(table) < 3:
         return best, error
     # Far from x another derivative may look as smooth. The steps below those that were used must not contradict it,
-    # beyond what they vary among themselves; where they do, the derivative is sought among them.
+    # beyond what they vary among themselves; where all of it is contradicted, the derivative is sought among them.
     apart, jumps = _size(table - best, 2), _size(table[1:] - table[:-1], 2)
     noise = rounding[1:-1] + jumps[1:] + jumps[:-1]
     contradicts = np.where(np.arange(1, len(table) - 1)[:, None] > last, apart[1:-1] - NOISE * noise, 0)
     contradiction = np.max(np.nan_to_num(contradicts), axis=0, initial=0)
-    for j in np.flatnonzero(contradiction > error):
-        error[j] = contradiction[j]
+    error = np.maximum(error, contradiction)
+    for j in np.flatnonzero(contradiction > MEANINGLESS * np.maximum(_size(best), _size(table[-1]))):
         below = slice(int(last[j]) + 1, None)
         if len(table[below]) > 2:
             (value,), (off,) = _extrapolate(table[below, j : j + 1], rounding[below, j : j + 1])

@@ -28,6 +28,7 @@ from matcalc.referee.constants import (
     MEANINGLESS,
     QUICK_DIRECTIONS,
     QUICK_STEP,
+    QUICK_STEPS_OF_SMALL,
     RANDOM_DIRECTIONS,
     SUSPICIONS,
     WITNESSED,
@@ -132,11 +133,14 @@ class Evidence:
 
     @functools.cached_property
     def quick(self) -> Estimate:
-        """Finite differences with one step along one direction or two: enough where they confirm a derivative."""
+        """Finite differences at one step or few, along one direction or two: enough where they confirm a derivative."""
         n = self.space.entries
         count = min(n, QUICK_DIRECTIONS) if n <= BASIS_UP_TO else 1
         V = self.space.confined(self.runs.subject.random("quick differences"), count)
-        return self.differences(self.runs.exact, directions=V, first=QUICK_STEP / math.sqrt(n), steps=1)
+        spec = self.runs.subject.spec
+        steps = QUICK_STEPS_OF_SMALL if spec.is_hasty and spec.by == "jax" else 1
+        first = 2.0 ** (steps - 1) * QUICK_STEP / math.sqrt(n)
+        return self.differences(self.runs.exact, directions=V, first=first, steps=steps)
 
     @functools.cached_property
     def fine(self) -> Estimate:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from matcalc.referee.findings import Cause
 from matcalc.referee.programs import Raised, is_real
-from matcalc.referee.report import Cause
 from matcalc.referee.runs import Runs
 from matcalc.referee.subject import Subject
 

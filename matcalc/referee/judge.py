@@ -6,18 +6,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from matcalc.referee.causes import explain as explain_by_causes
+from matcalc.referee import causes
 from matcalc.referee.causes.purity import impurity, instability
 from matcalc.referee.causes.shapes import misshapen
 from matcalc.referee.comparison import Comparison, compare
 from matcalc.referee.constants import APPROXIMATED, ASYMMETRIC, MEANINGLESS
 from matcalc.referee.evidence import Evidence, Look
+from matcalc.referee.findings import Cause, Variable, Verdict
 from matcalc.referee.fitness import unfit
 from matcalc.referee.programs import Array, Raised
-from matcalc.referee.report import Cause, Report, Variable, Verdict
+from matcalc.referee.report import Report
 from matcalc.referee.runs import Misshapen
 from matcalc.referee.tolerances import relative
-from matcalc.streams import words
+from matcalc.streams import recorded
 
 Explain = Callable[[Evidence, Look, Comparison], Cause]  # what makes the claim wrong there
 
@@ -117,11 +118,11 @@ def _ill_conditioned(evidence: Evidence, look: Look, found: list[Comparison]) ->
     return Cause("ill-conditioned", text, "Give the arguments in a more precise dtype, or move the point.")
 
 
-def report(evidence: Evidence, explain: Explain = explain_by_causes) -> Report:
-    """Judge, explain what is wrong, and write down what was seen."""
+def report(evidence: Evidence, explain: Explain | None = None, reason: Cause | None = None) -> Report:
+    """Judge, explain what is wrong, and write down what was seen. `reason` says why nothing is judged, if so."""
     runs, subject = evidence.runs, evidence.runs.subject
-    reason = unfit(runs)
-    judged = Judgement("inconclusive", reason) if reason else judge(evidence, explain)
+    reason = reason or unfit(runs)
+    judged = Judgement("inconclusive", reason) if reason else judge(evidence, explain or causes.explain)
     errors: dict[str, float] = {}
     allowed, condition = math.nan, math.nan
     steps, remainders = np.empty(0), np.empty(0)
@@ -157,7 +158,7 @@ def report(evidence: Evidence, explain: Explain = explain_by_causes) -> Report:
         order=runs.order,
         form=runs.form,
         precision=runs.precision,
-        seed=seed[0] if len(seed := words(subject.seed)) == 1 else tuple(seed),
+        seed=recorded(subject.seed),
         errors=errors,
         tolerance=allowed,
         condition=condition,

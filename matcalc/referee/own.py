@@ -10,30 +10,29 @@ import numpy as np
 
 from matcalc.referee.constants import AGREES
 from matcalc.referee.evidence import Evidence
+from matcalc.referee.findings import Cause
 from matcalc.referee.judge import report
-from matcalc.referee.report import Cause, Report
+from matcalc.referee.report import Report
 from matcalc.referee.runs import Runs, WhereRun
-from matcalc.referee.subject import Subject, in_float64
+from matcalc.referee.subject import Form, Subject, in_float64
 from matcalc.referee.tolerances import relative
 
 
-def check_own(f: Callable[..., Any], point: Callable[..., Subject], order: int, where_run: WhereRun) -> Report:
+def check_own(f: Callable[..., Any], point: Callable[[Form], Subject], order: int, where_run: WhereRun) -> Report:
     """JAX's own derivative of f, forward and reverse: the worse report of the two."""
-    where_run = {**where_run, "layout": "jax"}
     if order == 2:
-        spec = point(form="derivative").spec
+        spec = point("derivative").spec
         own = jax.hessian(f, spec.positions[0] if spec.is_one else spec.positions)
-        return _noted(
-            report(Evidence(Runs(point(form="derivative"), own, **where_run))), "This is JAX's own Hessian of f."
-        )
+        return _noted(report(Evidence(Runs(point("derivative"), own, **where_run))), "This is JAX's own Hessian of f.")
     reports: list[Report] = []
-    for form, own in (("pushforward", _own_pushforward), ("pullback", _own_pullback)):
-        subject = point(form=form)
+    ways: tuple[tuple[Form, Any], ...] = (("pushforward", _own_pushforward), ("pullback", _own_pullback))
+    for form, own in ways:
+        subject = point(form)
         found = report(Evidence(Runs(subject, own(f, subject), **where_run)))
         if not (found.cause and found.cause.name == "raises" and "custom_vjp" in found.cause.text):
             reports.append(found)  # a function with a pullback of its own has no pushforward
     worst = min(reports, key=lambda r: ("fail", "inconclusive", "autodiff-wrong", "pass").index(r.verdict))
-    if worst.ok and (off := _value_apart(f, point(form="derivative"))) > AGREES:
+    if worst.ok and (off := _value_apart(f, point("derivative"))) > AGREES:
         text = f"Where it is differentiated, f has another value than it has alone: off by {off:.1e}."
         worst = replace(worst, verdict="fail", cause=Cause("value", text, "Let its rule return the value of f itself."))
     return _noted(worst, f"This is JAX's own derivative of f, as a {' and a '.join(r.form for r in reports)}.")

@@ -1,7 +1,7 @@
 """The derivatives of the catalogue in other frameworks, for comparison: each made from the printed formula.
 
-The formula is evaluated once, on arrays that write down what is done to them. What they write is a straight-line
-program in NumPy's words, such as `t1 = x @ A; t2 = t1 @ x`: what a user of the framework would have written. The
+The formula is evaluated once, on arrays that record what is done to them on a tape (a Wengert list): a straight-line
+function in NumPy's words, such as `t1 = x @ A; t2 = t1 @ x`, as a user of the framework would have written it. The
 framework differentiates it in its own way, and nothing of this module or of `matcalc.formula` runs when it is timed.
 """
 
@@ -24,13 +24,13 @@ from matcalc.timing import tensorgrad
 
 Thunk = Callable[[], Any]
 Find = Callable[[str], Any]  # a function of a framework by NumPy's name for it
-Form = Literal["", "column", "row", "number"]  # a vector as a matrix, or a number as one
+Orientation = Literal["", "column", "row", "number"]  # a vector as a matrix, or a number as one
 
 PEERS = ("torch", "autograd", "tensorgrad", "numpy")
 OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@", "power": "**"}
-INDEX: Mapping[Form, str] = {"": "", "column": "[:, None]", "row": "[None, :]", "number": "[None, None]"}
-TURNED: Mapping[Form, Form] = {"column": "row", "row": "column", "number": "number"}
-PRODUCTS: Mapping[tuple[Form, ...], Form] = {
+INDEX: Mapping[Orientation, str] = {"": "", "column": "[:, None]", "row": "[None, :]", "number": "[None, None]"}
+TURNED: Mapping[Orientation, Orientation] = {"column": "row", "row": "column", "number": "number"}
+OF_PRODUCT: Mapping[tuple[Orientation, ...], Orientation] = {
     ("", ""): "",
     ("", "column"): "column",
     ("row", ""): "row",
@@ -76,16 +76,16 @@ def derivative(name: str, identity: Identity[Any], values: Mapping[str, Any], ba
         torch: Any = importlib.import_module("torch")
         inputs = [torch.as_tensor(value) for value in inputs]
         by = torch.func.hessian if identity.order == 2 else torch.func.jacfwd if value_shape else torch.func.grad
-        run = by(Program(identity, one, value_shape, _of_torch(torch)).function(order, torch.as_tensor))
+        run = by(Tape(identity, one, value_shape, _of_torch(torch)).function(order, torch.as_tensor))
         run = run if batch is None else torch.func.vmap(run)
     elif name == "autograd":
         autograd: Any = importlib.import_module("autograd")
         by = autograd.hessian if identity.order == 2 else autograd.jacobian if value_shape else autograd.grad
-        run = by(Program(identity, one, value_shape, _of_autograd()).function(order))
+        run = by(Tape(identity, one, value_shape, _of_autograd()).function(order))
     elif name == "tensorgrad":
         inputs, run = [], _by_tensorgrad(identity, one, value_shape, {key: arrays[key] for key in order})
     else:
-        run = Program(identity, one, shape, _of_numpy, is_closed_form=True).function(order)
+        run = Tape(identity, one, shape, _of_numpy, is_closed_form=True).function(order)
     return _tried(lambda: run(*inputs), shape if batch is None else (batch, *shape))
 
 
@@ -134,8 +134,8 @@ def _by_tensorgrad(
     identity: Identity[Any], values: Mapping[str, Any], shape: Sequence[int], arrays: Mapping[str, Any]
 ) -> Thunk:
     try:
-        program = Program(identity, values, shape, tensorgrad.find)
-        return tensorgrad.compiled(functools.partial(program.function, list(arrays)), arrays, identity.order)
+        tape = Tape(identity, values, shape, tensorgrad.find)
+        return tensorgrad.compiled(functools.partial(tape.function, list(arrays)), arrays, identity.order)
     except (NotImplementedError, TypeError, ValueError) as error:
         raise Unsupported(str(error)) from None
 
@@ -153,10 +153,10 @@ def _found(module: Any, name: str) -> Any:
     return found
 
 
-# --- The program
+# --- The tape
 
 
-class Program:
+class Tape:
     """What evaluating a formula does to its arguments: the function of an identity, or its closed derivative."""
 
     def __init__(
@@ -176,7 +176,7 @@ class Program:
             key: Traced(self, key, value) if isinstance(value, np.ndarray) else value for key, value in values.items()
         }
         if isinstance(identity.declaration, RuleDeclaration) and not is_closed_form:
-            traced = self._moved(identity.declaration, traced)
+            traced = identity.declaration.moved(traced, traced["x"], self._contracted)
         text = (identity.derivative_formulas if is_closed_form else identity.formulas)[0]
         # In NumPy either would be a loop over all entries and no expression, and slow for that reason alone.
         if is_closed_form and any(np.ndim(value) > 2 for value in values.values()):
@@ -190,22 +190,22 @@ class Program:
         self.result = result.text if isinstance(result, Traced) else f"{self._constant(result)}.copy()"
 
     def function(self, order: Sequence[str], constant: Callable[[Any], Any] = np.asarray) -> Any:
-        """The program as a function of its arguments in this order, with constants as the framework has them."""
+        """The tape as a function of its arguments in this order, with constants as the framework has them."""
         scope = self.functions | {name: constant(value) for name, value in self.constants.items()}
-        exec(f"def program({', '.join(order)}):\n    " + "\n    ".join([*self.text, f"return {self.result}"]), scope)
-        return scope["program"]
+        exec(f"def replayed({', '.join(order)}):\n    " + "\n    ".join([*self.text, f"return {self.result}"]), scope)
+        return scope["replayed"]
 
     @property
     def text(self) -> list[str]:
-        """The lines of the program."""
+        """The lines of the tape."""
         return [f"{name} = {text}" for text, name in self.lines.items()]
 
-    def record(self, text: str, value: Any, form: Form = "") -> Any:
-        """A line of the program, and its result, or several."""
+    def record(self, text: str, value: Any, orientation: Orientation = "") -> Any:
+        """A line of the tape, and its result, or several."""
         name = self.lines.setdefault(text, f"t{len(self.lines) + 1}")
         if isinstance(value, tuple):
             return tuple([Traced(self, f"{name}[{i}]", part) for i, part in enumerate(value)])
-        return Traced(self, name, value, form)
+        return Traced(self, name, value, orientation)
 
     def call(self, name: str, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """A call of a function, written down where it has to do with the arguments."""
@@ -226,26 +226,34 @@ class Program:
             if isinstance(other, Traced) and _is_neutral(ufunc, args[i]):
                 return other
         operands = list(map(self.traced, args))
-        forms: tuple[Form, ...] = tuple([a.form for a in operands])
-        if ufunc is np.matmul and forms == ("column", "row"):
+        orientations: tuple[Orientation, ...] = tuple([a.orientation for a in operands])
+        if ufunc is np.matmul and orientations == ("column", "row"):
             return self.call("outer", np.outer, [Traced(self, a.name, a.array) for a in operands], {})
-        of_arrays: set[Form] = {a.form for a in operands if a.ndim} or {""}
-        form = PRODUCTS.get(forms) if ufunc is np.matmul else of_arrays.pop() if len(of_arrays) == 1 else None
-        if form is None:
-            form, operands = "", [Traced(self, a.text, a.value) for a in operands]
+        of_arrays: set[Orientation] = {a.orientation for a in operands if a.ndim} or {""}
+        orientation = (
+            OF_PRODUCT.get(orientations) if ufunc is np.matmul else of_arrays.pop() if len(of_arrays) == 1 else None
+        )
+        if orientation is None:
+            orientation, operands = "", [Traced(self, a.text, a.value) for a in operands]
         names = [a.name for a in operands]
         text = f" {OPERATORS[ufunc.__name__]} ".join(names) if len(names) == 2 else f"-{names[0]}"
-        return self.record(text, ufunc(*[a.array for a in operands]), form)
+        return self.record(text, ufunc(*[a.array for a in operands]), orientation)
 
     def traced(self, value: Any) -> "Traced":
-        """What the program computes, or a constant as if it did."""
+        """A value of the tape; a constant becomes one."""
         if isinstance(value, Traced):
             return value
         if np.ndim(value) == 0:
             return Traced(self, repr(value.item() if hasattr(value, "item") else value), value)
-        form: Form = "" if value.ndim != 2 else "column" if value.shape[1] == 1 else "row" if len(value) == 1 else ""
-        array = value.reshape(-1) if form else value
-        return Traced(self, self._constant(array), array, form)
+        orientation: Orientation = (
+            "" if value.ndim != 2 else "column" if value.shape[1] == 1 else "row" if len(value) == 1 else ""
+        )
+        array = value.reshape(-1) if orientation else value
+        return Traced(self, self._constant(array), array, orientation)
+
+    def _contracted(self, D: Any, x: Any, axes: int) -> Any:
+        """D·x; of a number x a plain product, as a user would write it."""
+        return self.numpy.tensordot(D, x, axes) if axes else D * x
 
     def _constant(self, value: Any) -> str:
         for name, known in self.constants.items():
@@ -254,16 +262,6 @@ class Program:
         name = f"c{len(self.constants) + 1}"
         self.constants[name] = value
         return name
-
-    def _moved(self, rule: RuleDeclaration, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments at x, as in `RuleDeclaration.moved`: U + ∂U·x."""
-
-        def displacement(U: str) -> Any:
-            variable = displacement(rule.through) if rule.through and rule.through != U else values["x"]
-            dU = values[rule.moves[U]]
-            return dU * variable if variable.ndim == 0 else self.numpy.tensordot(dU, variable, variable.ndim)
-
-        return {**values, **{U: values[U] + displacement(U) for U in rule.moves if U in values}}
 
     def _without_functions_of_matrices(self, tree: Formula, values: dict[str, Any]) -> Formula:
         """The formula with a name for each exp(X), …, whose value is added; `evaluate` would compute them by JAX."""
@@ -286,16 +284,16 @@ class Program:
 
 
 class Traced(NDArrayOperatorsMixin):
-    """An array that a program computes, with its value at the arguments at hand.
+    """An array that a tape computes, with its value at the arguments at hand.
 
-    The program has it under `name` as `array`; of a vector or number, `form` may say the matrix that is meant.
+    The tape has it under `name` as `array`; of a vector or number, `orientation` may say the matrix that is meant.
     """
 
-    def __init__(self, program: Program, name: str, array: Any, form: Form = "") -> None:
-        self.program, self.name, self.array = program, name, np.asarray(array)
-        self.form: Form = form
-        self.text = name + INDEX[form]
-        self.value = self.array[{"": (), "column": (..., None), "row": (None,), "number": (None, None)}[form]]
+    def __init__(self, tape: Tape, name: str, array: Any, orientation: Orientation = "") -> None:
+        self.tape, self.name, self.array = tape, name, np.asarray(array)
+        self.orientation: Orientation = orientation
+        self.text = name + INDEX[orientation]
+        self.value = self.array[{"": (), "column": (..., None), "row": (None,), "number": (None, None)}[orientation]]
         self.shape, self.ndim, self.size = self.value.shape, self.value.ndim, self.value.size
         self.dtype = self.value.dtype
 
@@ -304,9 +302,9 @@ class Traced(NDArrayOperatorsMixin):
 
     @property
     def T(self) -> Any:
-        if self.form:
-            return self._as(TURNED[self.form])
-        return self.program.record(f"{self.name}.T", self.value.T)
+        if self.orientation:
+            return self._as(TURNED[self.orientation])
+        return self.tape.record(f"{self.name}.T", self.value.T)
 
     def astype(self, dtype: Any) -> Any:
         return self  # all are of one dtype
@@ -317,26 +315,26 @@ class Traced(NDArrayOperatorsMixin):
             return self if value.shape == self.shape else self._as("")
         if self.array.ndim == 1 and value.shape == (self.size, 1):
             return self._as("column")
-        return self.program.record(f"{self.text}.reshape({value.shape})", value)
+        return self.tape.record(f"{self.text}.reshape({value.shape})", value)
 
     def __getitem__(self, place: Any) -> Any:
         if place == (slice(None), None) and self.array.ndim == 1:
             return self._as("column")
         subscript = f"[{place!r}]".replace("slice(None, None, None)", ":").replace("[(", "[").replace(")]", "]")
-        return self.program.record(self.text + subscript, self.value[place])
+        return self.tape.record(self.text + subscript, self.value[place])
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
-        return self.program.operate(ufunc, args)
+        return self.tape.operate(ufunc, args)
 
-    def _as(self, form: Form) -> "Traced":
-        return Traced(self.program, self.name, self.array, form)
+    def _as(self, orientation: Orientation) -> "Traced":
+        return Traced(self.tape, self.name, self.array, orientation)
 
 
 class _Numpy:
-    """NumPy, or a part of it, that writes what is done to traced arrays into a program."""
+    """NumPy, or a part of it, that records what is done to traced arrays on a tape."""
 
-    def __init__(self, program: Program, module: ModuleType, prefix: str = "") -> None:
-        self._program, self._module, self._prefix = program, module, prefix
+    def __init__(self, tape: Tape, module: ModuleType, prefix: str = "") -> None:
+        self._tape, self._module, self._prefix = tape, module, prefix
 
     def asarray(self, value: Any, dtype: Any = None) -> Any:
         return value if isinstance(value, Traced) else np.asarray(value, dtype)
@@ -344,10 +342,10 @@ class _Numpy:
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._module, name)
         if isinstance(found, ModuleType):
-            return _Numpy(self._program, found, f"{name}.")
+            return _Numpy(self._tape, found, f"{name}.")
         if isinstance(found, type) or not callable(found):
             return found
-        return lambda *args, **kwargs: self._program.call(self._prefix + name, found, args, kwargs)
+        return lambda *args, **kwargs: self._tape.call(self._prefix + name, found, args, kwargs)
 
 
 def _is_neutral(ufunc: np.ufunc, value: Any) -> bool:

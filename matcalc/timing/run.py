@@ -60,8 +60,8 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Program:
-    """A compiled contender, what it is said to take, and its work."""
+class Executable:
+    """A compiled contender, what XLA says that it takes, and its work."""
 
     thunk: Thunk
     analysis: Mapping[str, Any]
@@ -69,16 +69,16 @@ class Program:
     text: str
 
 
-def compiled(function: Callable[..., Any], arrays: Sequence[Any]) -> Program:
+def compiled(function: Callable[..., Any], arrays: Sequence[Any]) -> Executable:
     """A function of arrays compiled for them, and what XLA says of it."""
     start = time.perf_counter()
     traced = jax.jit(function).trace(*arrays)
     lowered = traced.lower()
     between = time.perf_counter()
-    program = lowered.compile()
+    executable = lowered.compile()
     end = time.perf_counter()
-    costs: Any = program.cost_analysis() or {}
-    memory: Any = program.memory_analysis()
+    costs: Any = executable.cost_analysis() or {}
+    memory: Any = executable.memory_analysis()
     counted = work(traced.jaxpr)
     analysis = {
         "trace_s": between - start,
@@ -87,7 +87,7 @@ def compiled(function: Callable[..., Any], arrays: Sequence[Any]) -> Program:
         "peak_bytes": memory and memory.temp_size_in_bytes + memory.output_size_in_bytes,
         "operations": counted.operations,
     }
-    return Program(lambda: program(*arrays), analysis, counted, _canonical(program.as_text() or ""))
+    return Executable(lambda: executable(*arrays), analysis, counted, _canonical(executable.as_text() or ""))
 
 
 def _agree(one: Any, other: Any) -> bool:
@@ -114,8 +114,8 @@ def measure(cell: Cell, *, seconds: float, against: Sequence[str] = (), with_lim
             arrays = cell.arrays
         except ValueError as error:
             raise LeftOut(str(error)) from None
-        programs = {OURS: compiled(cell.ours(), arrays), AUTODIFF: compiled(cell.by_jax(), arrays)}
-        thunks = {name: program.thunk for name, program in programs.items()}
+        executables = {OURS: compiled(cell.ours(), arrays), AUTODIFF: compiled(cell.by_jax(), arrays)}
+        thunks = {name: executable.thunk for name, executable in executables.items()}
         for name, thunk in thunks.items():
             if (seconds_a_call := once(thunk)) > LONGEST:
                 raise LeftOut(f"a call of {name} takes {seconds_a_call:.1f} s.")
@@ -123,8 +123,9 @@ def measure(cell: Cell, *, seconds: float, against: Sequence[str] = (), with_lim
             peers = {name: peer(name, cell.identity, cell.values, cell.batch) for name in against}
             ours = np.asarray(thunks[OURS]())
             thunks |= {name: thunk for name, thunk in peers.items() if thunk and _agree(np.asarray(thunk()), ours)}
-        work, is_same = programs[OURS].work, programs[OURS].text == programs[AUTODIFF].text != ""
-        has_peers = len(thunks) > len(programs)
+        work = executables[OURS].work
+        is_same = executables[OURS].text == executables[AUTODIFF].text != ""
+        has_peers = len(thunks) > len(executables)
         samples = in_turn(thunks, seconds=seconds, against=None if is_same else AUTODIFF, settling=has_peers)
         over_limit = None
         if with_limit and is_of_products(work) and work.operations >= SIDE**2:
@@ -146,7 +147,7 @@ def measure(cell: Cell, *, seconds: float, against: Sequence[str] = (), with_lim
             rounds=len(taken),
             over_limit=over_limit if contender == OURS else None,
             is_autodiff=contender == AUTODIFF or (contender == OURS and is_same),
-            **(programs[contender].analysis if contender in programs else {}),
+            **(executables[contender].analysis if contender in executables else {}),
         )
         for contender, taken in samples.items()
     ]

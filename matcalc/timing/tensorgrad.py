@@ -1,4 +1,4 @@
-"""Derivatives by tensorgrad: the program of a peer is run on symbolic tensors, whose axes are edges with names."""
+"""Derivatives by tensorgrad: the tape of a peer is run on symbolic tensors, whose axes are edges with names."""
 
 import functools
 import importlib
@@ -125,13 +125,13 @@ FUNCTIONS: Mapping[str, Callable[..., Named]] = {
 
 
 def compiled(
-    program: Callable[[Callable[[Array], Named]], Callable[..., Named]],
+    replay: Callable[[Callable[[Array], Named]], Callable[..., Named]],
     arrays: Mapping[str, Array],
     order: int,
 ) -> Callable[[], Any]:
-    """The derivative of a program by the first of its arguments, as a function without arguments.
+    """The derivative of a function by the first of its arguments, as one without arguments.
 
-    `program` makes the function of the arguments, given what makes a tensor of a constant. What is called is the code
+    `replay` makes the function of the arguments, given what makes a tensor of a constant. What is called is the code
     that tensorgrad generates for these sizes, without its wrapper, which names the axes of arrays of PyTorch.
     """
     tensorgrad: Any = importlib.import_module("tensorgrad")
@@ -155,7 +155,7 @@ def compiled(
         return variable(f"c{len(given)}", value)
 
     inputs = [variable(name, value) for name, value in arrays.items()]
-    result = program(constant)(*inputs)
+    result = replay(constant)(*inputs)
     tensor, wanted = result.tensor, list(result.edges)
     for _ in range(order):
         new = [next(_names) for _ in inputs[0].edges]

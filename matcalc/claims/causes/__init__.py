@@ -14,7 +14,7 @@ from matcalc.claims.problem import Arguments, Problem
 from matcalc.formula import Formula
 from matcalc.formula.tree import Style
 from matcalc.layout import Layout
-from matcalc.referee.report import Cause
+from matcalc.referee import Cause
 
 Hypothesis = Callable[[Search], Iterator[Cause]]
 

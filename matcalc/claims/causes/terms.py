@@ -9,7 +9,7 @@ from matcalc.claims.causes.edits import in_numbers, is_plain, scaled, simple
 from matcalc.claims.causes.search import Search, sum_of_values
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
-from matcalc.referee.report import Cause
+from matcalc.referee import Cause
 
 ONE = 1e-5  # how far a coefficient may be off what it is
 MONOMIAL = 3  # factors, at most, of the products of variables that are tried as a missing term

@@ -14,8 +14,8 @@ from matcalc.domains import named
 from matcalc.formula import FormulaError, parse
 from matcalc.formula import tree as t
 from matcalc.layout import LAYOUTS, Layout, from_layout, layout_shape
+from matcalc.referee import Cause
 from matcalc.referee.causes.points import SPECIAL
-from matcalc.referee.report import Cause
 
 POINTS = (1, 2)  # at which a claim has to be as it is said to be
 ONE_SIGN = Cause("special", "True at some points only: where signs are others, it is wrong.")

@@ -11,7 +11,7 @@ from matcalc.referee.causes import entries, points, programs, whole
 from matcalc.referee.causes.search import Search
 from matcalc.referee.comparison import Comparison
 from matcalc.referee.evidence import Evidence, Look
-from matcalc.referee.report import Cause
+from matcalc.referee.findings import Cause
 
 Hypothesis = Callable[[Search], Iterator[Cause]]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from matcalc.referee.causes.search import Search
 from matcalc.referee.constants import SINGLE
-from matcalc.referee.report import Cause
+from matcalc.referee.findings import Cause
 
 
 def one_entry(search: Search) -> Iterator[Cause]:

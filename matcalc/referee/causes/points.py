@@ -7,8 +7,8 @@ import numpy as np
 from matcalc.domains import named
 from matcalc.referee.causes.search import Search, claim_at, truth_at
 from matcalc.referee.constants import FAR, GONE
+from matcalc.referee.findings import Cause
 from matcalc.referee.programs import is_real
-from matcalc.referee.report import Cause
 from matcalc.referee.tolerances import relative, tolerance, unit_roundoff
 
 # From the weakest condition to the strongest, so that what holds for all symmetric matrices is not called diagonal.

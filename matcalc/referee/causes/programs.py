@@ -12,9 +12,9 @@ from matcalc.layout import from_layout
 from matcalc.referee.blocks import Blocks
 from matcalc.referee.causes.search import Search, truth_at
 from matcalc.referee.constants import SITES
+from matcalc.referee.findings import Cause
 from matcalc.referee.jaxprs import Site
 from matcalc.referee.programs import Array, Running, is_real
-from matcalc.referee.report import Cause
 
 WHOLE = (0.0, 1.0, 2.0, -1.0, 0.5)  # of an addend: dropped, twice, negated, half; of a matrix: transposed
 

@@ -8,8 +8,8 @@ from matcalc.referee.causes.search import claim_at, truth_at
 from matcalc.referee.comparison import Comparison
 from matcalc.referee.constants import MEANINGLESS
 from matcalc.referee.evidence import Evidence, Look
+from matcalc.referee.findings import Cause
 from matcalc.referee.programs import Arrays
-from matcalc.referee.report import Cause
 from matcalc.referee.runs import Runs
 from matcalc.referee.subject import in_dtype, in_float64
 from matcalc.referee.tolerances import tolerance, unit_roundoff

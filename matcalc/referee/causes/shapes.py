@@ -9,8 +9,8 @@ import numpy as np
 
 from matcalc.layout import LAYOUTS, from_layout, layout_shape
 from matcalc.referee.evidence import Evidence
+from matcalc.referee.findings import Cause
 from matcalc.referee.programs import Array, is_real
-from matcalc.referee.report import Cause
 from matcalc.referee.tolerances import tolerance
 
 

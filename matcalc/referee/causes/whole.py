@@ -10,8 +10,8 @@ from matcalc.layout import LAYOUTS, from_layout, layout_shape, to_layout
 from matcalc.referee.blocks import Blocks
 from matcalc.referee.causes.search import Search
 from matcalc.referee.evidence import Evidence
+from matcalc.referee.findings import Cause
 from matcalc.referee.programs import Array, is_real
-from matcalc.referee.report import Cause
 
 
 def not_finite(search: Search) -> Iterator[Cause]:

@@ -1,0 +1,106 @@
+"""`matcalc check`: a derivative that is typed as a formula."""
+
+from typing import Annotated, Any, cast
+
+import typer
+from rich.text import Text
+
+from matcalc.catalogue.lookup import Match, find
+from matcalc.catalogue.printing import layouts
+from matcalc.cli import exits
+from matcalc.cli.options import Certify, Json, Usage, certifiable, domains, one_of, shape_of
+from matcalc.cli.output import output
+from matcalc.cli.tables import COLOURS, console
+from matcalc.formula.errors import point
+
+
+def check(
+    formula: Annotated[str, typer.Argument(help="A function, such as tr(A X B) or \\ln |X|.")],
+    wrt: Annotated[str, typer.Option(help="The variable.")],
+    claim: Annotated[str | None, typer.Option(help="Its derivative; otherwise that of the catalogue is shown.")] = None,
+    layout: Annotated[str, typer.Option(help="Of the claim: numerator, denominator, jax, vec or either.")] = "either",
+    where: Annotated[str | None, typer.Option(help="Domains, such as A=symmetric,X=invertible.")] = None,
+    shape: Annotated[list[str] | None, typer.Option(help="Such as A=3,4 or c=scalar; may be repeated.")] = None,
+    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
+    seed: Annotated[int, typer.Option(help="Of the random point, any integer.")] = 0,
+    certify: Certify = False,
+    json_file: Json = None,
+) -> None:
+    """Check a derivative that is typed as a formula: in ASCII, Unicode or TeX, freely mixed.
+
+    A capital is a matrix, a lower-case letter a vector, a Greek letter a scalar, and any letter an integer in the
+    exponent of a matrix, as a bound or a subscript. --shape and --where say otherwise.
+
+    \b
+    A X B   A*B   A@B   A \\cdot B         products
+    X'   X^T   X.T   X^\\top   Xᵀ          transpose
+    X^-1   X^{-T}   X^+   X^*   inv(X)    inverses, pseudoinverse, adjugate: adj(X)
+    X^2   X^{k-1}   2x   a/b   \\frac{a}{b}
+    tr(X)   \\det X   |X|   logdet(X)      ln |X|
+    ||x||   ||x||_2   ||X||_F   norm(x)
+    exp ln log sin cos sqrt               of a square matrix that of the matrix; of a
+                                          vector, and with a dot, exp.(X), entry by entry
+    tanh sigmoid softplus                 entry by entry
+    A .* B   A \\odot B   A ./ B           products and quotients entry by entry
+    kron(A, B)   A \\otimes B   u \\times v
+    vec(X)   diag(x)   diag(X)   sum(X)
+    x_i   a_ij   [A X]_{ij}               entries
+    I   I_n   0   e_i   E_ij
+    1'x   X 1   ones   1_n                the vector of ones
+    sum_{i=1}^{k} X^i   \\sum_{i=1}^{k}
+    """
+    from matcalc.claims import check_formula
+    from matcalc.claims.layouts import ASKED
+    from matcalc.claims.reading import read_problem
+    from matcalc.formula import FormulaError
+
+    one_of("--layout", [layout], ASKED)
+    one_of("--dtype", [dtype], ("float32", "float64"))
+    certifiable(certify)
+    options: dict[str, Any] = {"shape": dict(map(shape_of, shape or [])), "where": domains(where)}
+    with output(json_file) as write:
+        try:
+            report = claim and check_formula(
+                formula,
+                claim,
+                wrt=wrt,
+                layout=cast(Any, layout),
+                dtype=cast(Any, dtype),
+                seed=seed,
+                certify=certify,
+                **options,
+            )
+            asked = report.asked if report else read_problem(formula, wrt, **options)
+            ranks = {name: len(shape) for name, shape in asked.shapes.items()}
+            found = [] if report and report.ok and not json_file else find(asked.formula, asked.wrt, ranks)
+        except FormulaError as error:
+            raise Usage(f"{error.reason}{chr(10)}{point(error.text, error.start, error.end)}") from None
+        except ValueError as error:
+            raise Usage(str(error)) from None
+        known = [_found(match) for match in found]
+        data = report.as_dict() if report else {"schema": 1, "formula": str(asked.formula), "wrt": asked.wrt}
+        write(data | {"catalogue": known})
+    if json_file != "-":
+        shown = console()
+        if report:
+            head, _, rest = str(report).partition("\n")
+            shown.print(Text(head, COLOURS[report.verdict]) + Text("\n" + rest), soft_wrap=True)
+        if not (report and report.ok):
+            for each in known:
+                shown.print(f"{each['name']}: {each['derivative']}{each['requires'] and '  if ' + each['requires']}")
+        if not report and not known:
+            shown.print(f"The catalogue has no derivative of {asked.formula} by {wrt}; --claim checks yours.")
+    if not (report.ok if report else known):
+        raise typer.Exit(exits.FAILED)
+
+
+def _found(match: Match) -> dict[str, str]:
+    """An identity that was found by its function, in the names of who asks."""
+    printed = layouts(match.identity.declaration)
+    equations = {layout: match.equation(layout) for layout in printed or ("jax",)}
+    return {
+        "name": match.identity.name,
+        "derivative": match.equation(printed[-1] if printed else "jax"),
+        "requires": match.condition,
+        **{f"in {layout} layout": text for layout, text in equations.items()},
+    }

@@ -1,0 +1,69 @@
+"""The application: its commands, with an example of each and the rule of exit codes in their help."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import jax
+import typer
+from typer.core import TyperGroup
+
+import matcalc
+from matcalc.cli import exits
+from matcalc.cli.bench import bench
+from matcalc.cli.check import check
+from matcalc.cli.devices import devices
+from matcalc.cli.list import list_
+from matcalc.cli.show import show
+from matcalc.cli.verify import verify
+
+
+class Commands(TyperGroup):
+    """The commands, of which each ends in the same way on Ctrl-C: left to itself, typer exits with 130, silently."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        return _unless_interrupted(super().make_context, *args, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        return _unless_interrupted(super().invoke, ctx)
+
+
+def _unless_interrupted(step: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    try:
+        return step(*args, **options)
+    except KeyboardInterrupt:
+        raise typer.Exit(exits.interrupted()) from None
+
+
+def _say_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"matcalc {matcalc.__version__}, jax {jax.__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the versions.")]
+
+app = typer.Typer(
+    cls=Commands,
+    epilog=exits.CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def handbook(is_version: Version = False) -> None:
+    """The matrix-calculus handbook as running JAX code."""
+
+
+def _add(name: str, command: Callable[..., None], example: str) -> None:
+    app.command(name, epilog=f"Example: matcalc {name} {example}\n\n{exits.CODES}")(command)
+
+
+_add("list", list_, "traces --json -")
+_add("show", show, "tr_axbxtc --layout numerator --style tex")
+_add("verify", verify, "tr_axbxtc --sizes l=2,m=8,n=5 --dtype float64 --json result.json")
+_add("check", check, """"tr(A X B X' C)" --wrt X --claim "B X' C A + B' X' A' C'\"""")
+_add("bench", bench, "tr_axbxtc --regime square,tall --against autodiff,numpy --json result.json")
+_add("devices", devices, "--json -")

@@ -1,0 +1,31 @@
+"""`matcalc show`: one identity, with its formula, layouts, shapes, conditions and source."""
+
+from typing import Annotated, Any, cast
+
+import typer
+
+from matcalc.catalogue.printing import layouts
+from matcalc.cli.options import Json, chosen, one_of
+from matcalc.cli.output import identity_as_json, output
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="An identity.")],
+    layout: Annotated[str, typer.Option(help="numerator, denominator or jax; both by default.")] = "",
+    style: Annotated[str, typer.Option(help="unicode, ascii or tex.")] = "unicode",
+    json_file: Json = None,
+) -> None:
+    """Show one identity: formula, layouts, shapes, conditions and source."""
+    (entry,) = chosen([name], chapters=False)
+    printed = layouts(entry.declaration) or ("jax",)
+    one_of("--style", [style], ("unicode", "ascii", "tex"))
+    wanted = one_of("--layout", [layout], tuple(dict.fromkeys(("jax", *printed)))) if layout else printed
+    equations = {each: entry.equation(cast(Any, each), cast(Any, style)) for each in wanted}
+    with output(json_file) as write:
+        write({"schema": 1, **identity_as_json(entry), "equations": equations, "description": entry.describe()})
+    if json_file == "-":
+        return
+    if layout or style != "unicode":
+        print("\n".join(dict.fromkeys(equations.values())))
+    else:
+        print(f"{entry.name}({', '.join(p.name for p in entry.signature.parameters)})\n\n{entry.describe()}")

@@ -1,0 +1,84 @@
+"""The command: list, show, devices and help, and what wrong usage is told."""
+
+import json
+from pathlib import Path
+
+import jax
+import pytest
+from command_line import ENVIRONMENT, LISTED, matcalc, read, wrong
+
+from matcalc import CATALOGUE, __version__
+
+ROWS = json.loads(next(Path(__file__).parents[1].rglob("rows.json")).read_text(encoding="utf-8"))
+
+
+def test_list_as_json_covers_every_row_of_the_notes_once():
+    listed = read(matcalc("list", "--json", "-").stdout)
+    assert listed.keys() == {"schema", "identities"}
+    assert listed["schema"] == 1
+    for e in listed["identities"]:
+        assert e.keys() == LISTED
+    assert [e["name"] for e in listed["identities"]] == list(CATALOGUE)
+    covered = [i for e in listed["identities"] for i in e["covers"]]
+    assert len(covered) == 157
+    assert sorted(covered) == sorted(ROWS)
+
+
+def test_list_prints_every_identity_and_its_text_as_it_is():
+    printed = matcalc("list").stdout
+    assert printed.endswith(f"{len(CATALOGUE)} identities, rules and definitions, for 157 formulas of the notes.\n"), (
+        printed[-200:]
+    )
+    assert "c [adj(Y)]_ij" in matcalc("list", "cofactor").stdout  # brackets are no markup
+    assert "tr(A X B Xᵀ C)" in matcalc("list", "traces", "--search", "x b xᵀ c").stdout
+
+
+def test_list_of_names_and_chapters_has_each_identity_once():
+    listed = read(matcalc("list", "tr_x", "traces", "tr_x", "--json", "-").stdout)["identities"]
+    assert sorted(e["name"] for e in listed) == sorted(e.name for e in CATALOGUE.values() if e.chapter == "traces")
+
+
+def test_show():
+    printed = matcalc("show", "tr_axbxtc").stdout
+    for part in ("tr_axbxtc(A, X, B, C)", "C A X B + Aᵀ Cᵀ X Bᵀ", "(numerator layout)", "A: l×m", "notes 002"):
+        assert part in printed
+    assert "x: a vector of n" in matcalc("show", "ax").stdout
+    assert matcalc("show", "tr_axbxtc", "--layout", "denominator", "--style", "tex").stdout.count("\n") == 1
+    shown = read(matcalc("show", "tr_axbxtc", "--json", "-").stdout)
+    assert shown.keys() == LISTED | {"schema", "equations", "description"}
+    assert shown["equations"].keys() == {"numerator", "denominator"}
+
+
+def test_devices():
+    assert "Default: cpu" in matcalc("devices").stdout or jax.default_backend() != "cpu"
+    found = read(matcalc("devices", "--json", "-").stdout)
+    assert found.keys() == {"schema", "environment", "devices"}
+    assert found["environment"].keys() == ENVIRONMENT
+    assert "cpu" in {d["platform"] for d in found["devices"]}
+
+
+def test_the_versions_are_told():
+    assert matcalc("--version").stdout == f"matcalc {__version__}, jax {jax.__version__}\n"
+
+
+RULE = "Exit code: 0 all is well, 1 something failed or the run was interrupted, 2 wrong usage."
+
+
+@pytest.mark.parametrize("command", ["list", "show", "verify", "check", "bench", "devices"])
+def test_help_of_every_command_shows_an_example_and_the_rule_of_exit_codes(command):
+    told = matcalc(command, "--help").stdout
+    assert f"Example: matcalc {command}" in told
+    assert " ".join(told.split()).endswith(RULE)
+    told = matcalc("--help").stdout
+    assert command in told
+    assert " ".join(told.split()).endswith(RULE)
+
+
+def test_an_unknown_name_is_told_the_nearest():
+    for command in ("list", "show", "verify"):
+        assert wrong(command, "tr_axbxtd") == "there is no identity named 'tr_axbxtd'. Did you mean tr_axbxtc?"
+        assert wrong(command, "Tr_X") == "there is no identity named 'Tr_X'. Did you mean tr_x?"
+        assert wrong(command, "qqqqqqqq") == "there is no identity named 'qqqqqqqq'. `matcalc list` shows all."
+    assert wrong("list", "trace") == "there is no identity named 'trace'. Did you mean traces?"
+    matcalc("lst", code=2)
+    matcalc("verify", "tr_x", "--nosuch", code=2)
