@@ -20,7 +20,7 @@ from typing import Any
 import records
 
 from matcalc.timing import AUTODIFF, OURS, Measured, verdict
-from matcalc.timing.cells import GIVEN
+from matcalc.timing.cell import GIVEN
 
 DIGITS = 3  # of cells, of which there are thousands
 

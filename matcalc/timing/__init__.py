@@ -1,11 +1,11 @@
 """Measuring closed forms against automatic differentiation, so that a sceptic can believe it."""
 
-from matcalc.timing.cells import QUANTITIES as QUANTITIES
-from matcalc.timing.cells import REGIMES as REGIMES
-from matcalc.timing.cells import Cell as Cell
-from matcalc.timing.cells import Quantity as Quantity
-from matcalc.timing.cells import cells as cells
-from matcalc.timing.cells import why_none as why_none
+from matcalc.timing.cell import QUANTITIES as QUANTITIES
+from matcalc.timing.cell import REGIMES as REGIMES
+from matcalc.timing.cell import Cell as Cell
+from matcalc.timing.cell import Quantity as Quantity
+from matcalc.timing.cell import cells as cells
+from matcalc.timing.cell import why_none as why_none
 from matcalc.timing.clock import compute_on_call as compute_on_call
 from matcalc.timing.clock import geometric_mean as geometric_mean
 from matcalc.timing.clock import in_turn as in_turn

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from matcalc.planner import Work
-from matcalc.timing.cells import Cell
+from matcalc.timing.cell import Cell
 
 SIDE = 1024  # of the product
 

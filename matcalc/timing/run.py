@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from matcalc.planner import Work, work
-from matcalc.timing.cells import Cell
+from matcalc.timing.cell import Cell
 from matcalc.timing.clock import Thunk, in_turn, once, ratio, typical
 from matcalc.timing.limit import SIDE, is_of_products, limit, references
 from matcalc.timing.peers import peer

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from matcalc.timing.cells import GIVEN, REGIMES
+from matcalc.timing.cell import GIVEN, REGIMES
 from matcalc.timing.clock import geometric_mean
 from matcalc.timing.run import AUTODIFF, OURS, Measured
 

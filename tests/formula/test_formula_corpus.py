@@ -38,7 +38,7 @@ U⁻¹ (∂_yU U⁻¹ ∂_xU - ∂²U + ∂_xU U⁻¹ ∂_yU) U⁻¹ | ∂U ⊗ 
 """
 
 
-def _cases(corpus: str) -> list[str]:
+def _cases(corpus):
     """The formulas of a corpus: between bars that stand alone with spaces, and lines."""
     cases: list[str] = []
     for line in corpus.strip().splitlines():
@@ -61,7 +61,7 @@ UNSIZED: dict[str, tuple[int, ...]] = {
 }
 
 
-def _values(tag: str, n: int = 4) -> dict[str, object]:
+def _values(tag, n=4):
     random = np.random.default_rng(0)
     matrices = ["A", "B", "C", "D", "U", "V", "W", "X", "Y", "dU", "dV", "dW", "dU_dx", "dU_dy", "d2U", "dg"]
     values: dict[str, object] = {name: np.eye(n) + 0.2 * random.normal(size=(n, n)) for name in matrices}
@@ -78,16 +78,16 @@ def _values(tag: str, n: int = 4) -> dict[str, object]:
     return values
 
 
-def _turned(shape: tuple[int, ...] | None) -> tuple[int, ...] | None:
+def _turned(shape):
     return None if shape is None else (1, *shape) if len(shape) == 1 else shape[::-1]
 
 
-def test_there_are_enough_cases() -> None:
+def test_there_are_enough_cases():
     assert len(CASES) > 110
 
 
 @pytest.mark.parametrize("line", CASES)
-def test_read_print_and_evaluate(line: str) -> None:
+def test_read_print_and_evaluate(line):
     text, _, tag = line.partition(" ? ")
     sides = parse_equation(text)
     values, sizes = _values(tag.strip()), {"n": 4}
@@ -110,7 +110,7 @@ def test_read_print_and_evaluate(line: str) -> None:
         np.testing.assert_allclose(result, results[0], rtol=1e-7, atol=1e-9)
 
 
-def test_fast() -> None:
+def test_fast():
     """Reading and evaluating the corpus takes far less than a second (a generous bound for busy machines)."""
     import matcalc.formula.parser as parser
 

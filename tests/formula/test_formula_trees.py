@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from matcalc.formula import Formula, FormulaError, evaluate, infer, parse, terms
+from matcalc.formula import FormulaError, evaluate, infer, parse, terms
 from matcalc.formula import tree as t
 from matcalc.formula.tokens import ENTRYWISE, MATRIX_FUNCTIONS
 
@@ -51,12 +51,12 @@ FUNCTIONS = [
 ]
 
 
-def _canonical(tree: Formula) -> bool:
+def _canonical(tree):
     """Whether the parser can make the tree: X^(-1) is read as the inverse."""
     return not (isinstance(tree, t.Power) and tree.exponent in (t.Neg(t.Number(1)), t.Neg(t.Name("T"))))
 
 
-def _larger(inner: st.SearchStrategy[Formula]) -> st.SearchStrategy[Formula]:
+def _larger(inner):
     several = st.lists(inner, min_size=2, max_size=4).map(tuple)
     return (
         several.map(t.Sum)
@@ -76,7 +76,7 @@ TREES = st.recursive(leaf, _larger, max_leaves=12)
 
 @settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
 @given(TREES)
-def test_what_is_printed_is_read_back(tree: Formula) -> None:
+def test_what_is_printed_is_read_back(tree):
     assert parse(str(tree)) == tree
     assert parse(tree.ascii()) == tree
     assert parse(tree.tex()) == tree
@@ -86,7 +86,7 @@ def test_what_is_printed_is_read_back(tree: Formula) -> None:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.text("AXab()[]|‖^_'{}+-*/ᵀ⁻¹⁺²∂Σ=, 012.!\\exptr", max_size=40))
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_any_text_is_read_or_refused(text):
     try:
         tree = parse(text)
     except FormulaError:
@@ -94,7 +94,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     assert parse(str(tree)) == tree
 
 
-def _larger_matrix(inner: st.SearchStrategy[Formula]) -> st.SearchStrategy[Formula]:
+def _larger_matrix(inner):
     several = st.lists(inner, min_size=2, max_size=3).map(tuple)
     return (
         several.map(t.Sum)
@@ -115,7 +115,7 @@ MATRIX = st.sampled_from("ABX").map(t.Name) | st.just(t.Constant("I", (t.Name("n
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.recursive(MATRIX, _larger_matrix, max_leaves=6))
-def test_transposes_and_terms_have_the_right_values(tree: Formula) -> None:
+def test_transposes_and_terms_have_the_right_values(tree):
     """On random formulas of 3x3 matrices, t.T is the transposed value and the terms add up."""
     random = np.random.default_rng(1)
     values = {letter: random.normal(size=(3, 3)) for letter in "ABX"}
@@ -127,7 +127,7 @@ def test_transposes_and_terms_have_the_right_values(tree: Formula) -> None:
     assert infer(tree, dict.fromkeys("ABX", ("n", "n"))) == ("n", "n")
 
 
-def test_transposing() -> None:
+def test_transposing():
     for text, turned in [
         ("C A X B + Aᵀ Cᵀ X Bᵀ", "Bᵀ Xᵀ Aᵀ Cᵀ + B Xᵀ C A"),
         ("tr(A) I", "tr(A) I"),
@@ -143,7 +143,7 @@ def test_transposing() -> None:
     assert str(t.transpose(parse("k |X| adj(X)ᵀ"), {"k"})) == "k |X| adj(X)"
 
 
-def test_terms() -> None:
+def test_terms():
     assert [str(term) for term in terms(parse("a - (b - c) + (-d)"))] == ["a", "-b", "c", "-d"]
     assert [str(term) for term in terms(parse("-(a + b)"))] == ["-a", "-b"]
     assert terms(parse("A X")) == (parse("A X"),)
