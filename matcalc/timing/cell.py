@@ -67,7 +67,7 @@ class Cell:
         declared = self.identity.declaration
 
         def along(values: dict[str, Any]) -> tuple[Callable[[Any], Any], Any]:
-            return lambda x: declared.value_of(declared.moved(values, x)), declared.origin(values)
+            return lambda x: declared.value_of(declared.moved(values, x)), jnp.asarray(declared.origin(values))
 
         def both(values: dict[str, Any]) -> Any:
             f, x = along(values)

@@ -382,3 +382,9 @@ def test_verify_and_check_say_the_same(entry):
         results = verify(entry, Settings(seed=1, dtypes=(dtype,), layouts=("jax",)))
         assert (results[0].kind, results[0].verdict) == (kind, report.verdict)
         assert (results[0].tolerance, results[0].condition) == (report.tolerance, report.condition)
+
+
+def test_every_entry_passes_its_check(entry):
+    report = entry.check(layout="denominator")
+    assert report.verdict == "pass", report
+    assert report.function == entry.name

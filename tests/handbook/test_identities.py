@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from matcalc.referee.programs import hasty
 
 import matcalc
 from matcalc import reassociate
 from matcalc.catalogue.identities import Identity
+from matcalc.referee.programs import hasty
 
 
 def arguments(identity, seed=0, **sizes):
