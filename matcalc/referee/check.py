@@ -16,7 +16,6 @@ from matcalc.layout import Layout, check_layout, from_layout
 from matcalc.referee.constants import DENSE, LOCATED, TANGENTS
 from matcalc.referee.evidence import Evidence
 from matcalc.referee.findings import Cause
-from matcalc.referee.fitness import unfit
 from matcalc.referee.judge import report
 from matcalc.referee.own import check_own
 from matcalc.referee.programs import Raised
@@ -118,7 +117,7 @@ def examine(
     """The report on a claim, inside of `settings`; `reason` says why there is nothing to judge, if that is known."""
     where_run: WhereRun = {"layout": layout, "precision": precision, "platform": platform}
     evidence = Evidence(Runs(point(form), gradient, **where_run))
-    reason = reason or unfit(evidence.runs)
+    reason = reason or evidence.unfit
     is_dense = form != "derivative" or evidence.runs.order != 1 or reason or evidence.passes <= DENSE
     return report(evidence, reason=reason) if is_dense else _projected(evidence, point, where_run)
 

@@ -34,6 +34,8 @@ from matcalc.referee.constants import (
     WITNESSED,
 )
 from matcalc.referee.differences import Estimate, basis, basis_size, finite_differences
+from matcalc.referee.findings import Cause
+from matcalc.referee.fitness import unfit
 from matcalc.referee.programs import Array, Arrays, Raised
 from matcalc.referee.runs import Runs
 from matcalc.referee.subject import in_dtype, in_float64
@@ -56,6 +58,11 @@ class Evidence:
         self.runs = runs
 
     # --- The point
+
+    @functools.cached_property
+    def unfit(self) -> Cause | None:
+        """Why there is nothing to judge, if so."""
+        return unfit(self.runs)
 
     @property
     def space(self) -> Space:

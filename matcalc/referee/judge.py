@@ -13,7 +13,6 @@ from matcalc.referee.comparison import Comparison, compare
 from matcalc.referee.constants import APPROXIMATED, ASYMMETRIC, MEANINGLESS
 from matcalc.referee.evidence import Evidence, Look
 from matcalc.referee.findings import Cause, Variable, Verdict
-from matcalc.referee.fitness import unfit
 from matcalc.referee.programs import Array, Raised
 from matcalc.referee.report import Report
 from matcalc.referee.runs import Misshapen
@@ -121,7 +120,7 @@ def _ill_conditioned(evidence: Evidence, look: Look, found: list[Comparison]) ->
 def report(evidence: Evidence, explain: Explain | None = None, reason: Cause | None = None) -> Report:
     """Judge, explain what is wrong, and write down what was seen. `reason` says why nothing is judged, if so."""
     runs, subject = evidence.runs, evidence.runs.subject
-    reason = reason or unfit(runs)
+    reason = reason or evidence.unfit
     judged = Judgement("inconclusive", reason) if reason else judge(evidence, explain or causes.explain)
     errors: dict[str, float] = {}
     allowed, condition = math.nan, math.nan
