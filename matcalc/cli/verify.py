@@ -1,14 +1,18 @@
 """`matcalc verify`: the closed forms of the catalogue against every witness."""
 
 import io
+import multiprocessing
 import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Annotated, Any, cast
 
+import jax
 import typer
 
 from matcalc.catalogue import Identity
@@ -35,6 +39,8 @@ from matcalc.cli.progress import Bar
 from matcalc.cli.tables import CERTAIN, by_chapter, certified, console, digits_of, protocol, summary
 from matcalc.layout import LAYOUTS, Layout
 from matcalc.referee import PRECISIONS, VERDICTS, Precision
+
+WORTH = 8  # identities that take as long to verify as a process to start, or longer
 
 
 def verify(
@@ -103,22 +109,26 @@ def _verified(
 ) -> tuple[list[Result], bool]:
     """The results of all entries, in their order, and whether Ctrl-C left only some of them.
 
-    One entry a processor at a time: most of it is compiling.
+    One entry a processor at a time.
     """
+    processors = os.cpu_count() or 1
+    processes = _processes(min(processors, len(entries) // WORTH), settings.platform)
 
     def verified(entry: Identity[Any]) -> list[Result]:
         bar.started(entry)
         try:
-            return verify_entry(entry, settings, inputs)
+            if processes is None:
+                return verify_entry(entry, settings, inputs)
+            return processes.submit(verify_entry, entry, settings, inputs).result()
         finally:
             bar.ended(entry)
 
-    pool = ThreadPoolExecutor(max_workers=os.cpu_count())
+    threads = ThreadPoolExecutor(max_workers=processors)
     of_entry: dict[Future[list[Result]], Identity[Any]] = {}
     stopped = False
     try:
         with bar:
-            of_entry.update((pool.submit(verified, entry), entry) for entry in entries)
+            of_entry.update((threads.submit(verified, entry), entry) for entry in entries)
             for future in as_completed(of_entry):
                 future.result()  # or the first error
                 bar.advance(of_entry[future])
@@ -126,10 +136,35 @@ def _verified(
         stopped = True
     except (ValueError, MemoryError) as error:  # inputs of no kind it is stated for, or sizes beyond memory
         raise Usage(str(error)) from None
+    except BrokenProcessPool:
+        raise Usage("A process that verified was ended from outside, as is done where memory runs out.") from None
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-    finished = [f for f in of_entry if f.done() and not f.cancelled() and f.exception() is None]
+        finished = [f for f in of_entry if f.done() and not f.cancelled() and f.exception() is None]
+        threads.shutdown(wait=False, cancel_futures=True)
+        if processes is not None:
+            processes.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
+                process.join()
     return [r for f in finished for r in f.result()], stopped
+
+
+def _processes(count: int, platform: str | None) -> ProcessPoolExecutor | None:
+    """Processes to verify in, each with its own interpreter: most of the work is Python's. None for one alone.
+
+    None, too, where the platform is no CPU: a process keeps most of an accelerator's memory to itself.
+    """
+    if count < 2 or (platform or jax.default_backend()) != "cpu":
+        return None
+    # A process a processor: threads of BLAS would only wait for each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _on_cpu)
+
+
+def _on_cpu() -> None:
+    """Of a process that verifies: it takes hold of no accelerator, and leaves Ctrl-C to the one that prints."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    jax.config.update("jax_platforms", "cpu")
 
 
 def _certificates(entries: Sequence[Identity[Any]], seed: int) -> tuple[list[Certificate], bool]:
