@@ -118,12 +118,14 @@ if TYPE_CHECKING:
     from matcalc.planner import derivative_operator as derivative_operator
     from matcalc.planner import reassociate as reassociate
     from matcalc.referee import check_gradient as check_gradient
+    from matcalc.referee import check_log_det as check_log_det
 
 # Who imports an identity need not wait for the machinery that these bring.
 _LATER = {
     "DerivativeOperator": "matcalc.planner",
     "check_formula": "matcalc.claims",
     "check_gradient": "matcalc.referee",
+    "check_log_det": "matcalc.referee",
     "derivative_operator": "matcalc.planner",
     "reassociate": "matcalc.planner",
 }

@@ -19,7 +19,8 @@ from matcalc.formula.tree import Style
 from matcalc.formula.variables import variables
 from matcalc.referee import Cause
 from matcalc.referee.comparison import Comparison
-from matcalc.referee.evidence import Evidence, Look
+from matcalc.referee.evidence import Evidence
+from matcalc.referee.look import Look
 from matcalc.streams import words
 
 DIGITS = 1e-6  # an error below it is one of rounding, by somebody

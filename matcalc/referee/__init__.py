@@ -10,6 +10,7 @@ from matcalc.referee.findings import VERDICTS as VERDICTS
 from matcalc.referee.findings import Cause as Cause
 from matcalc.referee.findings import Variable as Variable
 from matcalc.referee.findings import Verdict as Verdict
+from matcalc.referee.log_det import check_log_det as check_log_det
 from matcalc.referee.report import GradientError as GradientError
 from matcalc.referee.report import Report as Report
 from matcalc.referee.tolerances import PRECISIONS as PRECISIONS

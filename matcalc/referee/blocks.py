@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from matcalc.referee.constants import GROUPS
-from matcalc.referee.differences import Estimate, hessian
+from matcalc.referee.differences import Estimate, basis_size, hessian
 from matcalc.referee.tolerances import relative
 
 Array = np.ndarray[Any, Any]
@@ -45,6 +45,11 @@ class Space:
     def entries(self) -> int:
         """How many all of them have."""
         return sum(self.sizes)
+
+    @property
+    def basis_size(self) -> int:
+        """How many directions determine the derivative."""
+        return basis_size(self.entries, self.order)
 
     @functools.cached_property
     def due(self) -> list[tuple[Shape, Shape]]:

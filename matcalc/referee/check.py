@@ -1,7 +1,9 @@
 """Check the gradient of any function: gather evidence at a point, judge it, and name the cause of what is wrong."""
 
 import contextlib
+import functools
 import math
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -38,6 +40,8 @@ def check_gradient(
     seed: Any = 0,
     precision: Precision = "highest",
     platform: str | None = None,
+    seconds: float = 60.0,
+    output: int | str | None = None,
 ) -> Report:
     """Check a derivative of `f` at `args`, and say what is wrong with it.
 
@@ -55,6 +59,10 @@ def check_gradient(
     `where` names the domain of arguments ("symmetric", "positive definite", …): inside it the check stays, and along
     its directions only a derivative is compared. The variables are checked in the dtype that they have, numbers and
     arrays of NumPy too, whether float64 is enabled in JAX or not.
+
+    Of what `f` returns, `output` picks one, by place or by name, as in `output=0` of a function with `has_aux`. Leaves
+    of a pytree that are no floating numbers (activation functions, counters) are held fixed. After so many `seconds` a
+    check ends with what was found so far; that is looked at between runs of a function.
 
     The witnesses are JAX's automatic differentiation of the plain function in that dtype, the same in float64, and
     finite differences of `f` in float64, which confirm or refute it. Right is what lies within 64 u (1 + κ) of the
@@ -80,15 +88,35 @@ def check_gradient(
         raise TypeError(f"f must be a function, got {type(f).__name__}.")
     if any(isinstance(leaf, Tracer) for leaf in (*jax.tree.leaves(args), jnp.zeros(()))):
         raise TypeError("check_gradient compares numbers, which JAX has none of while it traces: call it outside jit.")
+    if not seconds > 0:
+        raise ValueError(f"seconds must be positive, got {seconds!r}.")
     validated(seed, precision, platform)
+    f = f if output is None else _picked(f, output)
+    deadline = time.monotonic() + seconds
 
     def point(form: Form) -> Subject:
         return Subject(f, args, wrt, where, form, order, seed)
 
     with settings(precision), np.errstate(all="ignore"):
         if gradient is None:
-            return check_own(f, point, order, {"layout": "jax", "precision": precision, "platform": platform})
-        return examine(point, gradient, form, layout, precision, platform)
+            where_run: WhereRun = {"layout": "jax", "precision": precision, "platform": platform}
+            return check_own(f, point, order, deadline, where_run)
+        return examine(point, gradient, form, layout, precision, platform, deadline=deadline)
+
+
+def _picked(f: Callable[..., Any], output: int | str) -> Callable[..., Any]:
+    """One of the results of f."""
+
+    @functools.wraps(f)
+    def one(*args: Any) -> Any:
+        results = f(*args)
+        try:
+            return results[output]
+        except (KeyError, IndexError, TypeError):
+            kind = type(results).__name__
+            raise ValueError(f"output={output!r} picks nothing from what f returns, a {kind}.") from None
+
+    return one
 
 
 def validated(seed: Any, precision: str, platform: str | None) -> None:
@@ -113,12 +141,17 @@ def examine(
     precision: Precision,
     platform: str | None,
     reason: Cause | None = None,
+    deadline: float = math.inf,
 ) -> Report:
-    """The report on a claim, inside of `settings`; `reason` says why there is nothing to judge, if that is known."""
+    """The report on a claim, inside of `settings`; `reason` says why there is nothing to judge, if that is known.
+
+    It ends at the `deadline`, a `time.monotonic()`, with what was found so far.
+    """
     where_run: WhereRun = {"layout": layout, "precision": precision, "platform": platform}
-    evidence = Evidence(Runs(point(form), gradient, **where_run))
+    evidence = Evidence(Runs(point(form), gradient, deadline=deadline, **where_run))
     reason = reason or evidence.unfit
-    is_dense = form != "derivative" or evidence.runs.order != 1 or reason or evidence.passes <= DENSE
+    is_small = evidence.runs.subject.spec.tensors or reason or evidence.passes <= DENSE
+    is_dense = form != "derivative" or evidence.runs.order != 1 or is_small
     return report(evidence, reason=reason) if is_dense else _projected(evidence, point, where_run)
 
 
@@ -145,7 +178,7 @@ def _projected(evidence: Evidence, point: Callable[[Form], Subject], where_run: 
     in_jax_layout: WhereRun = {**where_run, "layout": "jax"}
 
     def along(form: Form, claim: Callable[..., Any]) -> Report:
-        return report(Evidence(Runs(point(form), claim, runs.moves, **in_jax_layout)))
+        return report(Evidence(Runs(point(form), claim, runs.moves, deadline=runs.deadline, **in_jax_layout)))
 
     found = along("pullback", pull)
     if found.ok:

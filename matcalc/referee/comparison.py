@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 
 from matcalc.referee.blocks import Blocks
-from matcalc.referee.constants import BLURRED
-from matcalc.referee.evidence import Evidence, Look
+from matcalc.referee.constants import BLURRED, FD_SAFETY
+from matcalc.referee.evidence import Evidence, Truth
+from matcalc.referee.look import Look
 from matcalc.referee.programs import Raised
 from matcalc.referee.runs import Misshapen
 from matcalc.referee.tolerances import tolerance
@@ -48,23 +49,31 @@ def compare(evidence: Evidence, look: Look) -> list[Comparison]:
         seen = evidence.view(claim)
         return Comparison(place, seen, truth, evidence.distances(seen, truth), allowed)
 
-    def within(u: float, conditions: list[float]) -> list[float]:
-        return [tolerance(u, c) + off for c, off in zip(conditions, evidence.uncertain, strict=True)]
+    def within(u: float, truth: Truth, growth: list[float]) -> list[float]:
+        parts = zip(growth, truth.uncertain, evidence.sizes(truth.blocks), strict=True)
+        return [_allowed(u, g, FD_SAFETY * off, size) for g, off, size in parts]
 
     truth = evidence.truth
-    found = [compared("given", evidence.claim, truth, within(runs.u, look.conditions))]
+    found = [compared("given", evidence.claim, truth.blocks, within(runs.u, truth, look.growth))]
     blurred = look.is_close or max(look.conditions) > BLURRED
     if blurred and evidence.formula is not None and evidence.formula is not evidence.claim:
         # In float64 rounding blurs nothing: the formula must be right to the resolution of the dtype asked for.
-        exact = within(runs.u_inside, look.conditions)
+        exact = within(runs.u_inside, truth, look.growth)
         allowed = [max(a, tolerance(runs.u, 0)) for a in exact]
-        found.append(compared("float64", evidence.formula, truth, allowed))
+        found.append(compared("float64", evidence.formula, truth.blocks, allowed))
     if runs.moves:
         there = look.truth
         try:
             claim = runs.claimed(look.point)
         except (Raised, Misshapen):
             return found
-        if all(np.all(np.isfinite(T)) for T in there):
-            found.append(compared("nearby", claim, there, within(runs.u, look.conditions_nearby)))
+        if all(np.all(np.isfinite(T)) for T in there.blocks):
+            found.append(compared("nearby", claim, there.blocks, within(runs.u, there, look.growth_nearby)))
     return found
+
+
+def _allowed(u: float, growth: float, uncertain: float, size: float) -> float:
+    """How far a claim may be off, relative to a truth of this size."""
+    if size == 0:
+        return math.inf if growth or uncertain else tolerance(u, 0)
+    return tolerance(u, growth / size) + uncertain / size

@@ -27,9 +27,12 @@ FD_SAFETY = 10  # how far beyond their own estimate finite differences may be of
 SMOOTH = 1e-3  # bend over slope, of a smooth function at the quick step
 NOISE = 10  # how far beyond what is seen of it noise may reach
 ROUNDINGS = 100  # ε of the values, that a bend has to exceed to be one
+LEVEL, CLIMBED, BISECTIONS = 3, 2, 30  # steps at which f is level; directions, and halvings, to find its stairs by
+CLIMBS = 1e-3  # of the change at twice the step, that a stair is at least; where f bends, halving leaves 1e-9 of it
 BASIS_UP_TO = 32  # entries of x; above that, random directions instead of every one
 RANDOM_DIRECTIONS = 16
-WITNESSED = 1024  # entries of the variables, up to which differences take every direction where JAX has no derivative
+WITNESSED = 1024  # directions, up to which differences take every one, to locate an error where JAX has no derivative
+LOCATING_STEP, LOCATING_STEPS = 2.0**-8, 4  # of these, where along random directions f was seen to be smooth
 GROUPS = 8  # of variables, that finite differences move apart from each other
 
 # --- Kinks: the bend of a kink stays as steps are halved, while that of a smooth function halves too
@@ -40,9 +43,22 @@ BENT = 1e-3  # of the slopes on both sides, that a bend is at least
 DRAWN = 0.5  # of itself, to which a bend has fallen that is no kink at the point but near it
 SEEN = 0.1  # of a bend, below which rounding has to be where that is told
 
+# --- Where a derivative vanishes to rounding
+
+VANISHING = 1e-6  # of what f makes of a change, below which finite differences see nothing of it
+SMALL = 1e-3  # of the size of f over that of the variable: a derivative that is larger does not vanish
+LINEAR = 8  # the change of such a derivative over that of the arguments is the same at two steps, within this factor
+MOVED = 2.0**-7  # that the arguments move, relatively, to a point where it is seen: a derivative is 2⁻⁷ of itself there
+
+# --- f in ball arithmetic
+
+PRECISE_STEP = 2.0**-100  # what differences leave out is 1e-60 of a derivative, and rounding at 80 digits 1e-50
+SAME_SLOPE = 1e-9  # one-sided slopes differ by 1e-30 where f is smooth
+
 # --- Agreement of witnesses
 
 AGREES = 1e-6  # a wrong rule of JAX is off by more, and what a library function is approximated to is less
+CONFIRMED = 1000  # times what finite differences confirm; a claim that is farther off than that is wrong
 ASYMMETRIC = 1e-6  # of a claimed Hessian, where along single directions only it can be compared
 REPEATED = 1e-6  # what may change between two runs: the order of a sum, and no more
 AGAIN = 3  # times that a function is run or traced once more; a random mask of few entries can be the same twice
@@ -67,6 +83,7 @@ HASTY_PASSES = 64  # of forward mode, of which there is less to compile than of 
 
 GONE = 8  # an explanation leaves at most this fraction of the discrepancy
 SINGLE = 4  # entries that are off at most, for the cause to be single entries
+SECOND = 2.0**-4  # relative change of the arguments to a second point, at which a cause must hold too
 FAR = 0.5  # relative change of the variables by which a constant is told
 GENERAL = 0.3  # of its size, by which a matrix is moved to a general one
 SITES = 96  # places in a program that can be changed; one with more is not searched

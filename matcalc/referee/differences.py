@@ -10,9 +10,13 @@ import numpy as np
 from matcalc.referee.constants import (
     BASIS_UP_TO,
     BENT,
+    BISECTIONS,
+    CLIMBED,
+    CLIMBS,
     DRAWN,
     EXTRAPOLATIONS,
     FD_BEST,
+    LEVEL,
     MEANINGLESS,
     NOISE,
     RANDOM_DIRECTIONS,
@@ -44,11 +48,12 @@ class Estimate:
     right: Array
     left: Array
     centre: Array
+    eps: float = float(np.finfo(np.float64).eps)
 
     def part(self, rows: Array) -> "Estimate":
         """The same along some of the directions."""
         of_f = self.right[:, rows], self.left[:, rows], self.centre[rows]
-        return Estimate(self.directions[rows], self.values[rows], self.errors[rows], self.steps, *of_f)
+        return Estimate(self.directions[rows], self.values[rows], self.errors[rows], self.steps, *of_f, self.eps)
 
     @functools.cached_property
     def spread(self) -> float:
@@ -68,7 +73,7 @@ class Estimate:
     @property
     def _noise(self) -> Array:
         """What rounding may make of sums of values, at each step."""
-        return ROUNDINGS * np.finfo(np.float64).eps * (np.abs(self.right) + np.abs(self.left))
+        return ROUNDINGS * self.eps * (np.abs(self.right) + np.abs(self.left))
 
     def kink(self, run: int) -> tuple[float, float] | None:
         """The slopes to the left and right of a kink at the point, where one-sided slopes do not draw together.
@@ -92,6 +97,17 @@ class Estimate:
                 place = (last, *np.argwhere(kinked)[0])
                 return float(before[place]), float(after[place])
         return None
+
+    def jump(self, run: int) -> float | None:
+        """By how much f jumps at the point, where its values stay apart as steps are halved, over the last `run`."""
+        if len(self.steps) <= run:
+            return None
+        with np.errstate(all="ignore"):
+            apart = np.maximum(np.abs(self.right - self.centre), np.abs(self.left - self.centre))[-run - 1 :]
+            stays = np.all((apart[1:] > STAYS[0] * apart[:-1]) & (apart[1:] < STAYS[1] * apart[:-1]), axis=0)
+            noise = np.max(np.nan_to_num(self._noise), axis=(0, 1))  # the value itself may be rounding
+            jumps = np.where(stays & (apart[-1] > noise), apart[-1], 0)
+        return float(np.max(jumps)) or None
 
     def remainders(self, along: Array) -> Array:
         """|f(x + h v) - f(x) - h D v| for each step, over all directions, from the derivative D v along them."""
@@ -141,6 +157,8 @@ def finite_differences(
     size = np.max(np.abs(x)) or 1.0
     h = size * first * 0.5 ** np.arange(steps)
     values = np.stack([*(f(x + s * step * v) for s in (1, -1) for step in h for v in V), f(x)])
+    of_sides = values[:-1].reshape(2, steps, len(V), *values.shape[1:])
+    stairs = _stairs(f, x, V, h, of_sides, values[-1]) if steps > LEVEL else np.zeros(len(V))
     unit = np.max(np.abs(values[np.isfinite(values)]), initial=0.0) or 1.0  # so that no square overflows
     values = values / unit
     right, left = values[:-1].reshape(2, steps, len(V), *values.shape[1:])
@@ -148,10 +166,37 @@ def finite_differences(
     h = h.reshape(-1, *(1,) * (right.ndim - 1))
     with np.errstate(all="ignore"):
         table = (right - left) / (2 * h) if order == 1 else (right - 2 * centre + left) / h**2
-        rounding = eps * _size(np.abs(right) + np.abs(left), 2) / h.reshape(-1, 1) ** order
+        rounding = eps * _size(np.abs(right) + np.abs(left), 2)
+        rounding = np.maximum(rounding, stairs / unit) / h.reshape(-1, 1) ** order
         derivatives, errors = _extrapolate(table, rounding)
         f_of = unit * right, unit * left, unit * np.broadcast_to(centre, right.shape[1:])
-        return Estimate(V, unit * derivatives, unit * errors, h.ravel(), *f_of)
+        return Estimate(V, unit * derivatives, unit * errors, h.ravel(), *f_of, eps)
+
+
+def _stairs(f: Callable[[Array], Array], x: Array, V: Array, h: Array, values: Array, centre: Array) -> Array:
+    """How high the stairs are that f climbs along each direction, where it does not change at the smallest steps.
+
+    A function that rounds coarsely inside is level between its stairs, and no slope is seen there. The first change of
+    its value, found by bisection, is the height of a stair; where f bends, that is next to nothing.
+    `values` are those to either side, (2, steps, directions, axes of f).
+    """
+    level = np.all((values == centre).reshape(*values.shape[:3], -1), axis=3)
+    on_a_stair = np.all(level[:, -LEVEL:], axis=(0, 1)) & ~np.all(level, axis=(0, 1))
+    height = 0.0
+    for j in np.flatnonzero(on_a_stair)[:CLIMBED]:
+        k, side = max((k, side) for side, k in np.argwhere(~level[:, :, j]))
+        low, high = h[k + 1], h[k]
+        change = first = values[side, k, j] - centre
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            there = f(x + (middle, -middle)[side] * V[j]) - centre
+            if np.any(there != 0):
+                high, change = middle, there
+            else:
+                low = middle
+        if np.max(np.abs(change)) > CLIMBS * np.max(np.abs(first)):
+            height = max(height, float(np.sqrt(np.sum(change**2))))
+    return np.where(on_a_stair, height, 0.0)
 
 
 def _extrapolate(table: Array, rounding: Array) -> tuple[Array, Array]:

@@ -7,39 +7,39 @@ is first asked for, with random numbers of its own.
 import contextlib
 import functools
 import itertools
-import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 from matcalc.referee.blocks import Blocks, Space
 from matcalc.referee.constants import (
     AGREES,
-    BASIS_UP_TO,
-    COARSE_STEP,
-    FAR_STEP,
     FD_SAFETY,
     FINE_STEP,
-    FINE_STEPS,
-    FINEST_STEP,
     KINK_STEPS,
-    LADDER_STEPS,
     MEANINGLESS,
-    QUICK_DIRECTIONS,
-    QUICK_STEP,
-    QUICK_STEPS_OF_SMALL,
-    RANDOM_DIRECTIONS,
-    SUSPICIONS,
-    WITNESSED,
+    MOVED,
+    SMALL,
+    VANISHING,
 )
-from matcalc.referee.differences import Estimate, basis, basis_size, finite_differences
+from matcalc.referee.differences import Estimate
 from matcalc.referee.findings import Cause
 from matcalc.referee.fitness import unfit
 from matcalc.referee.programs import Array, Arrays, Raised
 from matcalc.referee.runs import Runs
-from matcalc.referee.subject import in_dtype, in_float64
-from matcalc.referee.tolerances import relative, tolerance, unit_roundoff
+from matcalc.referee.tolerances import norm, relative, tolerance, unit_roundoff
+from matcalc.referee.witnesses import Differences, Precise
+
+Witness = Literal["autodiff", "ball arithmetic", "finite differences"]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A derivative that is trusted, as it is compared, and how far each block may be off itself, in its norm."""
+
+    blocks: Blocks
+    uncertain: list[float]
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,28 @@ class Agreement:
 
 
 class Evidence:
-    """A claimed derivative at a point, and the witnesses."""
+    """A claimed derivative at a point, and the witnesses.
 
-    def __init__(self, runs: Runs) -> None:
-        self.runs = runs
+    With `is_precise` f in ball arithmetic is the truth. `is_locating` is for a claim that is known to be off: every
+    entry is asked for. They differ in nothing else, and share what has run.
+    """
+
+    def __init__(self, runs: Runs, *, is_precise: bool = False, is_locating: bool = False) -> None:
+        self.runs, self.is_precise, self.is_locating = runs, is_precise, is_locating
+
+    def precisely(self) -> "Evidence | None":
+        """The same with f in ball arithmetic as the truth, if it can be followed."""
+        precise = Evidence(self.runs, is_precise=True)
+        try:
+            _ = precise.truth
+        except Raised:
+            return None
+        return precise
+
+    def elsewhere(self) -> "Evidence":
+        """The same where all variables have moved by a little that is far more than rounding."""
+        subject = self.runs.subject
+        return Evidence(self.runs.at(subject.perturbed(subject.arrays, MOVED, "elsewhere", subject.variables)))
 
     # --- The point
 
@@ -79,14 +97,14 @@ class Evidence:
         return min(self.centre.size, self.space.entries)
 
     @functools.cached_property
+    def size_of_f(self) -> float:
+        """That of the value or, where it is 0, that which it has about this point."""
+        return float(np.max(np.abs(self.centre))) or self.differences.size_about()
+
+    @functools.cached_property
     def zeros(self) -> list[float]:
         """For each block what a derivative that vanishes is small against."""
-        f = float(np.max(np.abs(self.centre)))
-        if f == 0:  # the size that it has about this point
-            V = self.space.confined(self.runs.subject.random("size of zero"), 1)
-            right = self.differences(self.runs.exact, directions=V, steps=1).right
-            f = float(np.max(np.abs(right[np.isfinite(right)]), initial=0.0))
-        return self.space.sizes_of_zero(f)
+        return self.space.sizes_of_zero(self.size_of_f)
 
     # --- The claim, and JAX's derivative
 
@@ -136,230 +154,152 @@ class Evidence:
         except Raised as error:
             return error
 
-    # --- Finite differences
-
-    @functools.cached_property
-    def quick(self) -> Estimate:
-        """Finite differences at one step or few, along one direction or two: enough where they confirm a derivative."""
-        n = self.space.entries
-        count = min(n, QUICK_DIRECTIONS) if n <= BASIS_UP_TO else 1
-        V = self.space.confined(self.runs.subject.random("quick differences"), count)
-        spec = self.runs.subject.spec
-        steps = QUICK_STEPS_OF_SMALL if spec.is_hasty and spec.by == "jax" else 1
-        first = 2.0 ** (steps - 1) * QUICK_STEP / math.sqrt(n)
-        return self.differences(self.runs.exact, directions=V, first=first, steps=steps)
-
-    @functools.cached_property
-    def fine(self) -> Estimate:
-        """Finite differences at all steps; along every axis where JAX has no derivative to confirm."""
-        n, order = self.space.entries, self.space.order
-        V, size = None, basis_size(n, order)
-        if self.reference is None and size <= WITNESSED:
-            V = basis(n, order)
-        elif order == 1 and size > BASIS_UP_TO:
-            count = max(RANDOM_DIRECTIONS // len(self.space.groups), 2)
-            V = self.space.confined(self.runs.subject.random("fine differences"), count)
-        return self.differences(self.runs.exact, directions=V, steps=FINE_STEPS)
-
-    @functools.cached_property
-    def ladder(self) -> Estimate:
-        """Along one direction from large steps to small ones: what shows in the report of a gradient that is off."""
-        n = self.space.entries
-        V = self.runs.subject.random("ladder").standard_normal((1, n)) / math.sqrt(n)
-        return self.differences(self.runs.exact, directions=V, steps=LADDER_STEPS)
-
-    def differences(self, arrays: Arrays, **options: Any) -> Estimate:
-        """Finite differences of f, each variable in units of its largest entry."""
-        runs, scales = self.runs, self.space.scales
-        start = runs.subject.start(arrays)
-        if (V := options.get("directions")) is not None:
-            options["directions"] = self.space.inside(V)
-
-        def f(point: Array) -> Array:
-            if point is origin and arrays is runs.exact:
-                return self.centre
-            parts = np.split(point, np.cumsum([v.size for v in start])[:-1])
-            variables = [s * p.reshape(v.shape) for s, p, v in zip(scales, parts, start, strict=True)]
-            try:
-                return runs.value(variables, arrays)[0].astype(np.float64)
-            except Raised:  # that far away f may have no value, and smaller steps do without
-                return np.full(self.centre.shape, np.nan)
-
-        origin = np.concatenate([v.ravel() / s for v, s in zip(start, scales, strict=True)])
-        return finite_differences(f, origin, self.space.order, runs.subject.seed, eps=2 * runs.u_of_f, **options)
-
     # --- Who is right
+
+    @functools.cached_property
+    def differences(self) -> Differences:
+        """Finite differences of f."""
+        return Differences(self.runs, is_only=self.reference is None, is_locating=self.is_locating)
 
     @functools.cached_property
     def agreement(self) -> Agreement:
         """Whether finite differences confirm JAX's derivative in float64."""
+        by = self.differences
         if self.reference is None:
-            return Agreement(None, self.fine, True)
-        if np.all([np.all(np.isfinite(D)) for D in self.reference]) and not self.quick.bends:
-            along = self.space.along(self.reference, self.quick)
-            parts = self.space.parts(self.quick)
-            if all(relative(along[p], self.quick.values[p], 1.0) <= AGREES for p in parts):
-                return Agreement(True, self.quick, False)
-        return Agreement(self._agrees_with_fine(self.reference), self.fine, True)
+            return Agreement(None, by.fine, True)
+        if np.all([np.all(np.isfinite(D)) for D in self.reference]) and not by.quick.bends:
+            along = self.space.along(self.reference, by.quick)
+            parts = self.space.parts(by.quick)
+            if all(relative(along[p], by.quick.values[p], 1.0) <= AGREES for p in parts):
+                return Agreement(True, by.quick, False)
+        return Agreement(self._agrees_with_fine(self.reference), by.fine, True)
 
     def _agrees_with_fine(self, blocks: Blocks) -> bool | None:
-        fine, space, runs = self.fine, self.space, self.runs
+        fine, space, runs = self.differences.fine, self.space, self.runs
         if not all(np.all(np.isfinite(D)) for D in blocks):
             return False if fine.spread < MEANINGLESS else None
-        seen = [(part, fine.part(part)) for part in space.parts(fine)]
-        seen = [(part, estimate) for part, estimate in seen if estimate.spread < MEANINGLESS]
+        every = [(part, fine.part(part)) for part in space.parts(fine)]
+        seen = [(part, e, self._vanishes(e)) for part, e in every if e.spread < MEANINGLESS or self._vanishes(e)]
         if not seen:
             return None
         # The rounding of the derivative itself is no reason to refute it.
         point = runs.subject.perturbed(runs.exact, FINE_STEP, "rounding of a witness")
         with contextlib.suppress(Raised):
             there, along = space.along(runs.automatic(point), fine), space.along(blocks, fine)
-            for part, estimate in seen:
+            for part, estimate, vanishes in seen:
                 change = relative(there[part], along[part], 1.0)
                 rounding = tolerance(runs.u_inside, change / FINE_STEP)
-                allowed = min(max(FD_SAFETY * estimate.spread + rounding, AGREES), MEANINGLESS)
-                if not relative(along[part], estimate.values, 1.0) <= allowed:
+                allowed = min(max(FD_SAFETY * estimate.spread + rounding, AGREES), MEANINGLESS) * norm(estimate.values)
+                allowed = FD_SAFETY * norm(estimate.errors) if vanishes else allowed
+                if not norm(along[part] - estimate.values) <= allowed:
                     return False
             return True
         return None
 
+    def _vanishes(self, estimate: Estimate) -> bool:
+        """Whether all that finite differences see of a derivative is less than f resolves."""
+        small = VANISHING * self.size_of_f * norm(np.sqrt(np.sum(estimate.directions**2, axis=1)))
+        return not estimate.spread < MEANINGLESS and norm(estimate.values) + FD_SAFETY * norm(estimate.errors) <= small
+
+    @functools.cached_property
+    def is_seen(self) -> bool:
+        """Whether the witness says what the derivative is: finite differences may be noise."""
+        return self.witness != "finite differences" or self.differences.fine.spread < MEANINGLESS
+
+    @functools.cached_property
+    def is_bounded(self) -> bool:
+        """Whether it says at least of every variable that the derivative is this, or that it vanishes."""
+        if self.is_seen:
+            return True
+        fine = self.differences.fine
+        parts = [fine.part(part) for part in self.space.parts(fine)]
+        return all(e.spread < MEANINGLESS or self._vanishes(e) for e in parts)
+
+    @property
+    def witness(self) -> Witness:
+        """Who is trusted: JAX's derivative where finite differences confirm it, else they themselves."""
+        if self.is_precise:
+            return "ball arithmetic"
+        return "autodiff" if self.agreement.confirmed is True else "finite differences"
+
     @property
     def trusts_autodiff(self) -> bool:
-        """Whether JAX's derivative is the truth: finite differences confirm it. Else they are the truth themselves."""
-        return self.agreement.confirmed is True
+        """Whether JAX's derivative is the truth."""
+        return self.witness == "autodiff"
 
     @property
     def kink(self) -> tuple[float, float] | None:
         """The one-sided slopes of f, where it has a kink at this point."""
         return self.agreement.by.kink(KINK_STEPS) if self.agreement.is_fine else None
 
-    @functools.cached_property
-    def truth(self) -> Blocks:
-        """What is trusted, as it is compared."""
-        if self.trusts_autodiff and self.reference is not None:
-            return self.view(self.reference)
-        return self._of_differences(self.fine)
+    @property
+    def jump(self) -> float | None:
+        """By how much f jumps at this point, if it does."""
+        return self.agreement.by.jump(KINK_STEPS) if self.agreement.is_fine else None
 
-    def truth_at(self, arrays: Arrays) -> Blocks:
+    @functools.cached_property
+    def truth(self) -> Truth:
+        """What is trusted."""
+        if self.trusts_autodiff and self.reference is not None:
+            return self._certain(self.reference)
+        if self.witness == "finite differences":
+            return self._of_differences(self.differences.fine)
+        return self.truth_at(self.runs.exact)
+
+    def truth_at(self, arrays: Arrays) -> Truth:
         """What is trusted, at another point."""
         if self.trusts_autodiff:
-            return self.view(self.runs.automatic(arrays))
-        return self._of_differences(self.differences(in_float64(arrays), directions=self.fine.directions))
+            return self._certain(self.runs.automatic(arrays))
+        if self.witness == "finite differences":
+            return self._of_differences(self.differences.like_fine(self.runs.promoted(arrays)))
+        return self._of_differences(self._precise.at(self.runs.promoted(arrays)))
 
-    def _of_differences(self, estimate: Estimate) -> Blocks:
+    @functools.cached_property
+    def _precise(self) -> Precise:
+        return Precise(self.runs, self.differences.directions)
+
+    def _certain(self, blocks: Blocks) -> Truth:
+        return Truth(self.view(blocks), [0.0] * len(blocks))
+
+    def _of_differences(self, estimate: Estimate) -> Truth:
         if self.witness_is_projected:
-            return [estimate.values[rows] for rows in self.space.parts(estimate)]
-        return self.space.of_differences(estimate)
+            parts = self.space.parts(estimate)
+            return Truth([estimate.values[p] for p in parts], [norm(estimate.errors[p]) for p in parts])
+        if self.space.order == 2:
+            sizes = [1 / (s * t) for s in self.space.scales for t in self.space.scales]
+            uncertain = [norm(estimate.errors) * size for size in sizes]
+        else:
+            ends = np.cumsum([0, *self.space.sizes])
+            errors = [norm(estimate.errors[i:j]) for i, j in itertools.pairwise(ends)]
+            uncertain = [e / s for e, s in zip(errors, self.space.scales, strict=True)]
+        return Truth(self.space.of_differences(estimate), uncertain)
 
     # --- Comparing
 
     @property
     def witness_is_projected(self) -> bool:
-        """Whether finite differences along random directions are the only witness."""
-        if self.trusts_autodiff:
-            return False
-        return len(self.fine.directions) != basis_size(self.space.entries, self.space.order)
+        """Whether differences along random directions are the only witness."""
+        return not self.trusts_autodiff and len(self.differences.directions) != self.space.basis_size
 
     def view(self, blocks: Blocks) -> Blocks:
         """What of a derivative is compared: all of it, or its directions inside the domain, or along random ones."""
         if self.witness_is_projected:
-            along = self.space.along(blocks, self.fine)
-            return [along[rows] for rows in self.space.parts(self.fine)]
+            by = self.differences
+            along = self.space.along(blocks, by.fine)
+            return [along[rows] for rows in self.space.parts(by.fine)]
         return self.space.projected(blocks)
+
+    def sizes(self, blocks: Blocks) -> list[float]:
+        """The norm of each block or, where that is 0, what one that vanishes is small against."""
+        whole = len(blocks) == len(self.zeros) and not self.witness_is_projected
+        return [norm(D) or zero for D, zero in zip(blocks, self.zeros if whole else [0.0] * len(blocks), strict=True)]
+
+    def smallness(self, blocks: Blocks) -> list[bool]:
+        """Whether each block is much smaller than what f, or what it is about this point, would let one expect."""
+        f = max(self.size_of_f, self.differences.size_about())
+        expected = [f] * len(blocks) if self.witness_is_projected else self.space.sizes_of_zero(f)
+        return [norm(D) < SMALL * size for D, size in zip(blocks, expected, strict=True)]
 
     def distances(self, blocks: Blocks, others: Blocks) -> list[float]:
         """The norm-wise relative distance of each block from another."""
-        whole = len(blocks) == len(self.zeros) and not self.witness_is_projected
-        zeros = self.zeros if whole else [0.0] * len(blocks)
-        return [relative(D, T, zero) for D, T, zero in zip(blocks, others, zeros, strict=True)]
-
-    @property
-    def uncertain(self) -> list[float]:
-        """How far each block of the truth may be off itself: finite differences are, where they are it."""
-        if self.trusts_autodiff:
-            return [0.0] * len(self.space.due)
-        if self.witness_is_projected:
-            return [FD_SAFETY * self.fine.part(rows).spread for rows in self.space.parts(self.fine)]
-        if self.space.order == 2:
-            return [FD_SAFETY * self.fine.spread] * len(self.space.due)
-        ends = np.cumsum([0, *self.space.sizes])
-        return [FD_SAFETY * self.fine.part(np.arange(i, j)).spread for i, j in itertools.pairwise(ends)]
-
-    @functools.cached_property
-    def glance(self) -> "Look":
-        """How strongly the truth amplifies rounding: what is enough where nothing is off."""
-        return Look(self, is_close=False)
-
-    @functools.cached_property
-    def scrutiny(self) -> "Look":
-        """The same measured with more care, as long as it takes, before anything is called wrong."""
-        return Look(self, is_close=True)
-
-
-class Look:
-    """A point nearby and the condition numbers, measured with some care or, `is_close`, with all of it."""
-
-    def __init__(self, evidence: Evidence, *, is_close: bool) -> None:
-        self.evidence, self.is_close = evidence, is_close
-
-    @property
-    def step(self) -> float:
-        """How far a point nearby is, relatively: far enough to be seen, and no farther."""
-        # What is off nearby because the point has moved is farther off farther away; what is approximated is not.
-        far = self.is_close or not self.evidence.trusts_autodiff
-        return max(math.sqrt(self.evidence.runs.u), FAR_STEP) if far else math.sqrt(self.evidence.runs.u)
-
-    @functools.cached_property
-    def point(self) -> Arrays:
-        """A point nearby, in the dtype asked for."""
-        subject = self.evidence.runs.subject
-        return subject.perturbed(subject.arrays, self.step, "nearby", subject.variables)
-
-    @functools.cached_property
-    def truth(self) -> Blocks:
-        """The truth there."""
-        return self.evidence.truth_at(self.point)
-
-    @functools.cached_property
-    def conditions(self) -> list[float]:
-        """How strongly each block of the truth amplifies relative changes of the arguments."""
-        evidence, subject = self.evidence, self.evidence.runs.subject
-        trusted = evidence.trusts_autodiff
-        here = evidence.truth if evidence.runs.is_float64 or not trusted else evidence.view(evidence.autodiff or [])
-        worst = self._amplification(self.truth, here, self.step)
-        if not trusted or not (self.is_close or math.inf in worst):
-            return worst
-        # Where so little changes so much, any condition number may be behind it: closer, and in float64.
-        for change in (FINE_STEP, FINEST_STEP):
-            points = (subject.perturbed(evidence.runs.exact, change, f"{change}, {i}") for i in range(SUSPICIONS))
-            finer = [self._amplification(evidence.truth_at(p), evidence.truth, change) for p in points]
-            finer = [max(each) for each in zip(*finer, strict=True)]
-            worst = [fine if math.isinf(w) else max(w, fine) for w, fine in zip(worst, finer, strict=True)]
-            if math.inf not in worst:
-                break
-        if subject.spec.by == "numpy":  # nothing is compiled for another dtype
-            return worst
-        # What rounding to float32 does to a derivative is what rounding to float64 does, on another scale.
-        u = unit_roundoff(np.float32)
-        with contextlib.suppress(Raised):
-            coarse = in_dtype(subject.arrays, np.float32)
-            rounded = self._amplification(evidence.truth_at(coarse), evidence.truth_at(in_float64(coarse)), u)
-            worst = [w if math.isinf(r) else max(w, r) for w, r in zip(worst, rounded, strict=True)]
-        return worst
-
-    @functools.cached_property
-    def conditions_nearby(self) -> list[float]:
-        """The same at the point nearby, where a derivative may vanish to rounding that at the point is exactly zero."""
-        evidence = self.evidence
-        if not (self.is_close and evidence.trusts_autodiff):
-            return self.conditions
-        least = FINE_STEP if evidence.runs.is_float64 else COARSE_STEP
-        # A number has but two points at one distance, and there rounding may by chance be the same.
-        changes = [least * (1 + i / SUSPICIONS) for i in range(SUSPICIONS)]
-        points = [evidence.runs.subject.perturbed(self.point, h, f"about nearby, {h}") for h in changes]
-        grown = [self._amplification(evidence.truth_at(p), self.truth, h) for p, h in zip(points, changes, strict=True)]
-        return [max(each) for each in zip(self.conditions, *grown, strict=True)]
-
-    def _amplification(self, there: Blocks, here: Blocks, change: float) -> list[float]:
-        grown = self.evidence.distances(there, here)
-        return [g / change if g < MEANINGLESS else math.inf for g in grown]
+        return [relative(D, T, size) for D, T, size in zip(blocks, others, self.sizes(others), strict=True)]

@@ -50,8 +50,11 @@ def of_value(runs: Runs) -> Cause | None:
     except Raised as error:
         return Cause("raises", f"f raised {error}.", "It must return an array at this point.")
     if len(value) != 1 or not is_real(value[0]):
-        got = f"{len(value)} arrays" if len(value) != 1 else f"dtype {value[0].dtype}"
-        return Cause("shape", f"f must return one array of real numbers, got {got}.", "Return one of them.")
+        if len(value) != 1:
+            remedy = "Return one of them, or say which, as by output=0."
+            return Cause("shape", f"f must return one array of real numbers, got {len(value)} arrays.", remedy)
+        text = f"f must return one array of real numbers, got dtype {value[0].dtype}."
+        return Cause("shape", text, "Return its real or its imaginary part.")
     if value[0].size == 0:
         return Cause("empty", f"f returns an array of shape {value[0].shape}, without an entry.", "")
     if not np.all(np.isfinite(value[0])):

@@ -22,6 +22,18 @@ def coarsest(program: Any) -> Any:
     return min(found, key=lambda dtype: -jnp.finfo(dtype).eps, default=None)
 
 
+def has_loop(jaxpr: Any) -> bool:
+    """Whether a program loops until a condition holds."""
+    return any(e.primitive.name == "while" for e in jaxpr.eqns) or any(map(has_loop, _inner(jaxpr)))
+
+
+def draws(jaxpr: Any) -> bool:
+    """Whether a program draws random numbers."""
+    return any(e.primitive.name.startswith(("random_", "rng_", "threefry")) for e in jaxpr.eqns) or any(
+        map(draws, _inner(jaxpr))
+    )
+
+
 def _dtypes(jaxpr: Any) -> Iterator[Any]:
     for variable in (*jaxpr.constvars, *jaxpr.invars, *(v for e in jaxpr.eqns for v in e.outvars)):
         if hasattr(variable.aval, "dtype"):
@@ -59,7 +71,7 @@ class Edited:
         self.program = program
         self.sites: list[Site] = []
         shapes = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in program.jaxpr.invars]
-        jax.eval_shape(lambda *a: self._run(program.jaxpr, program.consts, a, self._listed), *shapes)
+        jax.eval_shape(lambda *a: _run(program.jaxpr, program.consts, a, self._listed), *shapes)
         self.run = jax.jit(self._edited)
 
     def unchanged(self) -> Any:
@@ -73,33 +85,51 @@ class Edited:
             by = next(edits)
             return value * by.astype(value.dtype) if kind == "addend" else jnp.where(by > 0, value.T, value)
 
-        return self._run(self.program.jaxpr, self.program.consts, arguments, change)
+        return _run(self.program.jaxpr, self.program.consts, arguments, change)
 
     def _listed(self, value: Any, kind: str, operand: int, equation: Any) -> Any:
         self.sites.append(Site(kind, operand, equation.primitive.name, _line(equation)))
         return value
 
-    def _run(self, jaxpr: Any, consts: Any, arguments: Any, change: Callable[..., Any]) -> list[Any]:
-        values: dict[Any, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
-        values |= zip(jaxpr.invars, arguments, strict=True)
-        for equation in jaxpr.eqns:
-            operands = [v.val if hasattr(v, "val") else values[v] for v in equation.invars]
-            name = equation.primitive.name
-            inner = equation.params.get("jaxpr") or equation.params.get("call_jaxpr")
-            if name in _INLINED and hasattr(inner, "consts"):
-                results = self._run(inner.jaxpr, inner.consts, operands, change)
-            else:
-                is_floating = jnp.issubdtype(equation.outvars[0].aval.dtype, jnp.floating)
-                if name in ("add", "sub", "add_any") and is_floating:
-                    operands = [change(v, "addend", k, equation) for k, v in enumerate(operands)]
-                elif name in ("dot_general", "mul") and is_floating:
-                    is_square = [np.ndim(v) == 2 and np.shape(v)[0] == np.shape(v)[1] > 1 for v in operands]
-                    operands = [change(v, "matrix", k, equation) if is_square[k] else v for k, v in enumerate(operands)]
-                parameters = equation.primitive.get_bind_params(equation.params)
-                results = equation.primitive.bind(*operands, **parameters)
-                results = results if equation.primitive.multiple_results else [results]
-            values |= zip(equation.outvars, results, strict=True)
-        return [v.val if hasattr(v, "val") else values[v] for v in jaxpr.outvars]
+
+def intermediates(program: Any, arguments: Any) -> list[tuple[Any, str, str]]:
+    """Each floating value on the way, with the operation that gives it and the line where that stands."""
+    found: list[tuple[Any, str, str]] = []
+
+    def seen(value: Any, equation: Any) -> None:
+        if jnp.issubdtype(value.dtype, jnp.floating):
+            found.append((np.asarray(value), equation.primitive.name, _line(equation)))
+
+    _run(program.jaxpr, program.consts, arguments, lambda value, *_: value, seen)
+    return found
+
+
+def _run(
+    jaxpr: Any, consts: Any, arguments: Any, change: Callable[..., Any], seen: Callable[[Any, Any], None] | None = None
+) -> list[Any]:
+    values: dict[Any, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
+    values |= zip(jaxpr.invars, arguments, strict=True)
+    for equation in jaxpr.eqns:
+        operands = [v.val if hasattr(v, "val") else values[v] for v in equation.invars]
+        name = equation.primitive.name
+        inner = equation.params.get("jaxpr") or equation.params.get("call_jaxpr")
+        if name in _INLINED and hasattr(inner, "consts"):
+            results = _run(inner.jaxpr, inner.consts, operands, change, seen)
+        else:
+            is_floating = jnp.issubdtype(equation.outvars[0].aval.dtype, jnp.floating)
+            if name in ("add", "sub", "add_any") and is_floating:
+                operands = [change(v, "addend", k, equation) for k, v in enumerate(operands)]
+            elif name in ("dot_general", "mul") and is_floating:
+                is_square = [np.ndim(v) == 2 and np.shape(v)[0] == np.shape(v)[1] > 1 for v in operands]
+                operands = [change(v, "matrix", k, equation) if is_square[k] else v for k, v in enumerate(operands)]
+            parameters = equation.primitive.get_bind_params(equation.params)
+            results = equation.primitive.bind(*operands, **parameters)
+            results = results if equation.primitive.multiple_results else [results]
+            if seen:
+                for value in results:
+                    seen(value, equation)
+        values |= zip(equation.outvars, results, strict=True)
+    return [v.val if hasattr(v, "val") else values[v] for v in jaxpr.outvars]
 
 
 def _line(equation: Any) -> str:

@@ -1,8 +1,10 @@
 """From the evidence on a gradient to the verdict, its cause, and the report."""
 
+import contextlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -10,13 +12,14 @@ from matcalc.referee import causes
 from matcalc.referee.causes.purity import impurity, instability
 from matcalc.referee.causes.shapes import misshapen
 from matcalc.referee.comparison import Comparison, compare
-from matcalc.referee.constants import APPROXIMATED, ASYMMETRIC, MEANINGLESS
-from matcalc.referee.evidence import Evidence, Look
+from matcalc.referee.constants import AGREES, APPROXIMATED, ASYMMETRIC, CONFIRMED, FD_SAFETY, MEANINGLESS, MOVED, SMALL
+from matcalc.referee.evidence import Evidence
 from matcalc.referee.findings import Cause, Variable, Verdict
-from matcalc.referee.programs import Array, Raised
+from matcalc.referee.look import Look
+from matcalc.referee.programs import Array, OutOfTime, Raised
 from matcalc.referee.report import Report
 from matcalc.referee.runs import Misshapen
-from matcalc.referee.tolerances import relative
+from matcalc.referee.tolerances import norm, relative
 from matcalc.streams import recorded
 
 Explain = Callable[[Evidence, Look, Comparison], Cause]  # what makes the claim wrong there
@@ -24,50 +27,215 @@ Explain = Callable[[Evidence, Look, Comparison], Cause]  # what makes the claim 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict with its cause, the comparisons that it rests on, and with what care they were made."""
+    """The verdict with its cause, the evidence and the comparisons that it rests on, and with what care they were made.
+
+    `wrong` is the comparison by which the claim is wrong, where the cause of that is still to be found.
+    """
 
     verdict: Verdict
     cause: Cause | None
+    evidence: Evidence
     look: Look | None = None
     found: list[Comparison] = field(default_factory=list[Comparison])
     notes: tuple[str, ...] = ()
+    wrong: Comparison | None = None
 
 
 def judge(evidence: Evidence, explain: Explain) -> Judgement:
     """The verdict on a claim at a point that is fit."""
     try:
-        return _judge(evidence, explain)
+        judged = _judge_where_seen(evidence)
     except Raised as error:
         text = f"Near this point f, or its derivative, raised {error}."
-        return Judgement("inconclusive", Cause("raises", text, "Move the point farther inside its domain."))
+        cause = Cause("raises", text, "Move the point farther inside its domain.")
+        return Judgement("inconclusive", cause, evidence)
+    except OutOfTime:
+        return Judgement("inconclusive", _late("anything could be told"), evidence)
+    try:
+        return _explained(judged, explain)
+    except (OutOfTime, Raised):
+        return replace(judged, cause=_late("the cause was found"))
 
 
-def _judge(evidence: Evidence, explain: Explain) -> Judgement:
+def _late(before: str) -> Cause:
+    return Cause("out of time", f"The time for a check was over before {before}.", "Give it more, as by seconds=600.")
+
+
+def _explained(judged: Judgement, explain: Explain) -> Judgement:
+    """The same with the cause of what is wrong."""
+    if judged.wrong is None:
+        return judged
+    judged = _located(judged)
+    evidence, look, wrong = judged.evidence, judged.look, judged.wrong
+    assert look is not None
+    assert wrong is not None
+    if undecided := impurity(evidence.runs) or instability(evidence, look, wrong):
+        return replace(judged, verdict="inconclusive", cause=undecided)
+    return replace(judged, cause=explain(evidence, look, wrong))
+
+
+def _judge_where_seen(evidence: Evidence) -> Judgement:
+    """The verdict; where the derivative vanishes, by what it is nearby."""
+    judged = _judge_by_all(evidence)
+    lost = _lost(judged)
+    if not lost:
+        return judged
+    if not evidence.runs.moves:  # at this point no more can be told
+        if judged.verdict == "fail":
+            return judged
+        if not _is_resolved(judged, lost):
+            return replace(judged, verdict="inconclusive", cause=_noise())
+        return replace(judged, verdict="pass", cause=None, notes=(_vanishing(judged, lost),))
+    there = _judge_by_all(evidence.elsewhere())
+    if not there.evidence.is_seen:
+        return replace(judged, verdict="inconclusive", cause=_noise())
+    note = f"{_vanishing(judged, lost)} It is judged where the variables have moved by {MOVED:.1%} of their size."
+    if there.verdict == "fail":
+        return replace(there, notes=(*there.notes, note))
+    if there.verdict == "inconclusive":
+        return replace(judged, notes=(*judged.notes, note))
+    given = judged.found[0]
+    if given.bad:
+        return replace(judged, verdict="fail", wrong=given, notes=(*judged.notes, note))
+    if off := _autodiff_error(evidence, given):
+        return replace(there, verdict="autodiff-wrong", cause=_autodiff(off), notes=(*there.notes, note))
+    return replace(there, notes=(*there.notes, note))
+
+
+def _lost(judged: Judgement) -> list[int]:
+    """The blocks of the derivative that vanish to rounding at the point, and decide on the verdict there."""
+    if not judged.found or judged.look is None:
+        return []
+    given, growth = judged.found[0], judged.look.growth
+    bad = {k for c in judged.found for k in c.bad}
+    if not judged.evidence.is_seen:
+        return list(range(len(given.allowed)))
+    small = judged.evidence.smallness(given.truth)
+    return [
+        k
+        for k, allowed in enumerate(given.allowed)
+        if 0 < growth[k] < math.inf
+        and small[k]
+        and (not allowed < MEANINGLESS or (k in bad and not np.any(given.truth[k])))
+    ]
+
+
+def _is_resolved(judged: Judgement, lost: list[int]) -> bool:
+    """Whether what cannot be told from 0 is little beside what the derivative is farther away."""
+    assert judged.look is not None
+    given, growth = judged.found[0], judged.look.growth
+    sizes = judged.evidence.sizes(given.truth)
+    return all(given.allowed[k] * sizes[k] < SMALL * growth[k] < math.inf for k in lost)
+
+
+def _vanishing(judged: Judgement, lost: list[int]) -> str:
+    assert judged.look is not None
+    evidence, given = judged.evidence, judged.found[0]
+    names = [] if evidence.witness_is_projected else [evidence.runs.names[k] for k in lost]
+    by = f" by {' and '.join(names)}" if 0 < len(names) < len(evidence.runs.names) else ""
+    sizes = evidence.sizes(given.truth)
+    size, seen = max(norm(given.truth[k]) for k in lost), max(given.allowed[k] * sizes[k] for k in lost)
+    text = f"The derivative{by} vanishes here to rounding: its norm is {size:.1e}, and {seen:.1e} would not be told "
+    return f"{text}from 0."
+
+
+def _judge_by_all(evidence: Evidence) -> Judgement:
+    """The verdict, before which f in ball arithmetic is asked where the other witnesses do not settle it."""
+    judged = _judge(evidence)
+    if _is_settled(judged):
+        return judged
+    precise = evidence.precisely()
+    if precise is None:
+        return _undecided_if_hidden(judged)
+    try:
+        again = _judge(precise)
+    except Raised:
+        return _undecided_if_hidden(judged)
+    # Where the truth is 0 a claim that is noise is no wrong formula: it is what rounding leaves of it.
+    is_rounding = again.verdict == "fail" and again.look is not None and _is_noise(again.evidence, again.look)
+    return judged if is_rounding or again.verdict == judged.verdict else again
+
+
+def _is_settled(judged: Judgement) -> bool:
+    """Whether ball arithmetic could add nothing."""
+    evidence, wrong = judged.evidence, judged.wrong
+    if not judged.found:
+        return judged.cause is None or judged.cause.name != "noise"
+    if _is_hidden(judged):
+        return False
+    if wrong is None or not evidence.trusts_autodiff:
+        return judged.verdict in ("pass", "autodiff-wrong")
+    # JAX's derivative was confirmed to within this, and the claim is farther off.
+    confirmed = FD_SAFETY * evidence.agreement.by.spread if evidence.agreement.is_fine else AGREES
+    return min(wrong.errors[k] for k in wrong.bad) > CONFIRMED * max(confirmed, AGREES)
+
+
+def _is_hidden(judged: Judgement) -> bool:
+    """Whether the claim is not 0 where the truth is, and less than f resolves: noise, perhaps, or what JAX has lost."""
+    given = judged.found[0]
+    return any(not np.any(T) and np.any(C) for C, T in zip(given.claim, given.truth, strict=True))
+
+
+def _undecided_if_hidden(judged: Judgement) -> Judgement:
+    evidence, look = judged.evidence, judged.look
+    if judged.verdict != "pass" or look is None or not evidence.runs.moves or not _is_hidden(judged):
+        return judged
+    if _is_noise(evidence, look):
+        return judged
+    size = max(map(norm, judged.found[0].claim))
+    text = f"The derivative vanishes here to what f resolves: the witnesses say 0, and the claim is {size:.1e}."
+    cause = Cause("ill-conditioned", text, "Move the point to where the derivative is seen.")
+    return replace(judged, verdict="inconclusive", cause=cause)
+
+
+def _is_noise(evidence: Evidence, look: Look) -> bool:
+    """Whether the claim is another at another point, as noise is; a derivative is nearly the same."""
+    there = evidence.view(evidence.runs.claimed(look.point)) if evidence.runs.moves else []
+    pairs = zip(there, evidence.view(evidence.claim), strict=False)
+    return any(relative(a, b, 1.0) > MEANINGLESS for a, b in pairs)
+
+
+def _located(judged: Judgement) -> Judgement:
+    """The same with every entry of the truth known, where along random directions it was seen that the claim is off."""
+    evidence = judged.evidence
+    if not evidence.witness_is_projected or evidence.is_precise or evidence.reference is not None:
+        return judged
+    entry_by_entry = _judge(Evidence(evidence.runs, is_locating=True))
+    return judged if entry_by_entry.wrong is None else replace(entry_by_entry, notes=judged.notes)
+
+
+def _judge(evidence: Evidence) -> Judgement:
     runs = evidence.runs
+
+    def judged(verdict: Verdict, cause: Cause | None, *rest: Any, **more: Any) -> Judgement:
+        return Judgement(verdict, cause, evidence, *rest, **more)
+
     try:
         _ = evidence.claim
     except Raised as error:
-        cause = Cause("raises", f"The gradient raised {error}.", "It must return an array at this point.")
-        return Judgement("fail", cause)
+        return judged(
+            "fail", Cause("raises", f"The gradient raised {error}.", "It must return an array at this point.")
+        )
     except Misshapen as claimed:
-        return Judgement("fail", misshapen(evidence, list(claimed.args)))
+        return judged("fail", misshapen(evidence, list(claimed.args)))
+    if evidence.jump:
+        text = f"f jumps at this point, by {evidence.jump:.3g}: it is not continuous."
+        return judged("inconclusive", Cause("jump", text, "There is no derivative to compare with; move the point."))
     if evidence.kink:
         left, right = evidence.kink
         text = f"f has a kink at this point: its slope is {left:.3g} on one side of it and {right:.3g} on the other."
-        return Judgement("inconclusive", Cause("kink", text, "There is no derivative to compare with; move the point."))
-    if not evidence.trusts_autodiff and not evidence.fine.spread < MEANINGLESS:
-        text = "Finite differences of f are noise at this point: it rounds coarsely inside, or is not smooth here."
-        noise = Cause("noise", text, "Compute f more precisely, or move the point.")
-        return Judgement("inconclusive", impurity(runs) or noise)
+        return judged("inconclusive", Cause("kink", text, "There is no derivative to compare with; move the point."))
+    if not evidence.is_bounded:
+        return judged("inconclusive", impurity(runs) or _noise())
     is_partly_seen = runs.order == 2 and evidence.witness_is_projected
     if is_partly_seen and (off := evidence.space.asymmetry(evidence.claim)) > ASYMMETRIC:
         text = f"It is not symmetric: off by {off:.1e} from its transpose, and a second derivative of f is."
         remedy = "Look for a term that should be there with its transpose."
-        return Judgement("fail", Cause("asymmetric", text, remedy))
-    look = evidence.glance
+        return judged("fail", Cause("asymmetric", text, remedy))
+    look = Look(evidence, is_close=False)
     found = compare(evidence, look)
-    if any(c.bad for c in found) or _autodiff_error(evidence, found[0]):
-        look = evidence.scrutiny
+    if any(c.bad for c in found) or _autodiff_error(evidence, found[0]) or not max(found[0].allowed) < MEANINGLESS:
+        look = Look(evidence, is_close=True)
         found = compare(evidence, look)
     given = found[0]
     # What is wrong in float64 is a wrong formula, whatever rounding adds to it.
@@ -75,19 +243,25 @@ def _judge(evidence: Evidence, explain: Explain) -> Judgement:
         vanishes = any(not np.any(c.truth[k]) for c in found for k in c.bad)
         if (off := max(c.errors[k] for c in found for k in c.bad)) <= APPROXIMATED and not vanishes:
             note = f"Off by {off:.0e}: more than rounding explains, and less than library functions may be off by."
-            return Judgement("pass", None, look, found, (note,))
-        undecided = impurity(runs) or instability(evidence, look, bad)
-        if undecided:
-            return Judgement("inconclusive", undecided, look, found)
-        return Judgement("fail", explain(evidence, look, bad), look, found)
+            return judged("pass", None, look, found, (note,))
+        return judged("fail", None, look, found, wrong=bad)
     if not max(given.allowed) < MEANINGLESS:
-        return Judgement("inconclusive", _ill_conditioned(evidence, look, found), look, found)
+        return judged("inconclusive", _ill_conditioned(evidence, look, found), look, found)
     if off := _autodiff_error(evidence, given):
         if impure := impurity(runs):
-            return Judgement("inconclusive", impure, look, found)
-        text = f"The gradient and finite differences agree, and JAX's automatic derivative is off by {off:.1e}."
-        return Judgement("autodiff-wrong", Cause("autodiff", text), look, found)
-    return Judgement("pass", None, look, found)
+            return judged("inconclusive", impure, look, found)
+        return judged("autodiff-wrong", _autodiff(off), look, found)
+    return judged("pass", None, look, found)
+
+
+def _noise() -> Cause:
+    text = "Finite differences of f are noise at this point: it rounds coarsely inside, or is not smooth here."
+    return Cause("noise", text, "Compute f more precisely, or move the point.")
+
+
+def _autodiff(off: float) -> Cause:
+    text = f"The gradient and finite differences agree, and JAX's automatic derivative is off by {off:.1e}."
+    return Cause("autodiff", text)
 
 
 def _autodiff_error(evidence: Evidence, given: Comparison) -> float:
@@ -105,10 +279,8 @@ def _ill_conditioned(evidence: Evidence, look: Look, found: list[Comparison]) ->
     names = evidence.runs.names
     which = f"By {names[k]}: " if 1 < len(names) == len(found[0].allowed) else ""
     if math.isinf(condition):
-        text = (
-            f"{which}The smallest changes of the arguments change all of the derivative: it vanishes to rounding, or "
-        )
-        text += "the point is singular."
+        text = f"{which}The smallest changes of the arguments change all of the derivative, and not in proportion: "
+        text += "it is noise, or the point is singular."
     else:
         text = f"{which}The condition number {condition:.1e} lets rounding alone explain an error of {allowed:.0e}."
     for c in found:
@@ -121,7 +293,8 @@ def report(evidence: Evidence, explain: Explain | None = None, reason: Cause | N
     """Judge, explain what is wrong, and write down what was seen. `reason` says why nothing is judged, if so."""
     runs, subject = evidence.runs, evidence.runs.subject
     reason = reason or evidence.unfit
-    judged = Judgement("inconclusive", reason) if reason else judge(evidence, explain or causes.explain)
+    judged = Judgement("inconclusive", reason, evidence) if reason else judge(evidence, explain or causes.explain)
+    evidence = judged.evidence
     errors: dict[str, float] = {}
     allowed, condition = math.nan, math.nan
     steps, remainders = np.empty(0), np.empty(0)
@@ -146,8 +319,9 @@ def report(evidence: Evidence, explain: Explain | None = None, reason: Cause | N
             both = (shown.claim[k], shown.truth[k]) if whole else (None, None)
             variables[k] = Variable(variable.name, shape, *both, shown.errors[k if whole else 0])
         if runs.order == 1 and judged.verdict != "pass" and subject.spec.by == "jax":
-            ladder = evidence.ladder
-            steps, remainders = ladder.steps, ladder.remainders(evidence.space.along(evidence.claim, ladder))
+            with contextlib.suppress(OutOfTime):
+                ladder = evidence.differences.ladder
+                steps, remainders = ladder.steps, ladder.remainders(evidence.space.along(evidence.claim, ladder))
     return Report(
         verdict=judged.verdict,
         cause=judged.cause,
@@ -166,7 +340,7 @@ def report(evidence: Evidence, explain: Explain | None = None, reason: Cause | N
         remainders=remainders,
         slope=_slope(steps, remainders, evidence),
         evaluations=runs.counts(),
-        notes=(*(() if reason else evidence.notes), *judged.notes, *runs.mutations()),
+        notes=(*(() if reason else evidence.notes), *judged.notes, *subject.notes, *runs.mutations()),
     )
 
 

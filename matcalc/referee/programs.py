@@ -1,6 +1,8 @@
 """Functions of lists of arrays as the referee runs them: compiled where that can be, and never with a state kept."""
 
 import functools
+import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
 
@@ -9,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from matcalc.referee.constants import AGAIN, REPEATED
-from matcalc.referee.jaxprs import Edited, coarsest
+from matcalc.referee.jaxprs import Edited, coarsest, draws, has_loop
+from matcalc.referee.tensors import array
 from matcalc.referee.tolerances import relative
 
 Array = np.ndarray[Any, Any]
@@ -42,6 +45,10 @@ class Raised(Exception):
     """What a function given to the referee raised."""
 
 
+class OutOfTime(Exception):
+    """The seconds that a check may take are over."""
+
+
 class Program:
     """A function of lists of arrays, compiled at most once for each shape: what can be kept from one check to another.
 
@@ -68,11 +75,11 @@ class Running:
 
     Where the function cannot be traced, it runs operation by operation, and where JAX's arrays are not to its taste, on
     copies of NumPy arrays. `mode` says how it last ran, `count` how often, `mutates` whether it changes its arguments.
-    Raised for what it raises in every mode.
+    Raised for what it raises in every mode, OutOfTime where it is called after the `deadline`, a `time.monotonic()`.
     """
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, program: Program, deadline: float = math.inf) -> None:
+        self.program, self.deadline = program, deadline
         self.modes: tuple[Mode, ...] = program.modes
         self.count = 0
         self.mutates = False
@@ -82,6 +89,8 @@ class Running:
         return self.modes[0]
 
     def __call__(self, *arguments: Arrays) -> list[Array]:
+        if time.monotonic() > self.deadline:
+            raise OutOfTime
         first: Exception | None = None
         for place, mode in enumerate(self.modes):
             try:
@@ -101,12 +110,27 @@ class Running:
             return self.program.coarsest(*_key(arguments))
         return next((r.dtype for r in result or self(*arguments) if is_real(r)), np.dtype(np.float64))
 
+    def loops(self, *arguments: Arrays) -> bool:
+        """Whether it loops until a condition holds, as far as is known: what is not traced may."""
+        if not self.count:
+            self(*arguments)
+        return self.mode != "jit" or has_loop(self.program.jaxpr(*_key(arguments)).jaxpr)
+
+    def draws(self, *arguments: Arrays) -> bool:
+        """Whether it draws random numbers."""
+        self(*arguments)
+        return self.mode == "jit" and draws(self.program.jaxpr(*_key(arguments)).jaxpr)
+
     def shapes(self, *arguments: Arrays) -> list[tuple[int, ...]]:
         """The shapes of the results, without computing them where that can be."""
         try:
             return [r.shape for r in jax.tree.leaves(jax.eval_shape(self.program.function, *arguments))]
         except Exception:
             return [r.shape for r in self(*arguments)]
+
+    def traced(self, *arguments: Arrays) -> Any | None:
+        """The program of JAX, which takes the arguments in one flat list; None where there is none."""
+        return self.program.jaxpr(*_key(arguments)) if self.mode == "jit" else None
 
     def edited(self, *arguments: Arrays) -> Edited:
         """The same program with places that can be changed; it takes the arguments in one flat list."""
@@ -140,7 +164,7 @@ class Running:
             result = self.program.function(*([jnp.asarray(a) for a in arrays] for arrays in arguments))
         else:
             result = self.program.compiled(*arguments)
-        return [np.asarray(r) for r in jax.tree.leaves(result)]
+        return [array(r) for r in jax.tree.leaves(result)]
 
 
 def is_real(a: Any) -> bool:

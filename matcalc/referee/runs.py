@@ -1,6 +1,7 @@
 """The programs of one check, where they run, and what they gave: values, JAX's derivative, and the claim."""
 
 import functools
+import math
 from typing import Any, TypedDict
 
 import jax
@@ -8,10 +9,10 @@ import numpy as np
 
 from matcalc.layout import Layout, from_layout
 from matcalc.referee.blocks import Blocks, Shape, Space, scale
-from matcalc.referee.constants import TANGENTS
+from matcalc.referee.constants import MEANINGLESS, TANGENTS
 from matcalc.referee.programs import Array, Arrays, Program, Raised, Running, is_real
 from matcalc.referee.subject import Subject, in_float64
-from matcalc.referee.tolerances import Precision, unit_roundoff
+from matcalc.referee.tolerances import Precision, relative, unit_roundoff
 
 
 class WhereRun(TypedDict):
@@ -41,18 +42,62 @@ class Runs:
         layout: Layout,
         precision: Precision,
         platform: str | None,
+        deadline: float = math.inf,
     ) -> None:
-        self.subject, self.gradient = subject, gradient
+        self.subject, self.gradient, self.deadline = subject, gradient, deadline
         self.layout: Layout = layout
         self.precision: Precision = precision
         self.order, self.form = subject.spec.order, subject.spec.form
         (self.device,) = jax.devices(platform)[:1] if platform else jax.device_put(0.0).devices()  # that JAX takes
-        self.platform = platform or jax.default_backend()
+        self._asked, self.platform = platform, platform or jax.default_backend()
         self.moves = callable(gradient) if moves is None else moves
-        self.exact = in_float64(subject.arrays)
-        self.of_value = Running(subject.value)
-        self.of_derivative = Running(subject.derivative)
-        self.of_claim = Running(subject.claim(gradient)) if callable(gradient) else None
+        self.of_value = Running(subject.value, deadline)
+        self.of_derivative = Running(subject.derivative, deadline)
+        self.of_claim = Running(subject.claim(gradient), deadline) if callable(gradient) else None
+
+    def at(self, arrays: Arrays) -> "Runs":
+        """The same at another point; what was compiled is kept."""
+        where: WhereRun = {"layout": self.layout, "precision": self.precision, "platform": self._asked}
+        return Runs(self.subject.at(arrays), self.gradient, self.moves, deadline=self.deadline, **where)
+
+    @functools.cached_property
+    def exact(self) -> Arrays:
+        """The arguments in float64, unless that makes another function of f: it then stays in the dtype given.
+
+        So it is where random numbers are drawn in the dtype of an argument, and where weights of another dtype are
+        written into f.
+        """
+        arrays, exact = self.subject.arrays, in_float64(self.subject.arrays)
+        if all(a.dtype == b.dtype for a, b in zip(arrays, exact, strict=True) if is_real(a)):
+            return exact
+        start = self.subject.start(exact)
+        tangents = self.tangents(np.float64)
+        try:
+            with jax.default_device(self._cpu):
+                if not self.of_value.draws(start, exact, tangents):
+                    return exact
+                value = self.of_value(start, exact, tangents)
+        except Raised:
+            value = []
+        try:
+            with jax.default_device(self._cpu):
+                own = self.of_value(self.subject.start(arrays), arrays, self.tangents(None))
+        except Raised:
+            return exact
+        pairs = zip(value, own, strict=True) if len(value) == len(own) else ()
+        same = value and all(relative(a.astype(np.float64), b.astype(np.float64), 1.0) < MEANINGLESS for a, b in pairs)
+        return exact if same else arrays
+
+    def promoted(self, arrays: Arrays) -> Arrays:
+        """Other arguments in the dtypes of `exact`."""
+        return [a.astype(e.dtype, copy=False) if is_real(a) else a for a, e in zip(arrays, self.exact, strict=True)]
+
+    @functools.cached_property
+    def loops(self) -> bool:
+        """Whether something loops until numbers are close: in a coarser dtype it might never end."""
+        start, tangents = self.subject.start(self.exact), self.tangents(np.float64)
+        of_f = self.of_value.loops(start, self.exact, tangents)
+        return of_f or (self.of_claim is not None and self.of_claim.loops(self.exact, tangents))
 
     @property
     def names(self) -> list[str]:
@@ -86,9 +131,9 @@ class Runs:
         """Where the derivative lives."""
         variables = self.subject.start(self.exact)
         domains = [self.subject.domains.get(k) for k in self.subject.variables]
-        projections = [d.project if d and d.is_subspace and self.form == "derivative" else None for d in domains]
+        projections = [d.project if d and d.is_subspace else None for d in domains]
         shapes: tuple[Shape, ...] = tuple(v.shape for v in variables)
-        if self.form == "pushforward":
+        if self.form == "pushforward":  # by the coefficients of tangents, which lie in the domains themselves
             projections = [None] * len(shapes)
         return Space(self.centre[0].shape, shapes, tuple(scale(v) for v in variables), tuple(projections), self.order)
 
@@ -183,16 +228,21 @@ class Runs:
         rng = self.subject.random("tangents")
         coarse = np.result_type(*(self.subject.arrays[k].dtype for k in self.subject.variables))
         if self.form == "pushforward":
-            arrays = [self.subject.arrays[k] for k in self.subject.variables]
-            return [np.asarray(scale(a) * rng.standard_normal((TANGENTS, *a.shape)), a.dtype) for a in arrays]
+            return [self._tangents_of(k, rng) for k in self.subject.variables]
         if self.form == "pullback":
             with jax.default_device(self._cpu):
                 of_arrays = Program(
                     lambda arrays: self.subject.plain(*self.subject.spec.arguments(arrays)), ("jit", "eager", "numpy")
                 )
-                (shape,) = Running(of_arrays).shapes(self.exact)
+                (shape,) = Running(of_arrays).shapes(self.subject.arrays)
             return [np.asarray(rng.standard_normal((TANGENTS, *shape)), coarse)]
         return []
+
+    def _tangents_of(self, k: int, rng: np.random.Generator) -> Array:
+        """Random tangents of a variable, inside of its domain."""
+        a, domain = self.subject.arrays[k], self.subject.domains.get(k)
+        V = scale(a) * rng.standard_normal((TANGENTS, *a.shape))
+        return np.asarray([domain.project(v) for v in V] if domain and domain.is_subspace else V, a.dtype)
 
     # --- Where
 

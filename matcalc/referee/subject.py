@@ -1,5 +1,6 @@
 """The function under examination at a point: its arguments as arrays, its variables, and the programs made of it."""
 
+import copy
 import functools
 import inspect
 import math
@@ -15,6 +16,7 @@ from matcalc.domains import Domain, named
 from matcalc.linalg import jax_rules
 from matcalc.referee.constants import GENERAL, HASTY_PASSES, TANGENTS
 from matcalc.referee.programs import ARRAYS, Arrays, Program, is_real
+from matcalc.referee.tensors import array, is_tensor, jacobian, tensor
 from matcalc.streams import stream
 
 Form = Literal["derivative", "pushforward", "pullback"]
@@ -26,26 +28,48 @@ class Spec:
     """How the arguments of a function are made of arrays, and what is differentiated by which of them.
 
     `statics` are those leaves of the arguments that are no arrays, by place, with their types, for 1 is equal to True;
-    `variables` are places in the list of the arrays, and `positions` says which arguments they make up. With `is_hasty`
-    the witnesses are compiled with little optimisation, and `by` says what computes values and claims.
+    `variables` are places in the list of the arrays, `positions` says which arguments they make up, and `owners` of
+    which argument each leaf is. With `is_hasty`
+    the witnesses are compiled with little optimisation, and `by` says what computes values and claims. `tensors` are
+    places in the list of the arrays that f takes as tensors of PyTorch.
     """
 
     tree: Any
     statics: tuple[tuple[int, Any, type], ...]
     variables: tuple[int, ...]
     positions: tuple[int, ...]
+    owners: tuple[int, ...]
     is_one: bool
     form: Form
     order: int
     is_hasty: bool
     by: By
+    tensors: tuple[int, ...] = ()
 
     def arguments(self, arrays: Sequence[Any]) -> tuple[Any, ...]:
         """The arguments of the function."""
-        leaves = list(arrays)
+        leaves = [tensor(a) if k in self.tensors and isinstance(a, np.ndarray) else a for k, a in enumerate(arrays)]
         for place, leaf, _ in self.statics:
             leaves.insert(place, leaf)
         return jax.tree.unflatten(self.tree, leaves)
+
+    def split(self, arguments: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Any]]:
+        """The variables and all arrays of arguments of the function."""
+        statics = {place for place, _, _ in self.statics}
+        leaves = enumerate(self.tree.flatten_up_to(arguments))
+        arrays = [leaf for place, leaf in leaves if place not in statics]
+        return tuple(arrays[k] for k in self.variables), arrays
+
+    def moving(self, claim: Any) -> Any:
+        """Of a claim in the structure of the variables what is by those that move."""
+        leaves = jax.tree.leaves(claim)
+        places = [k for k in range(self.tree.num_leaves) if self.owners[k] in self.positions]
+        statics = {place for place, _, _ in self.statics}
+        arrays = [k for k in range(self.tree.num_leaves) if k not in statics]
+        moving = [arrays[k] for k in self.variables]
+        if self.order > 1 or len(leaves) != len(places) or len(moving) == len(places):
+            return claim
+        return [leaves[places.index(k)] for k in moving]
 
     def moved(self, arrays: Sequence[Any], variables: Sequence[Any]) -> tuple[Any, ...]:
         """The arguments of the function with other values of the variables."""
@@ -97,8 +121,17 @@ class Subject:
         self.labels = [labels[place] for place in arrays]
         self.variables = [k for p in positions for k, place in enumerate(arrays) if owners[place] == p]
         self.not_arrays = [labels[k] for k in range(len(leaves)) if owners[k] in positions and k not in arrays]
+        self.fixed: list[str] = []
+        moving = [k for k in self.variables if is_real(self.arrays[k])]
+        if moving:  # the others are held fixed, such as an activation function or a counter among parameters
+            held = [self.labels[k] for k in self.variables if k not in moving and not np.iscomplexobj(self.arrays[k])]
+            self.fixed, self.not_arrays = self.not_arrays + held, []
+            self.variables = [k for k in self.variables if self.labels[k] not in held]
         statics = tuple((k, leaf, type(leaf)) for k, leaf in enumerate(leaves) if k not in arrays)
-        self.spec = Spec(tree, statics, tuple(self.variables), positions, is_one, form, order, is_hasty, by)
+        tensors = tuple(k for k, place in enumerate(arrays) if is_tensor(paths[place][1]))
+        self.spec = Spec(
+            tree, statics, tuple(self.variables), positions, tuple(owners), is_one, form, order, is_hasty, by, tensors
+        )
         self.domains: dict[int, Domain] = {}
         if where is not None:
             given = where if isinstance(where, Mapping) else dict.fromkeys(positions, where)
@@ -109,6 +142,12 @@ class Subject:
                 for k, place in enumerate(arrays):
                     if owners[place] == p:
                         self.domains[k] = named(domain) if isinstance(domain, str) else domain
+
+    def at(self, arrays: Arrays) -> "Subject":
+        """The same function at another point; what was compiled is kept."""
+        moved = copy.copy(self)
+        moved.arrays = arrays
+        return moved
 
     # --- The arguments
 
@@ -121,6 +160,11 @@ class Subject:
     def shapes(self) -> list[tuple[int, ...]]:
         """The shapes of the variables."""
         return [self.arrays[k].shape for k in self.variables]
+
+    @property
+    def notes(self) -> list[str]:
+        """What is held fixed."""
+        return [f"Held fixed, as they are no floating numbers: {', '.join(self.fixed)}."] if self.fixed else []
 
     def random(self, purpose: str) -> np.random.Generator:
         """The random numbers for one purpose, the same whenever they are asked for."""
@@ -240,6 +284,14 @@ def _derivative(f: Callable[..., Any], spec: Spec) -> Callable[[Arrays, Arrays, 
     return derivative
 
 
+def _derivative_of_tensors(f: Callable[..., Any], spec: Spec) -> Callable[[Arrays, Arrays, Arrays], Any]:
+    def derivative(variables: Arrays, arrays: Arrays, tangents: Arrays) -> Any:
+        del tangents
+        return jacobian(lambda moved: f(*spec.moved(arrays, moved)), variables, spec.order)
+
+    return derivative
+
+
 def _jacobian(g: Callable[[Arrays], Any], variables: Arrays, is_hasty: bool) -> Callable[[Arrays], Any]:
     """By the mode that takes fewer passes; by the other where JAX lacks a rule for it."""
     size = sum(np.size(v) for v in variables)
@@ -266,7 +318,7 @@ def _claim(gradient: Callable[..., Any], spec: Spec) -> Callable[[Arrays, Arrays
     def claim(arrays: Arrays, tangents: Arrays) -> Any:
         arguments = spec.arguments(arrays)
         if spec.form == "derivative":
-            return gradient(*arguments)
+            return spec.moving(gradient(*arguments))
         if spec.form == "pushforward":
             results = [gradient(arguments, spec.tangents(arrays, [v[k] for v in tangents])) for k in range(TANGENTS)]
             return [jnp.stack(jax.tree.leaves(results), axis=-1)]
@@ -292,6 +344,8 @@ def _keep(make: Callable[..., Callable[..., Any]], function: Callable[..., Any],
 
 
 def _made(make: Callable[..., Callable[..., Any]], function: Callable[..., Any], spec: Spec) -> Program:
+    if spec.tensors:
+        return Program((_derivative_of_tensors if make is _derivative else make)(function, spec), ("numpy",))
     if make is _derivative:
         return Program(make(function, spec), ("jit", "eager"), spec.is_hasty)
     if spec.by == "numpy":
@@ -318,6 +372,8 @@ def _position(key: int | str, names: list[str]) -> int:
 
 def _as_array(leaf: Any) -> Any:
     """Numbers of Python in float64; arrays of NumPy and JAX as NumPy's; anything else as it is."""
+    if is_tensor(leaf):
+        return array(leaf)
     if isinstance(leaf, (float, complex, np.generic)):
         return np.asarray(leaf)
     if isinstance(leaf, jax.Array) and not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):

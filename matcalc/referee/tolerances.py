@@ -48,6 +48,16 @@ def tolerance(u: float, condition: float) -> float:
     return (SAFETY if u <= FINE else COARSE_SAFETY) * u * (1 + condition)
 
 
+def norm(array: Array) -> float:
+    """The Euclidean norm of all entries, however large or small they are; infinite where one is not finite."""
+    size = float(np.max(np.abs(array), initial=0.0))
+    if not math.isfinite(size):
+        return math.inf
+    if size == 0:
+        return 0.0
+    return size * math.sqrt(_squares(array / size))
+
+
 def relative(D: Array, reference: Array, size_of_zero: float = 0.0) -> float:
     """The norm-wise relative distance, infinite and never NaN where one of them is not finite.
 

@@ -7,11 +7,12 @@ derivative, its entries, the programs, other points, shapes. A new one is put in
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from matcalc.referee.causes import entries, points, programs, whole
+from matcalc.referee.causes import entries, factors, points, programs, whole
 from matcalc.referee.causes.search import Search
 from matcalc.referee.comparison import Comparison
-from matcalc.referee.evidence import Evidence, Look
+from matcalc.referee.evidence import Evidence
 from matcalc.referee.findings import Cause
+from matcalc.referee.look import Look
 
 Hypothesis = Callable[[Search], Iterator[Cause]]
 
@@ -20,10 +21,12 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     whole.zero,
     whole.not_zero,
     whole.sign,
+    factors.by_log,
     whole.named_factor,
     whole.vec_order,
     whole.other_layout,
     whole.symmetric_convention,
+    whole.along_a_domain,
     whole.other_argument,
     entries.one_entry,
     programs.operand_transposed,
@@ -31,6 +34,8 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     points.special_arguments,
     programs.truth_edited,
     points.constant,
+    factors.missing_factor,
+    factors.missing_matrix,
     whole.any_factor,
     entries.single_entries,
     programs.claim_scaled,

@@ -21,7 +21,9 @@ def special_arguments(search: Search) -> Iterator[Cause]:
     if not search.has_automatic or not evidence.runs.moves or evidence.runs.u_inside > unit_roundoff(np.float64):
         return
     arrays = evidence.runs.exact
+    declared = evidence.runs.subject.domains
     squares = [k for k, a in enumerate(arrays) if is_real(a) and a.ndim == 2 and 1 < a.shape[0] == a.shape[1]]
+    squares = [k for k in squares if k not in declared]  # of which the user said what they are
     # Not where it is, but at a general point: at a symmetric one every formula for symmetric matrices is right.
     general = evidence.runs.subject.general(arrays, squares)
     claimed, true = claim_at(evidence, general), truth_at(evidence, general)
@@ -66,7 +68,7 @@ def constant(search: Search) -> Iterator[Cause]:
 
 def this_point(search: Search) -> Iterator[Cause]:
     off = max(search.wrong.errors[k] for k in search.bad)
-    given = search.evidence.distances(search.evidence.view(search.evidence.claim), search.evidence.truth)
+    given = search.evidence.distances(search.evidence.view(search.evidence.claim), search.evidence.truth.blocks)
     text = f"It is right at this point, to {max(given):.0e}, and wrong nearby: off by {off:.1e} when the arguments "
     text += f"change by {search.look.step:.0e} of their size."
     yield Cause("this point", text, "Look for what holds at this point only; or declare the domain with where=.")

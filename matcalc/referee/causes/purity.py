@@ -7,8 +7,9 @@ import numpy as np
 from matcalc.referee.causes.search import claim_at, truth_at
 from matcalc.referee.comparison import Comparison
 from matcalc.referee.constants import MEANINGLESS
-from matcalc.referee.evidence import Evidence, Look
+from matcalc.referee.evidence import Evidence
 from matcalc.referee.findings import Cause
+from matcalc.referee.look import Look
 from matcalc.referee.programs import Arrays
 from matcalc.referee.runs import Runs
 from matcalc.referee.subject import in_dtype, in_float64
@@ -46,8 +47,8 @@ def instability(evidence: Evidence, look: Look, wrong: Comparison) -> Cause | No
         text += f"{max(wrong.allowed):.0e} would be due."
         return Cause("unstable", text, "Compute it in a more stable way, or in float64.")
     u = unit_roundoff(np.float32)
-    if evidence.formula is None or evidence.runs.u > u:
-        return None
+    if evidence.formula is None or evidence.runs.u > u or evidence.runs.loops:
+        return None  # a loop until numbers are close might never end in float32
     coarse = in_dtype(evidence.runs.subject.arrays, np.float32)
     rounded, exact = claim_at(evidence, coarse), claim_at(evidence, in_float64(coarse))
     if rounded is None or exact is None:

@@ -4,17 +4,28 @@ An explanation says what the claim would be if it were right: its transpose, twi
 holds where that agrees with the truth to within the tolerance, and with all of the discrepancy gone.
 """
 
+import functools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from matcalc.referee.blocks import Blocks
 from matcalc.referee.comparison import Comparison
-from matcalc.referee.constants import APPROXIMATED, GONE
-from matcalc.referee.evidence import Evidence, Look
+from matcalc.referee.constants import AGREES, APPROXIMATED, GONE, SECOND
+from matcalc.referee.evidence import Evidence
+from matcalc.referee.look import Look
 from matcalc.referee.programs import Array, Arrays, Raised
+
+
+@dataclass(frozen=True)
+class Point:
+    """Arguments, and the truth there, as it is compared."""
+
+    arrays: Arrays
+    truth: Blocks
 
 
 class Search:
@@ -39,6 +50,29 @@ class Search:
     def explains(self, right: Blocks) -> bool:
         """Whether the claim, corrected to this, is right, and was not before."""
         return self.agree(self.evidence.view(right), self.truth)
+
+    @functools.cached_property
+    def second(self) -> "Point | None":
+        """A second point: what is a cause holds there too. None where the claim, or the truth, is not known there."""
+        runs = self.runs
+        if not runs.moves or self.evidence.witness_is_projected:
+            return None
+        arrays = runs.subject.perturbed(runs.exact, SECOND, "second point")
+        truth = truth_at(self.evidence, arrays)
+        return None if truth is None or claim_at(self.evidence, arrays) is None else Point(arrays, truth)
+
+    def explains_anywhere(self, change: Callable[[Blocks, Arrays], Blocks]) -> bool:
+        """Whether the claim, changed like this at its arguments, is right at the point and at a second one."""
+        if not self.explains(change(self.claim, self.runs.exact)):
+            return False
+        if self.second is None:
+            return True
+        try:
+            there = self.evidence.view(change(self.runs.claimed(self.second.arrays), self.second.arrays))
+        except Exception:  # what is raised elsewhere says nothing
+            return True
+        errors = self.evidence.distances(there, self.second.truth)
+        return all(errors[k] <= max(GONE * self.limit(k), AGREES) for k in self.bad)
 
     def agree(self, these: Blocks, those: Blocks) -> bool:
         """Whether two derivatives agree in the blocks that are off."""
@@ -82,7 +116,7 @@ def claim_at(evidence: Evidence, arrays: Arrays) -> Blocks | None:
 def truth_at(evidence: Evidence, arrays: Arrays) -> Blocks | None:
     """The truth there."""
     try:
-        blocks = evidence.truth_at(arrays)
+        blocks = evidence.truth_at(arrays).blocks
     except (Raised, np.linalg.LinAlgError):
         return None
     return blocks if all(np.all(np.isfinite(D)) for D in blocks) else None

@@ -10,6 +10,7 @@ import numpy as np
 from matcalc.layout import LAYOUTS, from_layout, layout_shape
 from matcalc.referee.evidence import Evidence
 from matcalc.referee.findings import Cause
+from matcalc.referee.look import Look
 from matcalc.referee.programs import Array, is_real
 from matcalc.referee.tolerances import tolerance
 
@@ -28,7 +29,7 @@ def misshapen(evidence: Evidence, claimed: list[Array]) -> Cause:
             with_it = [read(k, a) for k, a in enumerate(claimed)]
             right = [D for D in with_it if D is not None]
             if len(right) == len(due) and max(evidence.distances(right, truth)) <= max(
-                tolerance(evidence.runs.u, c) for c in evidence.glance.conditions
+                tolerance(evidence.runs.u, c) for c in Look(evidence, is_close=False).conditions
             ):
                 return Cause(name, text, remedy)
     shapes = "; ".join(

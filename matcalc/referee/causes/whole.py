@@ -6,12 +6,13 @@ from fractions import Fraction
 
 import numpy as np
 
+from matcalc.domains import Domain, named
 from matcalc.layout import LAYOUTS, from_layout, layout_shape, to_layout
 from matcalc.referee.blocks import Blocks
 from matcalc.referee.causes.search import Search
 from matcalc.referee.evidence import Evidence
 from matcalc.referee.findings import Cause
-from matcalc.referee.programs import Array, is_real
+from matcalc.referee.programs import Array, Arrays, is_real
 
 
 def not_finite(search: Search) -> Iterator[Cause]:
@@ -44,7 +45,7 @@ def sign(search: Search) -> Iterator[Cause]:
 def named_factor(search: Search) -> Iterator[Cause]:
     """A factor that means something: a small fraction, or a size."""
     factor = search.fitted(search.claim)
-    if not math.isfinite(factor) or not search.explains(search.changed(lambda k: factor * search.claim[k])):
+    if not math.isfinite(factor) or not search.explains_anywhere(_times(search, factor)):
         return
     near = max(search.allowed[k] for k in search.bad)
     for name, size in _sizes(search.evidence):
@@ -59,12 +60,16 @@ def named_factor(search: Search) -> Iterator[Cause]:
 
 def any_factor(search: Search) -> Iterator[Cause]:
     factor = search.fitted(search.claim)
-    if math.isfinite(factor) and factor != 0 and search.explains(search.changed(lambda k: factor * search.claim[k])):
+    if math.isfinite(factor) and factor != 0 and search.explains_anywhere(_times(search, factor)):
         off = 1 / factor - 1
         text = f"It is {_number(1 / factor)} times the gradient" + (
             f": {abs(off):.2g} of it too {'large' if off > 0 else 'small'} everywhere." if abs(off) < 0.5 else "."
         )
         yield Cause("factor", text, f"Multiply it by {_number(factor)}.")
+
+
+def _times(search: Search, factor: float) -> Callable[[Blocks, Arrays], Blocks]:
+    return lambda claim, _: [factor * D if k in search.bad else D for k, D in enumerate(claim)]
 
 
 def other_layout(search: Search) -> Iterator[Cause]:
@@ -141,6 +146,31 @@ def symmetric_convention(search: Search) -> Iterator[Cause]:
             if convention is sym:
                 remedy += "; or declare where='symmetric'"
             yield Cause("symmetric convention", f"It is {text}, as for a symmetric matrix.", remedy + ".")
+
+
+def along_a_domain(search: Search) -> Iterator[Cause]:
+    """Where the variables lie in a subspace, the claim may be right along that only: by one triangle, for example."""
+    runs = search.runs
+    if runs.order != 1 or runs.form != "derivative" or search.evidence.witness_is_projected:
+        return
+    places = [runs.subject.variables[k] for k in search.bad]
+    if any(runs.exact[p].ndim != 2 or p in runs.subject.domains for p in places):
+        return
+    for kind in ("diagonal", "lower triangular", "upper triangular", "symmetric"):
+        domain = named(kind)
+        if not all(domain.contains(runs.exact[p]) for p in places):
+            continue
+
+        def along(blocks: Blocks, domain: Domain = domain) -> Blocks:
+            return [
+                np.stack([domain.project(d) for d in D.reshape(-1, *D.shape[-2:])]).reshape(D.shape) for D in blocks
+            ]
+
+        if search.agree(along(search.seen), along(search.truth)) and all(map(np.any, along(search.truth))):
+            names = " and ".join(runs.names[k] for k in search.bad)
+            text = f"It is right along {kind} directions only, and {names} is {kind} here: a convention, perhaps."
+            remedy = f"Declare where={kind!r}, or give the derivative by every entry of {names}."
+            yield Cause("directions", text, remedy)
 
 
 def other_argument(search: Search) -> Iterator[Cause]:
