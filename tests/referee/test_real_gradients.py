@@ -1,0 +1,427 @@
+"""Where people stand: at an optimum, at zero, on a staircase, beside a cancellation, with a solver or a model inside f.
+
+The right answers were found by hand or by mpmath; wrong claims are planted beside the right ones.
+"""
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.linalg as jsl
+import numpy as np
+import pytest
+
+from matcalc import check_gradient, check_log_det
+
+RNG = np.random.default_rng(0)
+A, y = RNG.normal(size=(20, 4)), RNG.normal(size=20)
+B = RNG.normal(size=(4, 4))
+S = B @ B.T + np.eye(4)
+OPTIMUM = np.linalg.lstsq(A, y, rcond=None)[0]
+
+
+def said(report):
+    return f"{report.cause or ''} {' '.join(report.notes)}".lower()
+
+
+# --- Where the derivative vanishes
+
+VANISHING = {
+    "cos at 0, NumPy": (lambda x: np.cos(x).sum(), lambda x: -np.sin(x), np.zeros(3)),
+    "cos at 0": (lambda x: jnp.cos(x).sum(), lambda x: -jnp.sin(x), np.zeros(3)),
+    "least squares at its solution": (lambda x: jnp.sum((A @ x - y) ** 2), lambda x: 2 * A.T @ (A @ x - y), OPTIMUM),
+    "the same, NumPy": (lambda x: np.sum((A @ x - y) ** 2), lambda x: 2 * A.T @ (A @ x - y), OPTIMUM),
+    "(3x - 1)² at 1/3": (lambda x: jnp.sum((3 * x - 1) ** 2), lambda x: 6 * (3 * x - 1), np.full(3, 1 / 3)),
+    "quartic at its minimum": (lambda x: jnp.sum((x - 1) ** 4), lambda x: 4 * (x - 1) ** 3, np.ones(3)),
+    "x³ at 0": (lambda x: jnp.sum(x**3), lambda x: 3 * x**2, np.zeros(2)),
+    "saddle": (lambda x: x[0] ** 2 - x[1] ** 2, lambda x: jnp.array([2 * x[0], -2 * x[1]]), np.zeros(2)),
+    "of values": (
+        lambda x: jnp.stack([jnp.cos(x[0]), x[1]]),
+        lambda x: jnp.diag(jnp.array([-jnp.sin(x[0]), 1.0])),
+        np.zeros(2),
+    ),
+    "float32": (lambda x: jnp.sum((3 * x - 1) ** 2), lambda x: 6 * (3 * x - 1), np.full(3, 1 / 3, np.float32)),
+    "tiny": (lambda x: 1e-30 * jnp.sum((3 * x - 1) ** 2), lambda x: 6e-30 * (3 * x - 1), np.full(3, 1 / 3)),
+    "huge": (lambda x: 1e30 * jnp.sum((3 * x - 1) ** 2), lambda x: 6e30 * (3 * x - 1), np.full(3, 1 / 3)),
+}
+
+
+@pytest.mark.parametrize("name", VANISHING)
+def test_a_right_gradient_passes_where_it_vanishes_and_a_wrong_one_fails(name):
+    f, gradient, x = VANISHING[name]
+    right = check_gradient(f, gradient, x)
+    assert right.verdict == "pass", said(right)
+    for factor, cause in ((2, "2 times"), (-1, "negative")):
+        wrong = check_gradient(f, lambda x, by=factor: by * gradient(x), x)
+        assert wrong.verdict == "fail", (factor, said(wrong))
+        assert cause in said(wrong)
+    size = np.max(np.abs(gradient(1.5 * x + 0.5))).astype(x.dtype)
+    constant = check_gradient(f, lambda x: gradient(x) + size, x)
+    assert constant.verdict == "fail", said(constant)
+
+
+def test_it_is_said_where_it_is_judged():
+    right = check_gradient(lambda x: jnp.sum((A @ x - y) ** 2), lambda x: 2 * A.T @ (A @ x - y), OPTIMUM)
+    assert "vanishes here to rounding" in said(right)
+    assert "moved by 0.8%" in said(right)
+
+
+def test_one_of_several_variables_may_be_stationary():
+    def f(x, w):
+        return jnp.sum((x - 1) ** 2) + jnp.sum(w**3)
+
+    def gradient(x, w, of_x=2.0, of_w=3.0):
+        return of_x * (x - 1), of_w * w**2
+
+    w = np.array([0.5, -1.2])
+    assert check_gradient(f, gradient, np.ones(3), w, wrt=(0, 1)).verdict == "pass"
+    for wrong in ({"of_x": 4.0}, {"of_w": 6.0}):
+        report = check_gradient(f, lambda x, w, k=wrong: gradient(x, w, **k), np.ones(3), w, wrt=(0, 1))
+        assert report.verdict == "fail"
+        assert f"by {next(iter(wrong))[-1]}: it is 2 times the gradient" in said(report)
+
+
+def test_a_kernel_at_equal_points():
+    def rbf(x, y):
+        return jnp.exp(-jnp.sum((x - y) ** 2))
+
+    one = np.ones(3)
+    assert check_gradient(rbf, None, one, one).verdict == "pass"
+    assert check_gradient(rbf, lambda x, y: -2 * (x - y) * rbf(x, y), one, one).verdict == "pass"
+    assert check_gradient(rbf, lambda x, y: 2 * (x - y) * rbf(x, y), one, one).verdict == "fail"
+
+
+def test_an_array_that_is_claimed_at_an_optimum():
+    def f(x):
+        return jnp.sum((A @ x - y) ** 2)
+
+    assert check_gradient(f, np.asarray(2 * A.T @ (A @ OPTIMUM - y)), OPTIMUM).verdict == "pass"
+    assert check_gradient(f, np.asarray(2 * A.T @ (A @ OPTIMUM + y)), OPTIMUM).verdict == "fail"
+
+
+def test_where_the_derivative_of_jax_is_nan_and_the_truth_is_zero():
+    report = check_gradient(
+        lambda x: jnp.exp(-(jnp.linalg.norm(x) ** 2)), lambda x: -2 * x * jnp.exp(-x @ x), np.zeros(3)
+    )
+    assert report.verdict == "autodiff-wrong", said(report)
+
+    def matern(x, y):
+        d = jnp.linalg.norm(x - y)
+        return (1 + jnp.sqrt(3.0) * d) * jnp.exp(-jnp.sqrt(3.0) * d)
+
+    def claim(x, y):
+        return -3 * (x - y) * jnp.exp(-jnp.sqrt(3.0) * jnp.sqrt(jnp.sum((x - y) ** 2)))
+
+    assert check_gradient(matern, claim, np.ones(3), np.ones(3)).verdict == "autodiff-wrong"
+    wrong = check_gradient(matern, lambda x, y: -claim(x, y), np.ones(3), np.ones(3))
+    assert wrong.verdict == "fail"
+    assert "negative" in said(wrong)
+
+
+# --- Where a witness is wrong
+
+
+def test_a_staircase_is_no_slope_of_zero():
+    def f(x):
+        return jnp.log(1 - jax.nn.sigmoid(x))
+
+    for gradient in (lambda x: -jax.nn.sigmoid(x), None):
+        assert check_gradient(f, gradient, 30.0).verdict == "pass"
+    assert check_gradient(f, lambda x: -2 * jax.nn.sigmoid(x), 30.0).verdict == "fail"
+
+    def of_numpy(x):
+        return np.log(1 - 1 / (1 + np.exp(-np.asarray(x))))
+
+    assert check_gradient(of_numpy, lambda x: -1 / (1 + np.exp(-x)), 30.0).verdict in ("pass", "inconclusive")
+
+
+def test_level_is_level():
+    """A ReLU that is off is no staircase, and neither is a floor."""
+    x = np.array([-0.3, -1.0, -2.0])
+    for f in (lambda x: np.maximum(x, 0).sum(), lambda x: jnp.maximum(x, 0).sum(), lambda x: jnp.floor(x + 0.25).sum()):
+        assert check_gradient(f, lambda x: 0 * x, x).verdict == "pass"
+        assert check_gradient(f, lambda x: 1 + 0 * x, x).verdict == "fail"
+
+
+CANCELLING = {
+    "sin x / x": (lambda x: jnp.sin(x) / x, lambda x: -x / 3 + x**3 / 30, 1e-4),
+    "√(1 + x²) - x": (
+        lambda x: jnp.sqrt(1 + x**2) - x,
+        lambda x: -1 / (jnp.sqrt(1 + x**2) * (jnp.sqrt(1 + x**2) + x)),
+        1e6,
+    ),
+    "(eˣ - 1 - x) / x²": (
+        lambda x: (jnp.exp(x) - 1 - x) / x**2,
+        lambda x: 1 / 6 + x / 12 + x**2 / 40 + x**3 / 180 + x**4 / 1008 + x**5 / 6720,
+        1e-2,
+    ),
+    "(1 - cos x) / x": (lambda x: (1 - jnp.cos(x)) / x, lambda x: 0.5 - x**2 / 8, 1e-5),
+}
+
+
+@pytest.mark.parametrize("name", CANCELLING)
+def test_what_cancellation_makes_of_jax_is_not_the_truth(name):
+    f, gradient, x = CANCELLING[name]
+    assert check_gradient(f, gradient, x).verdict in ("pass", "autodiff-wrong")
+    wrong = check_gradient(f, lambda x: 1.001 * gradient(x), x)
+    assert wrong.verdict == "fail", said(wrong)
+
+
+def test_what_underflows_is_compared_all_the_same():
+    assert check_gradient(jnp.expm1, jnp.exp, -40.0).verdict == "autodiff-wrong"
+    assert check_gradient(jnp.expm1, lambda x: 10 * jnp.exp(x), -40.0).verdict == "fail"
+
+
+def test_a_value_that_is_replaced_where_it_is_not_defined():
+    def sinc(x):
+        return jnp.where(x == 0, 1.0, jnp.sin(x) / jnp.where(x == 0, 1.0, x))
+
+    assert check_gradient(sinc, None, 0.0).verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (lambda x: jnp.where(x == 0, 5.0, x**2 + 3 * x), 0.0),
+        (lambda x: jnp.where(x == 0, 5.0 + 3 * x, x**2 + 3 * x), 0.0),
+        (lambda x: jnp.where(x >= 1, x, 0.0), 1.0),
+        (lambda x: np.where(np.asarray(x) >= 1, x, 0.0).sum(), np.array([1.0, 2.0])),
+        (lambda x: jnp.heaviside(x, 0.5) + x, 0.0),
+    ],
+)
+def test_a_jump_has_no_derivative(f, x):
+    for gradient in (lambda x: 2 * x + 3, lambda x: 0 * x):
+        report = check_gradient(f, gradient, x)
+        assert report.verdict == "inconclusive"
+        assert "jumps" in said(report)
+
+
+@pytest.mark.parametrize("steep", [1e6, 1e9])
+def test_a_steep_function_does_not_jump(steep):
+    assert check_gradient(lambda x: steep * x, lambda x: steep + 0 * x, 1.0).verdict == "pass"
+    slope = check_gradient(lambda x: jnp.tanh(steep * x), lambda x: steep / jnp.cosh(steep * x) ** 2, 0.0)
+    assert slope.verdict == "pass", said(slope)
+
+
+# --- JAX's own derivative
+
+
+def test_own_derivatives_inside_a_domain():
+    def f(A):
+        return jnp.sum(jsl.cholesky(A, lower=True))
+
+    assert check_gradient(f, None, S, where="positive definite").verdict == "pass"
+    assert check_gradient(f, jax.grad(f), S, where="positive definite").verdict == "pass"
+
+
+def newton(a, within=1e-6):
+    return jax.lax.while_loop(lambda x: jnp.abs(x * x - a) > within * a, lambda x: 0.5 * (x + a / x), a)
+
+
+def test_a_loop_has_a_pushforward_only():
+    report = check_gradient(newton, None, 2.0)
+    assert report.verdict == "pass", said(report)
+    assert "as a pushforward." in said(report)
+
+
+def test_what_jax_cannot_differentiate_is_no_wrong_gradient():
+    report = check_gradient(lambda x: jnp.sum(jsl.sqrtm(x).real), None, S)
+    assert report.verdict == "inconclusive"
+    assert "jax has no derivative of this" in said(report)
+
+
+def test_several_results():
+    def f(x):
+        return jnp.sum(x**2), {"aux": x}
+
+    for gradient in (None, lambda x: 2 * x):
+        report = check_gradient(f, gradient, np.ones(3))
+        assert report.verdict == "inconclusive"
+        assert "one array" in said(report)
+        assert check_gradient(f, gradient, np.ones(3), output=0).verdict == "pass"
+    assert check_gradient(lambda x: {"a": x, "b": jnp.sum(x)}, lambda x: 1 + 0 * x, np.ones(3), output="b").ok
+    assert "picks nothing" in said(check_gradient(f, None, np.ones(3), output=7))
+
+
+# --- Never for ever
+
+
+def test_a_loop_that_would_not_end_in_float32():
+    def tight(a):
+        return newton(a, within=1e-13)
+
+    report = check_gradient(tight, lambda a: 1 / tight(a), 2.0)
+    assert report.verdict == "fail"
+    assert "2 times" in said(report)
+
+
+def test_a_check_ends_when_its_time_is_over():
+    import time
+
+    def slow(x):
+        time.sleep(0.02)
+        return np.sin(x).sum()
+
+    report = check_gradient(slow, np.cos, np.linspace(0, 1, 5), seconds=0.5)
+    assert report.verdict == "inconclusive"
+    assert "the time for a check was over" in said(report)
+    with pytest.raises(ValueError, match="seconds must be positive, got 0"):
+        check_gradient(slow, np.cos, 1.0, seconds=0)
+
+
+def test_a_function_of_numpy_takes_few_evaluations():
+    count = [0]
+
+    def f(x):
+        count[0] += 1
+        return np.sin(x).sum()
+
+    x = np.linspace(0.1, 3, 1000)
+    assert check_gradient(f, np.cos, x).verdict == "pass"
+    assert count[0] < 5000
+    count[0] = 0
+    wrong = np.cos(x)
+    wrong[17] *= 1.5
+    report = check_gradient(f, lambda z: np.cos(z) * np.where(np.arange(1000) == 17, 1.5, 1.0), x)
+    assert report.verdict == "fail"
+    assert "entry (17)" in said(report)
+    assert count[0] < 50 * 1000
+
+
+# --- Random numbers of a dtype
+
+
+def test_random_numbers_are_those_of_the_dtype_asked_for():
+    def f(m, key):
+        return jnp.sum(jnp.sin(m + jax.random.normal(key, m.shape, m.dtype)))
+
+    def gradient(m, key, factor=1):
+        return factor * jnp.cos(m + jax.random.normal(key, m.shape, m.dtype))
+
+    m, key = np.ones(4, np.float32), jax.random.key(1)
+    assert check_gradient(f, gradient, m, key).verdict == "pass"
+    assert check_gradient(f, lambda m, key: gradient(m, key, 2), m, key).verdict == "fail"
+
+
+# --- Models
+
+
+def test_leaves_that_are_no_floating_numbers_are_held_fixed():
+    model = {"act": jax.nn.relu, "step": np.int32(3), "w": B, "b": np.ones(4), "name": "mlp"}
+
+    def f(model, x):
+        return jnp.sum(model["act"](model["w"] @ x + model["b"]) ** 2)
+
+    def gradient(model, x, factor=1):
+        z = model["act"](model["w"] @ x + model["b"])
+        return {"w": factor * 2 * jnp.outer(z, x), "b": 2 * z}
+
+    x = np.ones(4)
+    report = check_gradient(f, gradient, model, x)
+    assert report.verdict == "pass", said(report)
+    assert "held fixed, as they are no floating numbers: model['act'], model['name'], model['step']" in said(report)
+    wrong = check_gradient(f, lambda m, x: gradient(m, x, 2), model, x)
+    assert wrong.verdict == "fail"
+    assert "by model['w']: it is 2 times" in said(wrong)
+    whole = check_gradient(f, lambda m, x: {**m, **gradient(m, x)}, model, x)  # in the structure of the model
+    assert whole.verdict == "pass", said(whole)
+    assert check_gradient(f, None, model, x).verdict == "pass"
+
+
+# --- Causes
+
+
+def test_by_one_triangle():
+    def f(K):
+        return jnp.sum(jnp.log(jnp.diag(jsl.cho_factor(K, lower=True)[0])))
+
+    report = check_gradient(f, lambda K: 0.5 * jnp.linalg.inv(K), S)
+    assert report.verdict == "fail"
+    assert "where='symmetric'" in said(report)
+    assert check_gradient(f, lambda K: 0.5 * jnp.linalg.inv(K), S, where="symmetric").verdict == "pass"
+
+    def cubes(A):
+        return jnp.sum(jnp.real(jnp.linalg.eigvals(A)) ** 3)
+
+    report = check_gradient(cubes, lambda A: jnp.triu(3 * (A @ A).T) + jnp.triu(3 * (A @ A).T, 1), S)
+    assert report.verdict == "fail"
+    assert "symmetric directions only" in said(report)
+
+
+@pytest.mark.parametrize("scale", [np.array([1.5, 3.0]), 2.0])
+def test_by_the_logarithm_of_a_parameter(scale):
+    b = np.array([0.7, -1.3]) if np.ndim(scale) else 1.0
+
+    def f(ell):
+        return jnp.exp(-jnp.sum((b / ell) ** 2))
+
+    report = check_gradient(f, lambda ell: f(ell) * 2 * b**2 / ell**2, scale)
+    assert report.verdict == "fail"
+    assert "derivative by log ell" in said(report)
+    assert check_gradient(
+        lambda t: f(jnp.exp(t)), lambda t: f(jnp.exp(t)) * 2 * b**2 / jnp.exp(t) ** 2, np.log(scale)
+    ).ok
+
+
+def test_a_factor_that_is_a_value_on_the_way():
+    def f(x, gamma):
+        return gamma * jnp.sum(jnp.sin(x) ** 2)
+
+    x = RNG.normal(size=3)
+    without_gamma = check_gradient(f, lambda x, gamma: 2 * jnp.sin(x) * jnp.cos(x), x, 1.7)
+    assert "lacks the factor gamma" in said(without_gamma)
+    without_slope = check_gradient(f, lambda x, gamma: 2 * gamma * jnp.sin(x), x, 1.7)
+    assert "lacks the factor that is cos" in said(without_slope)
+    too_much = check_gradient(f, lambda x, gamma: 2 * gamma**2 * jnp.sin(x) * jnp.cos(x), x, 1.7)
+    assert "has the factor gamma" in said(too_much)
+
+
+def test_a_matrix_that_is_missing():
+    X, M = RNG.normal(size=(4, 4)) + 3 * np.eye(4), RNG.normal(size=(4, 4))
+
+    def f(X, M):
+        return jnp.trace(M @ jnp.linalg.inv(X))
+
+    def right(X, M):
+        Xi = jnp.linalg.inv(X)
+        return -(Xi @ M @ Xi).T
+
+    assert check_gradient(f, right, X, M).verdict == "pass"
+    for name, wrong in {
+        "x⁻ᵀ is missing on the left": lambda X, M: -(jnp.linalg.inv(X).T.T @ M).T @ jnp.eye(4),
+        "x⁻ᵀ is missing on the right": lambda X, M: -(M @ jnp.linalg.inv(X)).T,
+    }.items():
+        report = check_gradient(f, wrong, X, M)
+        assert report.verdict == "fail"
+        assert "is missing on the" in said(report), name
+
+
+def test_a_condition_that_the_user_excluded_is_no_cause():
+    w = RNG.normal(size=4)
+
+    def f(w, S):
+        return w @ S @ w + w @ w
+
+    report = check_gradient(f, lambda w, S: 2 * S @ S @ w + 2 * w, w, S, where={"S": "symmetric"})
+    assert report.verdict == "fail"
+    assert "skew" not in said(report)
+
+
+# --- Changes of variables
+
+
+def test_log_determinants():
+    def affine(x):
+        return S @ x + 1.0
+
+    right = check_log_det(affine, lambda x: jnp.linalg.slogdet(S)[1], RNG.normal(size=4))
+    assert right.verdict == "pass", said(right)
+
+    def squash(x):
+        return jnp.tanh(x)
+
+    x = RNG.normal(size=5)
+    assert check_log_det(squash, lambda x: jnp.sum(jnp.log(1 - jnp.tanh(x) ** 2)), x).verdict == "pass"
+    wrong = check_log_det(squash, lambda x: -jnp.sum(jnp.log(1 - jnp.tanh(x) ** 2)), x)
+    assert wrong.verdict == "fail"
+    assert "negative" in said(wrong)
+    assert check_log_det(lambda x: x[:2], lambda x: 0.0, x).verdict == "inconclusive"
+    assert check_log_det(squash, lambda x: jnp.log(1 - jnp.tanh(x) ** 2), x).verdict == "fail"  # not summed
