@@ -110,14 +110,13 @@ def _lost(judged: Judgement) -> list[int]:
     bad = {k for c in judged.found for k in c.bad}
     if not judged.evidence.is_seen:
         return list(range(len(given.allowed)))
-    small = judged.evidence.smallness(given.truth)
-    return [
+    unclear = [
         k
         for k, allowed in enumerate(given.allowed)
-        if 0 < growth[k] < math.inf
-        and small[k]
-        and (not allowed < MEANINGLESS or (k in bad and not np.any(given.truth[k])))
+        if 0 < growth[k] < math.inf and (not allowed < MEANINGLESS or (k in bad and not np.any(given.truth[k])))
     ]
+    small = judged.evidence.smallness(given.truth) if unclear else []
+    return [k for k in unclear if small[k]]
 
 
 def _is_resolved(judged: Judgement, lost: list[int]) -> bool:
