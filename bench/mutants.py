@@ -16,6 +16,7 @@ Function = Callable[..., Any]
 
 SAME = 1e-9  # what differs relatively by less is the same gradient
 ANOTHER = 10**6  # the seed of another point
+STRAYED = 0.3  # from a stationary point
 POWERS = range(1, 7)  # of a tenth, by which a factor is off
 TRACED = (1,)  # of them, those of gradients that JAX can trace; the others are NumPy's, of which nothing compiles
 
@@ -72,6 +73,10 @@ def mutants(specimen: Specimen, args: tuple[Array, ...]) -> tuple[list[Mutant], 
 
     Mistakes with the same result are one mutant, which any of their causes names rightly.
     """
+    if specimen.stationary:  # where mistakes make a difference
+        rng, x = np.random.default_rng(0), args[specimen.wrt]
+        moved = x + STRAYED * rng.standard_normal(x.shape)
+        args = (*args[: specimen.wrt], moved, *args[specimen.wrt + 1 :])
     right = np.asarray(specimen.gradient(*args))
     here: list[tuple[Mutant, Array]] = []
     elsewhere: list[Mutant] = []
@@ -179,6 +184,8 @@ def _candidates(specimen: Specimen, args: tuple[Array, ...], right: Array) -> It
     # Other points
     stale = np.asarray(gradient(*_moved(specimen, args)))
     yield Mutant("at another point", ("constant",), _constant(stale, wrt))
+    if specimen.stationary:  # there it is right by chance
+        return
     yield Mutant("kept from this point", ("this point", "constant"), _constant(right, wrt))
     yield changed("this point", "twice its change from this point", lambda D: D + (D - right.astype(D.dtype)))
 

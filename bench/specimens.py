@@ -32,7 +32,8 @@ class Specimen:
 
     `f` and `gradient` are jitted and take the same arrays; `draw` makes float64 arrays from a random generator. `parts`
     are functions of the same arrays by name, whose sum is the gradient; empty where it has one term only. `samples` is
-    the argument whose leading axis counts samples, if one does. `variant` counts the choices of sizes.
+    the argument whose leading axis counts samples, if one does. `variant` counts the choices of sizes. Where it is
+    `stationary` the gradient vanishes to rounding at every point drawn.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Specimen:
     symmetric: tuple[int, ...] = ()
     variant: int = 0
     in_catalogue: bool = False
+    stationary: bool = False
 
     @property
     def key(self) -> str:
@@ -180,6 +182,7 @@ def hand(
     order: int = 1,
     samples: int | None = None,
     name: str = "",
+    stationary: bool = False,
     into: list[Source] = _written,
 ) -> Callable[[Function], Function]:
     """Declare a function: `draw(rng, *sizes)` makes its arguments, the body returns value and gradient or terms.
@@ -212,6 +215,7 @@ def hand(
                     parts=parts_at(drawn(np.random.default_rng(0))),
                     samples=samples,
                     variant=variant,
+                    stationary=stationary,
                 )
 
         into.append(specimens)
@@ -771,6 +775,55 @@ def small_numbers(x, a):
 def large_constant(x):
     """The digits of the value that x moves are the last ones."""
     return 1e4 + jnp.sum(x**2) / 2, x
+
+
+# --- At a stationary point, where a derivative is what rounding leaves of it
+
+
+def solution(rng: np.random.Generator, m: int, n: int) -> tuple[Array, Array, Array]:
+    A, b = normal(rng, m, n), normal(rng, m)
+    return np.linalg.lstsq(A, b, rcond=None)[0], A, b
+
+
+@hand(lambda rng, m, n: solution(rng, m, n), (8, 3), (40, 12), stationary=True)
+def least_squares_at_its_solution(x, A, b):
+    r = A @ x - b
+    return r @ r / 2, (A.T @ (A @ x), -A.T @ b)
+
+
+def fitted(rng: np.random.Generator, m: int, n: int) -> tuple[Array, Array, Array]:
+    A, y, w = normal(rng, m, n), np.sign(normal(rng, m)), np.zeros(n)
+    for _ in range(40):
+        s = 1 / (1 + np.exp(y * (A @ w)))
+        w = w + np.linalg.solve(A.T @ ((s * (1 - s))[:, None] * A) + np.eye(n), A.T @ (s * y) - w)
+    return w, A, y
+
+
+@hand(lambda rng, m, n: fitted(rng, m, n), (12, 3), (60, 10), stationary=True)
+def logistic_regression_at_its_optimum(w, A, y):
+    return jnp.sum(softplus(-y * (A @ w))) + w @ w / 2, (-A.T @ (y * sigmoid(-y * (A @ w))), w)
+
+
+@hand(lambda rng, n: (lambda x: (x, x.copy()))(normal(rng, n)), (3,), (20,), stationary=True)
+def kernel_at_equal_points(x, y):
+    k = jnp.exp(-jnp.sum((x - y) ** 2) / 2)
+    return k, -(x - y) * k
+
+
+@hand(lambda rng, n: (np.zeros(n), positive(rng, n)), (3,), (20,), stationary=True)
+def cosines_at_zero(x, a):
+    return jnp.sum(a * jnp.cos(x)), -a * jnp.sin(x)
+
+
+@hand(lambda rng, n: (np.zeros(n), normal(rng, n, n)), (4,), (12,), stationary=True)
+def quadratic_at_zero(x, A):
+    return x @ A @ x / 2 + 1, (A @ x / 2, A.T @ x / 2)
+
+
+@hand(lambda rng, m, n: (np.zeros((m, n)), normal(rng, m), normal(rng, n)), (3, 4), (10, 8), stationary=True)
+def weights_that_begin_at_zero(W, a, b):
+    t = jnp.tanh(a @ W @ b)
+    return t**2 / 2 + jnp.sum(W**2) / 2, (t * (1 - t**2) * jnp.outer(a, b), W)
 
 
 def main() -> None:

@@ -14,7 +14,8 @@ from matcalc.catalogue.sampling import sample
 from matcalc.layout import Layout, check_layout, to_layout
 from matcalc.referee import Precision, Report, examine, settings, validated
 from matcalc.referee.findings import Cause
-from matcalc.referee.subject import Form, Subject
+from matcalc.referee.spec import Form
+from matcalc.referee.subject import Subject
 
 OPTIONS = ("layout", "seed", "precision", "platform")
 

@@ -23,7 +23,8 @@ from matcalc.referee.own import check_own
 from matcalc.referee.programs import Raised
 from matcalc.referee.report import Report
 from matcalc.referee.runs import Misshapen, Runs, WhereRun
-from matcalc.referee.subject import Form, Subject
+from matcalc.referee.spec import Form
+from matcalc.referee.subject import Subject
 from matcalc.referee.tolerances import PRECISIONS, Precision
 from matcalc.streams import words
 
@@ -42,6 +43,7 @@ def check_gradient(
     platform: str | None = None,
     seconds: float = 60.0,
     output: int | str | None = None,
+    accuracy: float = 0.0,
 ) -> Report:
     """Check a derivative of `f` at `args`, and say what is wrong with it.
 
@@ -62,7 +64,10 @@ def check_gradient(
 
     Of what `f` returns, `output` picks one, by place or by name, as in `output=0` of a function with `has_aux`. Leaves
     of a pytree that are no floating numbers (activation functions, counters) are held fixed. After so many `seconds` a
-    check ends with what was found so far; that is looked at between runs of a function.
+    check ends with what was found so far; that is looked at between runs of a function. `accuracy` is the relative
+    error of f, where that is more than its dtype's: of a solver, an ODE or a table. Steps are chosen for it, and the
+    tolerance is at least what it explains. Of a real f of complex variables z = x + i y the gradient is JAX's,
+    ∂f/∂x - i ∂f/∂y.
 
     The witnesses are JAX's automatic differentiation of the plain function in that dtype, the same in float64, and
     finite differences of `f` in float64, which confirm or refute it. Right is what lies within 64 u (1 + κ) of the
@@ -88,6 +93,8 @@ def check_gradient(
         raise TypeError(f"f must be a function, got {type(f).__name__}.")
     if any(isinstance(leaf, Tracer) for leaf in (*jax.tree.leaves(args), jnp.zeros(()))):
         raise TypeError("check_gradient compares numbers, which JAX has none of while it traces: call it outside jit.")
+    if not 0 <= accuracy < 0.1:
+        raise ValueError(f"accuracy is a relative error, of 0 to 0.1, got {accuracy!r}.")
     if not seconds > 0:
         raise ValueError(f"seconds must be positive, got {seconds!r}.")
     validated(seed, precision, platform)
@@ -100,8 +107,8 @@ def check_gradient(
     with settings(precision), np.errstate(all="ignore"):
         if gradient is None:
             where_run: WhereRun = {"layout": "jax", "precision": precision, "platform": platform}
-            return check_own(f, point, order, deadline, where_run)
-        return examine(point, gradient, form, layout, precision, platform, deadline=deadline)
+            return check_own(f, point, order, deadline, accuracy, where_run)
+        return examine(point, gradient, form, layout, precision, platform, deadline=deadline, accuracy=accuracy)
 
 
 def _picked(f: Callable[..., Any], output: int | str) -> Callable[..., Any]:
@@ -142,13 +149,14 @@ def examine(
     platform: str | None,
     reason: Cause | None = None,
     deadline: float = math.inf,
+    accuracy: float = 0.0,
 ) -> Report:
     """The report on a claim, inside of `settings`; `reason` says why there is nothing to judge, if that is known.
 
     It ends at the `deadline`, a `time.monotonic()`, with what was found so far.
     """
     where_run: WhereRun = {"layout": layout, "precision": precision, "platform": platform}
-    evidence = Evidence(Runs(point(form), gradient, deadline=deadline, **where_run))
+    evidence = Evidence(Runs(point(form), gradient, deadline=deadline, accuracy=accuracy, **where_run))
     reason = reason or evidence.unfit
     is_small = evidence.runs.subject.spec.tensors or reason or evidence.passes <= DENSE
     is_dense = form != "derivative" or evidence.runs.order != 1 or is_small
@@ -178,7 +186,8 @@ def _projected(evidence: Evidence, point: Callable[[Form], Subject], where_run: 
     in_jax_layout: WhereRun = {**where_run, "layout": "jax"}
 
     def along(form: Form, claim: Callable[..., Any]) -> Report:
-        return report(Evidence(Runs(point(form), claim, runs.moves, deadline=runs.deadline, **in_jax_layout)))
+        told = {"deadline": runs.deadline, "accuracy": runs.accuracy}
+        return report(Evidence(Runs(point(form), claim, runs.moves, **told, **in_jax_layout)))
 
     found = along("pullback", pull)
     if found.ok:

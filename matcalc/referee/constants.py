@@ -17,6 +17,8 @@ TINY = 1e-200  # sums of squares from here to its inverse are exact to rounding
 
 STEPS = 26  # from a quarter of the size of x down to 2⁻²⁷ of it: what happens at a scale between is seen
 FINE_STEPS = 40  # down to 2⁻⁴¹: where f is ill-conditioned only the smallest are small enough
+SMALLEST = 12  # steps, below 2⁻²⁸, at which a smooth function is a line to rounding
+COARSE = 10  # ε of the dtype, beyond which f is seen to be less accurate than that
 LADDER_STEPS = 20  # of the Taylor remainders that a report shows
 QUICK_STEP = 2.0**-13  # that confirms a derivative where f is smooth; many where it does not
 QUICK_STEPS_OF_SMALL = 5  # down to it, where values cost nothing beside compilation: errors of 1e-9 become 1e-11

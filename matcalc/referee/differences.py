@@ -22,6 +22,7 @@ from matcalc.referee.constants import (
     RANDOM_DIRECTIONS,
     ROUNDINGS,
     SEEN,
+    SMALLEST,
     SMOOTH,
     STAYS,
     STEPS,
@@ -69,6 +70,13 @@ class Estimate:
         with np.errstate(all="ignore"):
             bend = np.abs(self.right[-1] - 2 * self.centre + self.left[-1])
             return bool(np.any(bend > SMOOTH * np.abs(self.right[-1] - self.left[-1]) + self._noise[-1]))
+
+    @property
+    def roughness(self) -> float:
+        """How far values scatter at the smallest steps, relatively, where a smooth function is a line."""
+        with np.errstate(all="ignore"):
+            bend = np.abs(self.right - 2 * self.centre + self.left)[-SMALLEST:]
+            return float(np.max(np.nan_to_num(bend), initial=0.0) / (np.max(np.abs(self.centre)) or 1.0))
 
     @property
     def _noise(self) -> Array:

@@ -63,6 +63,8 @@ class Evidence:
 
     def precisely(self) -> "Evidence | None":
         """The same with f in ball arithmetic as the truth, if it can be followed."""
+        if self.runs.accuracy:  # what f would be without rounding is no more accurate
+            return None
         precise = Evidence(self.runs, is_precise=True)
         try:
             _ = precise.truth

@@ -29,9 +29,8 @@ def of_arguments(subject: Subject) -> Cause | None:
     for name, k in zip(subject.names, subject.variables, strict=True):
         a = subject.arrays[k]
         if not is_real(a):
-            what = "complex variables are not examined" if np.iscomplexobj(a) else "integers have no derivative"
-            remedy = "Give real and imaginary part." if np.iscomplexobj(a) else "Convert it by .astype(float)."
-            return Cause("integer", f"{name} has dtype {a.dtype}, and {what}.", remedy)
+            text = f"{name} has dtype {a.dtype}, and integers have no derivative."
+            return Cause("integer", text, "Convert it by .astype(float).")
         if a.size == 0:
             return Cause("empty", f"{name} has shape {a.shape} and no entry.", "Give it at least one.")
     for label, a in zip(subject.labels, subject.arrays, strict=True):

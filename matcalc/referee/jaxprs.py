@@ -1,5 +1,6 @@
 """Programs of JAX, read: how precise they are inside, and what becomes of them with one place changed."""
 
+import itertools
 import linecache
 import textwrap
 from collections.abc import Callable, Iterator
@@ -133,11 +134,15 @@ def _run(
 
 
 def _line(equation: Any) -> str:
-    """Where an operation stands in the user's code."""
+    """Where an operation stands in the user's code: the file, the line, and the expression itself."""
     traceback = equation.source_info.traceback
-    for frame in traceback.frames if traceback else ():
-        if not frame.file_name.startswith((*_HERE, "<")):
-            number = getattr(frame, "line_num", None) or getattr(frame, "start_line", 0)
-            text = linecache.getline(frame.file_name, number).strip()
-            return f"{Path(frame.file_name).name}:{number}" + (f" `{textwrap.shorten(text, 60)}`" if text else "")
+    for code, instruction in zip(*traceback.raw_frames(), strict=True) if traceback else ():
+        if code.co_filename.startswith((*_HERE, "<")):
+            continue
+        number, last, start, stop = next(itertools.islice(code.co_positions(), instruction // 2, None))
+        line = linecache.getline(code.co_filename, number or 0)
+        if number == last and start is not None and stop is not None:
+            line = line.encode()[start:stop].decode(errors="replace")
+        text = textwrap.shorten(line.strip(), 60)
+        return f"{Path(code.co_filename).name}:{number}" + (f" `{text}`" if text else "")
     return ""

@@ -12,7 +12,17 @@ from matcalc.referee import causes
 from matcalc.referee.causes.purity import impurity, instability
 from matcalc.referee.causes.shapes import misshapen
 from matcalc.referee.comparison import Comparison, compare
-from matcalc.referee.constants import AGREES, APPROXIMATED, ASYMMETRIC, CONFIRMED, FD_SAFETY, MEANINGLESS, MOVED, SMALL
+from matcalc.referee.constants import (
+    AGREES,
+    APPROXIMATED,
+    ASYMMETRIC,
+    COARSE,
+    CONFIRMED,
+    FD_SAFETY,
+    MEANINGLESS,
+    MOVED,
+    SMALL,
+)
 from matcalc.referee.evidence import Evidence
 from matcalc.referee.findings import Cause, Variable, Verdict
 from matcalc.referee.look import Look
@@ -84,11 +94,11 @@ def _judge_where_seen(evidence: Evidence) -> Judgement:
         if judged.verdict == "fail":
             return judged
         if not _is_resolved(judged, lost):
-            return replace(judged, verdict="inconclusive", cause=_noise())
+            return replace(judged, verdict="inconclusive", cause=_noise(evidence))
         return replace(judged, verdict="pass", cause=None, notes=(_vanishing(judged, lost),))
     there = _judge_by_all(evidence.elsewhere())
     if not there.evidence.is_seen:
-        return replace(judged, verdict="inconclusive", cause=_noise())
+        return replace(judged, verdict="inconclusive", cause=_noise(evidence))
     note = f"{_vanishing(judged, lost)} It is judged where the variables have moved by {MOVED:.1%} of their size."
     if there.verdict == "fail":
         return replace(there, notes=(*there.notes, note))
@@ -225,7 +235,7 @@ def _judge(evidence: Evidence) -> Judgement:
         text = f"f has a kink at this point: its slope is {left:.3g} on one side of it and {right:.3g} on the other."
         return judged("inconclusive", Cause("kink", text, "There is no derivative to compare with; move the point."))
     if not evidence.is_bounded:
-        return judged("inconclusive", impurity(runs) or _noise())
+        return judged("inconclusive", impurity(runs) or _noise(evidence))
     is_partly_seen = runs.order == 2 and evidence.witness_is_projected
     if is_partly_seen and (off := evidence.space.asymmetry(evidence.claim)) > ASYMMETRIC:
         text = f"It is not symmetric: off by {off:.1e} from its transpose, and a second derivative of f is."
@@ -253,9 +263,19 @@ def _judge(evidence: Evidence) -> Judgement:
     return judged("pass", None, look, found)
 
 
-def _noise() -> Cause:
+def _noise(evidence: Evidence) -> Cause:
     text = "Finite differences of f are noise at this point: it rounds coarsely inside, or is not smooth here."
-    return Cause("noise", text, "Compute f more precisely, or move the point.")
+    remedy = "Compute f more precisely, or move the point."
+    if _is_rough(evidence):
+        seen = evidence.differences.fine.roughness
+        text += f" Its values scatter by {seen:.0e} of their size."
+        remedy += f" Of a solver or a table, accuracy={seen:.0e} says so."
+    return Cause("noise", text, remedy)
+
+
+def _is_rough(evidence: Evidence) -> bool:
+    """Whether f is seen to be less accurate than its dtype."""
+    return COARSE * 2 * evidence.runs.u_of_f < evidence.differences.fine.roughness < MEANINGLESS
 
 
 def _autodiff(off: float) -> Cause:
@@ -277,6 +297,8 @@ def _ill_conditioned(evidence: Evidence, look: Look, found: list[Comparison]) ->
     k = max(range(len(found[0].allowed)), key=lambda k: found[0].allowed[k])
     names = evidence.runs.names
     which = f"By {names[k]}: " if 1 < len(names) == len(found[0].allowed) else ""
+    if math.isinf(condition) and evidence.witness == "finite differences" and _is_rough(evidence):
+        return _noise(evidence)
     if math.isinf(condition):
         text = f"{which}The smallest changes of the arguments change all of the derivative, and not in proportion: "
         text += "it is noise, or the point is singular."
@@ -297,6 +319,7 @@ def report(evidence: Evidence, explain: Explain | None = None, reason: Cause | N
     errors: dict[str, float] = {}
     allowed, condition = math.nan, math.nan
     steps, remainders = np.empty(0), np.empty(0)
+    where: list[str] = []
     if reason:
         pairs = zip(subject.names, subject.shapes, strict=True)
         variables = [Variable(name, shape, None, None, math.nan) for name, shape in pairs]
@@ -313,6 +336,8 @@ def report(evidence: Evidence, explain: Explain | None = None, reason: Cause | N
         along = evidence.space.along(evidence.claim, finite)
         errors["finite differences"] = relative(along, finite.values, max(evidence.zeros))
         shown = next((c for c in judged.found if c.bad), given)
+        if judged.verdict == "fail" and shown.place == "nearby":
+            where = [f"Variables are compared nearby, where they have moved by {judged.look.step:.0e} of their size."]
         for k, (variable, (_, shape)) in enumerate(zip(variables, evidence.space.due, strict=True)):
             whole = not evidence.witness_is_projected
             both = (shown.claim[k], shown.truth[k]) if whole else (None, None)
@@ -339,7 +364,7 @@ def report(evidence: Evidence, explain: Explain | None = None, reason: Cause | N
         remainders=remainders,
         slope=_slope(steps, remainders, evidence),
         evaluations=runs.counts(),
-        notes=(*(() if reason else evidence.notes), *judged.notes, *subject.notes, *runs.mutations()),
+        notes=(*(() if reason else evidence.notes), *judged.notes, *where, *subject.notes, *runs.mutations()),
     )
 
 

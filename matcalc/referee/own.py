@@ -15,7 +15,8 @@ from matcalc.referee.findings import Cause
 from matcalc.referee.judge import report
 from matcalc.referee.report import Report
 from matcalc.referee.runs import Runs, WhereRun
-from matcalc.referee.subject import Form, Spec, Subject, in_float64
+from matcalc.referee.spec import Form, Spec
+from matcalc.referee.subject import Subject, in_float64
 from matcalc.referee.tensors import array, jacobian
 from matcalc.referee.tolerances import relative
 
@@ -25,18 +26,23 @@ LACKING = ("custom_vjp", "Reverse-mode differentiation does not work", "NotImple
 
 
 def check_own(
-    f: Callable[..., Any], point: Callable[[Form], Subject], order: int, deadline: float, where_run: WhereRun
+    f: Callable[..., Any],
+    point: Callable[[Form], Subject],
+    order: int,
+    deadline: float,
+    accuracy: float,
+    where_run: WhereRun,
 ) -> Report:
     """JAX's own derivative of f, forward and reverse: the worse report of the two."""
 
     def found_of(subject: Subject, own: Any) -> Report:
-        return report(Evidence(Runs(subject, own, deadline=deadline, **where_run)))
+        return report(Evidence(Runs(subject, own, deadline=deadline, accuracy=accuracy, **where_run)))
 
     at = point("derivative")
     if order == 2:
         own = jax.hessian(f, at.spec.positions[0] if at.spec.is_one else at.spec.positions)
         return _noted(found_of(at, own), "This is JAX's own Hessian of f.")
-    if unfit := (evidence := Evidence(Runs(at, f, deadline=deadline, **where_run))).unfit:
+    if unfit := (evidence := Evidence(Runs(at, f, deadline=deadline, accuracy=accuracy, **where_run))).unfit:
         return report(evidence, reason=unfit)
     if at.spec.tensors:
         own = functools.partial(_own_of_tensors, at.plain, at.spec)

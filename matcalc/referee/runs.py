@@ -30,7 +30,8 @@ class Misshapen(Exception):
 class Runs:
     """What is computed of a claimed derivative at a point, on the device asked for and in float64 on the CPU.
 
-    `moves` says whether the claim can be computed at another point too.
+    `moves` says whether the claim can be computed at another point too. After the `deadline`, a `time.monotonic()`,
+    nothing runs any more. `accuracy` is that of f, relatively, where it is told.
     """
 
     def __init__(
@@ -43,8 +44,9 @@ class Runs:
         precision: Precision,
         platform: str | None,
         deadline: float = math.inf,
+        accuracy: float = 0.0,
     ) -> None:
-        self.subject, self.gradient, self.deadline = subject, gradient, deadline
+        self.subject, self.gradient, self.deadline, self.accuracy = subject, gradient, deadline, accuracy
         self.layout: Layout = layout
         self.precision: Precision = precision
         self.order, self.form = subject.spec.order, subject.spec.form
@@ -58,7 +60,9 @@ class Runs:
     def at(self, arrays: Arrays) -> "Runs":
         """The same at another point; what was compiled is kept."""
         where: WhereRun = {"layout": self.layout, "precision": self.precision, "platform": self._asked}
-        return Runs(self.subject.at(arrays), self.gradient, self.moves, deadline=self.deadline, **where)
+        return Runs(
+            self.subject.at(arrays), self.gradient, self.moves, deadline=self.deadline, accuracy=self.accuracy, **where
+        )
 
     @functools.cached_property
     def exact(self) -> Arrays:
@@ -148,14 +152,15 @@ class Runs:
         dtypes = [self.subject.arrays[k].dtype for k in self.subject.variables]
         u = max(unit_roundoff(dtype, self.platform, self.precision) for dtype in dtypes)
         if not self.of_claim:
-            u = max([u, *(unit_roundoff(a.dtype) for a in self.given if is_real(a))])
+            u = max([u, *(unit_roundoff(a.real.dtype) for a in self.given if is_real(a.real))])
         return max(u, self.u_inside)
 
     @functools.cached_property
     def u_of_f(self) -> float:
-        """The same inside f when it is given float64."""
+        """The same inside f when it is given float64; half its accuracy, where that is told."""
         start = self.subject.start(self.exact)
-        return unit_roundoff(self.of_value.coarsest(start, self.exact, self.tangents(np.float64)))
+        coarsest = self.of_value.coarsest(start, self.exact, self.tangents(np.float64))
+        return max(unit_roundoff(coarsest), self.accuracy / 2)
 
     @functools.cached_property
     def u_inside(self) -> float:
@@ -198,7 +203,7 @@ class Runs:
             with jax.default_device(self._cpu if arrays is self.exact else self.device):
                 blocks = self.of_claim(self._placed(arrays), self.tangents(np.float64 if exact else None))
         else:
-            blocks = self.given
+            blocks = [np.asarray(D) for D in jax.tree.leaves(self.subject.spec.moving(self.given))]
         due = self.space.due
         if len(blocks) != len(due) or any(np.iscomplexobj(D) for D in blocks):
             raise Misshapen(*blocks)

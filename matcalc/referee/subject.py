@@ -5,8 +5,8 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from dataclasses import replace
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -16,70 +16,9 @@ from matcalc.domains import Domain, named
 from matcalc.linalg import jax_rules
 from matcalc.referee.constants import GENERAL, HASTY_PASSES, TANGENTS
 from matcalc.referee.programs import ARRAYS, Arrays, Program, is_real
-from matcalc.referee.tensors import array, is_tensor, jacobian, tensor
+from matcalc.referee.spec import By, Form, Spec
+from matcalc.referee.tensors import array, is_tensor, jacobian
 from matcalc.streams import stream
-
-Form = Literal["derivative", "pushforward", "pullback"]
-By = Literal["jax", "numpy"]
-
-
-@dataclass(frozen=True)
-class Spec:
-    """How the arguments of a function are made of arrays, and what is differentiated by which of them.
-
-    `statics` are those leaves of the arguments that are no arrays, by place, with their types, for 1 is equal to True;
-    `variables` are places in the list of the arrays, `positions` says which arguments they make up, and `owners` of
-    which argument each leaf is. With `is_hasty`
-    the witnesses are compiled with little optimisation, and `by` says what computes values and claims. `tensors` are
-    places in the list of the arrays that f takes as tensors of PyTorch.
-    """
-
-    tree: Any
-    statics: tuple[tuple[int, Any, type], ...]
-    variables: tuple[int, ...]
-    positions: tuple[int, ...]
-    owners: tuple[int, ...]
-    is_one: bool
-    form: Form
-    order: int
-    is_hasty: bool
-    by: By
-    tensors: tuple[int, ...] = ()
-
-    def arguments(self, arrays: Sequence[Any]) -> tuple[Any, ...]:
-        """The arguments of the function."""
-        leaves = [tensor(a) if k in self.tensors and isinstance(a, np.ndarray) else a for k, a in enumerate(arrays)]
-        for place, leaf, _ in self.statics:
-            leaves.insert(place, leaf)
-        return jax.tree.unflatten(self.tree, leaves)
-
-    def split(self, arguments: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Any]]:
-        """The variables and all arrays of arguments of the function."""
-        statics = {place for place, _, _ in self.statics}
-        leaves = enumerate(self.tree.flatten_up_to(arguments))
-        arrays = [leaf for place, leaf in leaves if place not in statics]
-        return tuple(arrays[k] for k in self.variables), arrays
-
-    def moving(self, claim: Any) -> Any:
-        """Of a claim in the structure of the variables what is by those that move."""
-        leaves = jax.tree.leaves(claim)
-        places = [k for k in range(self.tree.num_leaves) if self.owners[k] in self.positions]
-        statics = {place for place, _, _ in self.statics}
-        arrays = [k for k in range(self.tree.num_leaves) if k not in statics]
-        moving = [arrays[k] for k in self.variables]
-        if self.order > 1 or len(leaves) != len(places) or len(moving) == len(places):
-            return claim
-        return [leaves[places.index(k)] for k in moving]
-
-    def moved(self, arrays: Sequence[Any], variables: Sequence[Any]) -> tuple[Any, ...]:
-        """The arguments of the function with other values of the variables."""
-        at = dict(zip(self.variables, variables, strict=True))
-        return self.arguments([at.get(place, a) for place, a in enumerate(arrays)])
-
-    def tangents(self, arrays: Sequence[Any], variables: Sequence[Any]) -> Any:
-        """Something for each variable, in the structure that the variables have among the arguments."""
-        arguments = self.moved(arrays, variables)
-        return arguments[self.positions[0]] if self.is_one else tuple(arguments[p] for p in self.positions)
 
 
 class Subject:
@@ -121,16 +60,22 @@ class Subject:
         self.labels = [labels[place] for place in arrays]
         self.variables = [k for p in positions for k, place in enumerate(arrays) if owners[place] == p]
         self.not_arrays = [labels[k] for k in range(len(leaves)) if owners[k] in positions and k not in arrays]
+        pairs = tuple(k for k in self.variables if np.iscomplexobj(self.arrays[k]))
+        for k in pairs:
+            self.arrays[k] = np.stack([self.arrays[k].real, self.arrays[k].imag], axis=-1)
+        self.complex = [self.labels[k] for k in pairs]
         self.fixed: list[str] = []
         moving = [k for k in self.variables if is_real(self.arrays[k])]
         if moving:  # the others are held fixed, such as an activation function or a counter among parameters
-            held = [self.labels[k] for k in self.variables if k not in moving and not np.iscomplexobj(self.arrays[k])]
+            held = [self.labels[k] for k in self.variables if k not in moving]
             self.fixed, self.not_arrays = self.not_arrays + held, []
             self.variables = [k for k in self.variables if self.labels[k] not in held]
         statics = tuple((k, leaf, type(leaf)) for k, leaf in enumerate(leaves) if k not in arrays)
         tensors = tuple(k for k, place in enumerate(arrays) if is_tensor(paths[place][1]))
         self.spec = Spec(
-            tree, statics, tuple(self.variables), positions, tuple(owners), is_one, form, order, is_hasty, by, tensors
+            *(tree, statics, tuple(self.variables), positions, tuple(owners), is_one, form, order, is_hasty, by),
+            tensors,
+            pairs,
         )
         self.domains: dict[int, Domain] = {}
         if where is not None:
@@ -163,8 +108,10 @@ class Subject:
 
     @property
     def notes(self) -> list[str]:
-        """What is held fixed."""
-        return [f"Held fixed, as they are no floating numbers: {', '.join(self.fixed)}."] if self.fixed else []
+        """What is held fixed, and how the derivative by what is complex is meant."""
+        held = [f"Held fixed, as they are no floating numbers: {', '.join(self.fixed)}."] if self.fixed else []
+        meant = "compared as JAX's, ∂f/∂x - i ∂f/∂y at x + i y, its parts on the last axis"
+        return held + ([f"The derivative by {', '.join(self.complex)} is {meant}."] if self.complex else [])
 
     def random(self, purpose: str) -> np.random.Generator:
         """The random numbers for one purpose, the same whenever they are asked for."""
@@ -322,7 +269,7 @@ def _claim(gradient: Callable[..., Any], spec: Spec) -> Callable[[Arrays, Arrays
         if spec.form == "pushforward":
             results = [gradient(arguments, spec.tangents(arrays, [v[k] for v in tangents])) for k in range(TANGENTS)]
             return [jnp.stack(jax.tree.leaves(results), axis=-1)]
-        results = [jax.tree.leaves(gradient(arguments, tangents[0][k])) for k in range(TANGENTS)]
+        results = [jax.tree.leaves(spec.moving(gradient(arguments, tangents[0][k]))) for k in range(TANGENTS)]
         return [jnp.stack(block) for block in zip(*results, strict=True)]
 
     return claim

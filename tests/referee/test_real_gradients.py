@@ -425,3 +425,75 @@ def test_log_determinants():
     assert "negative" in said(wrong)
     assert check_log_det(lambda x: x[:2], lambda x: 0.0, x).verdict == "inconclusive"
     assert check_log_det(squash, lambda x: jnp.log(1 - jnp.tanh(x) ** 2), x).verdict == "fail"  # not summed
+
+
+# --- How accurate f is
+
+
+def root(a, tolerance=1e-5):
+    """The solution of x³ + x = a by bisection, to a tolerance: a staircase of small steps."""
+    low, high = -10.0, 10.0
+    while high - low > tolerance:
+        middle = (low + high) / 2
+        low, high = (middle, high) if middle**3 + middle < a else (low, middle)
+    return np.asarray((low + high) / 2)
+
+
+def test_a_solver_is_as_accurate_as_is_told():
+    def slope(a):
+        return 1 / (3 * root(a, 1e-14) ** 2 + 1)
+
+    # JAX differentiates the loop itself, which gives 0.
+    assert check_gradient(root, slope, 1.7, accuracy=1e-5).verdict == "autodiff-wrong"
+    assert check_gradient(root, lambda a: 1.5 * slope(a), 1.7, accuracy=1e-5).verdict == "fail"
+    assert check_gradient(root, slope, 1.7).verdict != "fail"
+
+
+def test_a_rough_function_is_told_how_rough_it_is():
+    def rough(x):
+        return np.sum(np.sin(x)) * (1 + 1e-6 * np.sin(1e9 * np.sum(x)))
+
+    x = np.array([0.3, 1.1])
+    report = check_gradient(rough, np.cos, x)
+    assert report.verdict == "inconclusive"
+    assert "accuracy=" in said(report)
+    assert check_gradient(rough, np.cos, x, accuracy=1e-5).verdict == "pass"
+    assert check_gradient(rough, lambda x: 2 * np.cos(x), x, accuracy=1e-5).verdict == "fail"
+    with pytest.raises(ValueError, match="accuracy is a relative error"):
+        check_gradient(rough, np.cos, x, accuracy=2)
+
+
+# --- Complex variables
+
+Z = RNG.normal(size=3) + 1j * RNG.normal(size=3)
+
+
+def test_the_gradient_by_a_complex_variable_is_that_of_jax():
+    M = RNG.normal(size=(3, 3)) + 1j * RNG.normal(size=(3, 3))
+
+    def f(z):
+        return jnp.sum(jnp.abs(M @ z) ** 2) + jnp.sum(jnp.real(z**3))
+
+    def conjugate(z):  # Wirtinger's ∂f/∂z̄
+        return M.conj().T @ (M @ z) + 1.5 * jnp.conj(z) ** 2
+
+    for z in (Z, Z.astype(np.complex64)):
+        assert check_gradient(f, jax.grad(f), z).verdict == "pass"
+        assert check_gradient(f, lambda z: 2 * jnp.conj(conjugate(z)), z).verdict == "pass"
+        assert check_gradient(f, None, z).verdict == "pass"
+        for wrong, name in (
+            (conjugate, "wirtinger's conjugate gradient"),
+            (lambda z: jnp.conj(conjugate(z)), "wirtinger's ∂f/∂z ="),
+            (lambda z: 2 * conjugate(z), "it is the conjugate"),
+            (lambda z: -jax.grad(f)(z), "negative"),
+        ):
+            report = check_gradient(f, wrong, z)
+            assert report.verdict == "fail"
+            assert name in said(report)
+    assert check_gradient(f, np.asarray(2 * np.conj(conjugate(Z))), Z).verdict == "pass"
+
+
+def test_values_that_are_complex_are_refused():
+    report = check_gradient(lambda z: jnp.sum(z**2), lambda z: 2 * z, Z)
+    assert report.verdict == "inconclusive"
+    assert "real numbers, got dtype complex128" in said(report)

@@ -21,6 +21,7 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     whole.zero,
     whole.not_zero,
     whole.sign,
+    whole.conjugated,
     factors.by_log,
     whole.named_factor,
     whole.vec_order,

@@ -42,6 +42,26 @@ def sign(search: Search) -> Iterator[Cause]:
         yield Cause("sign", "It is the negative of the gradient.", "Change the sign.")
 
 
+def conjugated(search: Search) -> Iterator[Cause]:
+    """The other conventions for the gradient by a complex variable z = x + i y."""
+    runs, spec = search.runs, search.runs.subject.spec
+    if runs.order != 1 or not all(runs.subject.variables[k] in spec.pairs for k in search.bad):
+        return
+
+    def read(factor: float, sign: float) -> Callable[[Blocks, Arrays], Blocks]:
+        parts = factor * np.array([1.0, sign])
+        return lambda claim, _: [D * parts if k in search.bad else D for k, D in enumerate(claim)]
+
+    for factor, sign, what, remedy in (
+        (1, -1, "the conjugate, ∂f/∂x + i ∂f/∂y", "Conjugate it"),
+        (2, -1, "Wirtinger's conjugate gradient, ∂f/∂z̄ = (∂f/∂x + i ∂f/∂y)/2", "Take twice its conjugate"),
+        (2, 1, "Wirtinger's ∂f/∂z = (∂f/∂x - i ∂f/∂y)/2", "Double it"),
+    ):
+        if search.explains_anywhere(read(factor, sign)):
+            text = f"It is {what}, and JAX's gradient is ∂f/∂x - i ∂f/∂y."
+            yield Cause("conjugate", text, f"{remedy}.")
+
+
 def named_factor(search: Search) -> Iterator[Cause]:
     """A factor that means something: a small fraction, or a size."""
     factor = search.fitted(search.claim)
