@@ -74,9 +74,7 @@ def mutants(specimen: Specimen, args: tuple[Array, ...]) -> tuple[list[Mutant], 
     Mistakes with the same result are one mutant, which any of their causes names rightly.
     """
     if specimen.stationary:  # where mistakes make a difference
-        rng, x = np.random.default_rng(0), args[specimen.wrt]
-        moved = x + STRAYED * rng.standard_normal(x.shape)
-        args = (*args[: specimen.wrt], moved, *args[specimen.wrt + 1 :])
+        args = _strayed(specimen, args, 0)
     right = np.asarray(specimen.gradient(*args))
     here: list[tuple[Mutant, Array]] = []
     elsewhere: list[Mutant] = []
@@ -182,7 +180,8 @@ def _candidates(specimen: Specimen, args: tuple[Array, ...], right: Array) -> It
         yield Mutant(label, ("special arguments",), claim)
 
     # Other points
-    stale = np.asarray(gradient(*_moved(specimen, args)))
+    another = _strayed(specimen, args, 1) if specimen.stationary else _moved(specimen, args)
+    stale = np.asarray(gradient(*another))
     yield Mutant("at another point", ("constant",), _constant(stale, wrt))
     if specimen.stationary:  # there it is right by chance
         return
@@ -234,6 +233,12 @@ def _at(gradient: Function, i: int, change: Callable[[Any], Any]) -> Function:
 
 def _constant(D: Array, wrt: int) -> Function:
     return lambda *args: D.astype(args[wrt].dtype)
+
+
+def _strayed(specimen: Specimen, args: tuple[Array, ...], seed: int) -> tuple[Array, ...]:
+    """The same arguments with the variable away from its stationary point."""
+    rng, k = np.random.default_rng(seed), specimen.wrt
+    return (*args[:k], args[k] + STRAYED * rng.standard_normal(args[k].shape), *args[k + 1 :])
 
 
 def _moved(specimen: Specimen, args: tuple[Array, ...]) -> tuple[Array, ...]:

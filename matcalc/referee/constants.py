@@ -49,8 +49,9 @@ SEEN = 0.1  # of a bend, below which rounding has to be where that is told
 
 VANISHING = 1e-6  # of what f makes of a change, below which finite differences see nothing of it
 SMALL = 1e-3  # of the size of f over that of the variable: a derivative that is larger does not vanish
+STEEP = 1e5  # a condition number beyond which a derivative that is small is lost in rounding, or soon will be
 LINEAR = 8  # the change of such a derivative over that of the arguments is the same at two steps, within this factor
-MOVED = 2.0**-7  # that the arguments move, relatively, to a point where it is seen: a derivative is 2⁻⁷ of itself there
+MOVED = 2.0**-4  # that the arguments move, relatively, to a point where it is seen: with κ = 2⁴ a digit is lost
 
 # --- f in ball arithmetic
 

@@ -22,6 +22,7 @@ from matcalc.referee.constants import (
     MEANINGLESS,
     MOVED,
     SMALL,
+    STEEP,
 )
 from matcalc.referee.evidence import Evidence
 from matcalc.referee.findings import Cause, Variable, Verdict
@@ -113,18 +114,14 @@ def _judge_where_seen(evidence: Evidence) -> Judgement:
 
 
 def _lost(judged: Judgement) -> list[int]:
-    """The blocks of the derivative that vanish to rounding at the point, and decide on the verdict there."""
+    """The blocks of the derivative that vanish at the point, to rounding at least, and not about it."""
     if not judged.found or judged.look is None:
         return []
     given, growth = judged.found[0], judged.look.growth
-    bad = {k for c in judged.found for k in c.bad}
     if not judged.evidence.is_seen:
         return list(range(len(given.allowed)))
-    unclear = [
-        k
-        for k, allowed in enumerate(given.allowed)
-        if 0 < growth[k] < math.inf and (not allowed < MEANINGLESS or (k in bad and not np.any(given.truth[k])))
-    ]
+    sizes = [norm(T) for T in given.truth]
+    unclear = [k for k, g in enumerate(growth) if 0 < g < math.inf and g > STEEP * sizes[k]]
     small = judged.evidence.smallness(given.truth) if unclear else []
     return [k for k in unclear if small[k]]
 

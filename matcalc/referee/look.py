@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import math
+import statistics
 
 import numpy as np
 
@@ -133,4 +134,4 @@ def _steady(wide: tuple[float, ...], narrow: tuple[float, ...], wide_is_small: b
         return max(wide)
     if narrow_is_small:
         return max(narrow)
-    return max(*wide, *narrow) if max(narrow) <= LINEAR * min(wide) else math.inf
+    return max(*wide, *narrow) if max(narrow) <= LINEAR * statistics.median(wide) else math.inf

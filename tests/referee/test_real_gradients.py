@@ -61,7 +61,7 @@ def test_a_right_gradient_passes_where_it_vanishes_and_a_wrong_one_fails(name):
 def test_it_is_said_where_it_is_judged():
     right = check_gradient(lambda x: jnp.sum((A @ x - y) ** 2), lambda x: 2 * A.T @ (A @ x - y), OPTIMUM)
     assert "vanishes here to rounding" in said(right)
-    assert "moved by 0.8%" in said(right)
+    assert "moved by 6.2%" in said(right)
 
 
 def test_one_of_several_variables_may_be_stationary():
