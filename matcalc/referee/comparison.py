@@ -12,7 +12,9 @@ from matcalc.referee.evidence import Evidence, Truth
 from matcalc.referee.look import Look
 from matcalc.referee.programs import Raised
 from matcalc.referee.runs import Misshapen
-from matcalc.referee.tolerances import tolerance
+from matcalc.referee.tolerances import relative, tolerance
+
+Place = Literal["given", "float64", "nearby"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Comparison:
     The place is the point given, the formula in float64 at the same point, or a point nearby.
     """
 
-    place: Literal["given", "float64", "nearby"]
+    place: Place
     claim: Blocks
     truth: Blocks
     errors: list[float]
@@ -45,22 +47,28 @@ def compare(evidence: Evidence, look: Look) -> list[Comparison]:
     """The claim and the truth at each place, as far as the claim can be computed there."""
     runs = evidence.runs
 
-    def compared(place: Literal["given", "float64", "nearby"], claim: Blocks, truth: Blocks, allowed: list[float]):
+    def sizes(truth: Truth) -> list[float]:
+        """The norm of each block; of one that is 0, what it is small against or how little is known of it."""
+        known = zip(evidence.sizes(truth.blocks), truth.uncertain, strict=True)
+        return [size or FD_SAFETY * off for size, off in known]
+
+    def compared(place: Place, claim: Blocks, truth: Truth, allowed: list[float]) -> Comparison:
         seen = evidence.view(claim)
-        return Comparison(place, seen, truth, evidence.distances(seen, truth), allowed)
+        errors = [relative(D, T, size) for D, T, size in zip(seen, truth.blocks, sizes(truth), strict=True)]
+        return Comparison(place, seen, truth.blocks, errors, allowed)
 
     def within(u: float, truth: Truth, growth: list[float]) -> list[float]:
-        parts = zip(growth, truth.uncertain, evidence.sizes(truth.blocks), strict=True)
+        parts = zip(growth, truth.uncertain, sizes(truth), strict=True)
         return [_allowed(u, g, FD_SAFETY * off, size) for g, off, size in parts]
 
     truth = evidence.truth
-    found = [compared("given", evidence.claim, truth.blocks, within(runs.u, truth, look.growth))]
+    found = [compared("given", evidence.claim, truth, within(runs.u, truth, look.growth))]
     blurred = look.is_close or max(look.conditions) > BLURRED
     if blurred and evidence.formula is not None and evidence.formula is not evidence.claim:
         # In float64 rounding blurs nothing: the formula must be right to the resolution of the dtype asked for.
         exact = within(runs.u_inside, truth, look.growth)
         allowed = [max(a, tolerance(runs.u, 0)) for a in exact]
-        found.append(compared("float64", evidence.formula, truth.blocks, allowed))
+        found.append(compared("float64", evidence.formula, truth, allowed))
     if runs.moves:
         there = look.truth
         try:
@@ -68,7 +76,7 @@ def compare(evidence: Evidence, look: Look) -> list[Comparison]:
         except (Raised, Misshapen):
             return found
         if all(np.all(np.isfinite(T)) for T in there.blocks):
-            found.append(compared("nearby", claim, there.blocks, within(runs.u, there, look.growth_nearby)))
+            found.append(compared("nearby", claim, there, within(runs.u, there, look.growth_nearby)))
     return found
 
 

@@ -19,6 +19,7 @@ from matcalc.referee.constants import (
     LEVEL,
     MEANINGLESS,
     NOISE,
+    OUTWARD,
     RANDOM_DIRECTIONS,
     ROUNDINGS,
     SEEN,
@@ -189,22 +190,40 @@ def _stairs(f: Callable[[Array], Array], x: Array, V: Array, h: Array, values: A
     `values` are those to either side, (2, steps, directions, axes of f).
     """
     level = np.all((values == centre).reshape(*values.shape[:3], -1), axis=3)
-    on_a_stair = np.all(level[:, -LEVEL:], axis=(0, 1)) & ~np.all(level, axis=(0, 1))
+    on_a_stair = np.all(level[:, -LEVEL:], axis=(0, 1))
     height = 0.0
     for j in np.flatnonzero(on_a_stair)[:CLIMBED]:
-        k, side = max((k, side) for side, k in np.argwhere(~level[:, :, j]))
-        low, high = h[k + 1], h[k]
-        change = first = values[side, k, j] - centre
-        for _ in range(BISECTIONS):
-            middle = (low + high) / 2
-            there = f(x + (middle, -middle)[side] * V[j]) - centre
-            if np.any(there != 0):
-                high, change = middle, there
-            else:
-                low = middle
-        if np.max(np.abs(change)) > CLIMBS * np.max(np.abs(first)):
-            height = max(height, float(np.sqrt(np.sum(change**2))))
+
+        def change(step: float, j: int = int(j)) -> Array:
+            return f(x + step * V[j]) - centre
+
+        edge = _edge(change, h, level[:, :, j])
+        if edge is not None:
+            height = max(height, edge)
     return np.where(on_a_stair, height, 0.0)
+
+
+def _edge(change: Callable[[float], Array], h: Array, level: Array) -> float | None:
+    """How high the first step of f is beyond where it is level; None where it bends there, or is level everywhere.
+
+    `level` says so of the steps h to either side, (2, steps).
+    """
+    if level.all():  # farther out, then
+        steps = h[0] * 2.0 ** np.arange(1, OUTWARD)
+        far = next((step for step in steps if np.any(change(step) != 0)), None)
+        low, high = (0.0, 0.0) if far is None else (far / 2, far)
+    else:
+        k, side = max((int(k), int(side)) for side, k in np.argwhere(~level))
+        low, high = (1, -1)[side] * h[k + 1], (1, -1)[side] * h[k]
+    if not high or not np.all(np.isfinite(first := change(high))):
+        return None
+    there = first
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        there = change(middle)
+        low, high = (low, middle) if np.any(there != 0) else (middle, high)
+    there = change(high)
+    return float(np.sqrt(np.sum(there**2))) if np.max(np.abs(there)) > CLIMBS * np.max(np.abs(first)) else None
 
 
 def _extrapolate(table: Array, rounding: Array) -> tuple[Array, Array]:

@@ -54,18 +54,19 @@ def _inner(jaxpr: Any) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class Site:
-    """A place in a program that can be changed: an operand of a sum, or a square matrix in a product."""
+    """A place in a program that can be changed: an operand of a sum, a square matrix in a product, two of them."""
 
-    kind: str  # "addend" or "matrix"
+    kind: str  # "addend", "matrix" or "product"
     operand: int
     primitive: str
     line: str  # file:line, and the text there; empty where unknown
 
 
 class Edited:
-    """A traced program in which each addend can be scaled and each square matrix in a product transposed.
+    """A traced program in which addends can be scaled, square matrices in products transposed, and two exchanged.
 
-    Called with a scale for each addend and a number for each matrix, 1 to transpose it and 0 to leave it.
+    Called with a scale for each addend, and a number for each matrix and each product of two: 1 to change it, 0 to
+    leave it. A matrix takes 2 as well, for the identity in its stead.
     """
 
     def __init__(self, program: Any) -> None:
@@ -84,7 +85,11 @@ class Edited:
 
         def change(value: Any, kind: str, *_: Any) -> Any:
             by = next(edits)
-            return value * by.astype(value.dtype) if kind == "addend" else jnp.where(by > 0, value.T, value)
+            if kind == "addend":
+                return value * by.astype(value.dtype)
+            if kind == "product":
+                return [jnp.where(by > 0, b, a) for a, b in zip(value, reversed(value), strict=True)]
+            return jnp.where(by == 2, jnp.eye(len(value), dtype=value.dtype), jnp.where(by > 0, value.T, value))
 
         return _run(self.program.jaxpr, self.program.consts, arguments, change)
 
@@ -123,6 +128,8 @@ def _run(
             elif name in ("dot_general", "mul") and is_floating:
                 is_square = [np.ndim(v) == 2 and np.shape(v)[0] == np.shape(v)[1] > 1 for v in operands]
                 operands = [change(v, "matrix", k, equation) if is_square[k] else v for k, v in enumerate(operands)]
+                if all(is_square) and name == "dot_general" and len({np.shape(v) for v in operands}) == 1:
+                    operands = change(operands, "product", 0, equation)
             parameters = equation.primitive.get_bind_params(equation.params)
             results = equation.primitive.bind(*operands, **parameters)
             results = results if equation.primitive.multiple_results else [results]

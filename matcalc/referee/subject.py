@@ -131,9 +131,9 @@ class Subject:
         ]
         return [self.domains[k].project(a) if k in self.domains else a for k, a in enumerate(moved)]
 
-    def general(self, arrays: Arrays, chosen: list[int]) -> Arrays:
+    def general(self, arrays: Arrays, chosen: list[int], purpose: str = "general matrices") -> Arrays:
         """The same with general matrices of the same size in the places chosen, but for those of a declared domain."""
-        rng = self.random("general matrices")
+        rng = self.random(purpose)
         return [
             a + GENERAL * np.linalg.norm(a) / math.sqrt(a.size) * rng.standard_normal(a.shape)
             if k in chosen and k not in self.domains

@@ -329,6 +329,25 @@ def test_leaves_that_are_no_floating_numbers_are_held_fixed():
 # --- Causes
 
 
+def test_factors_that_change_places_and_one_too_many():
+    X, M, w = RNG.normal(size=(4, 4)), RNG.normal(size=(4, 4)), RNG.normal(size=4)
+    side = check_gradient(lambda X: jnp.sum((M @ X - B) ** 2), lambda X: 2 * (M @ X - B) @ M.T, X)
+    assert side.verdict == "fail"
+    assert "change places" in said(side)
+    twice = check_gradient(lambda w, S: w @ S @ w, lambda w, S: 2 * S @ S @ w, w, S)
+    assert twice.verdict == "fail"
+    assert "without the" in said(twice)
+    forgotten = check_gradient(jnp.linalg.det, lambda X: jnp.linalg.inv(X).T, X + 3 * np.eye(4))
+    assert forgotten.verdict == "fail"
+    assert "orthogonal" not in said(forgotten)
+
+
+def test_a_function_that_is_level_at_a_tiny_argument():
+    """1 - cos x is 0 as it is computed about 1e-9, and all its slope is lost."""
+    assert check_gradient(lambda x: 1 - np.cos(x), np.sin, 1e-9).verdict != "fail"
+    assert check_gradient(lambda x: 1 - jnp.cos(x), jnp.sin, 1e-9).verdict == "pass"
+
+
 def test_by_one_triangle():
     def f(K):
         return jnp.sum(jnp.log(jnp.diag(jsl.cho_factor(K, lower=True)[0])))
@@ -403,6 +422,18 @@ def test_a_condition_that_the_user_excluded_is_no_cause():
     report = check_gradient(f, lambda w, S: 2 * S @ S @ w + 2 * w, w, S, where={"S": "symmetric"})
     assert report.verdict == "fail"
     assert "skew" not in said(report)
+
+
+def test_a_batch_with_the_gradient_of_each_row():
+    rows = RNG.normal(size=(5, 3))
+
+    def f(X):
+        return jnp.sum(jnp.sin(X), axis=1)
+
+    report = check_gradient(f, jnp.cos, rows)
+    assert (report.verdict, report.cause.name) == ("fail", "batch")
+    assert "jax.vmap" in said(report)
+    assert check_gradient(lambda X: jnp.sum(f(X)), jnp.cos, rows).verdict == "pass"
 
 
 # --- Changes of variables

@@ -41,10 +41,13 @@ def missing_factor(search: Search) -> Iterator[Cause]:
     if search.runs.order != 1 or search.second is None:
         return
     for what, factor in (*_arguments(search), *_values(search)):
-        if search.explains_anywhere(functools.partial(_scaled, search, factor, 1)):
-            yield Cause("factor", f"It lacks the factor {what}.", "Multiply it by that.")
-        elif search.explains_anywhere(functools.partial(_scaled, search, factor, -1)):
-            yield Cause("factor", f"It has the factor {what}, and the gradient has not.", "Divide it by that.")
+        value = factor(search.runs.exact)
+        rank = 0 if value is None else value.ndim
+        for is_column in (False, True)[: 1 + (rank == 1)]:  # of each row, too
+            if search.explains_anywhere(functools.partial(_scaled, search, factor, 1, is_column)):
+                yield Cause("factor", f"It lacks the factor {what}.", "Multiply it by that.")
+            elif search.explains_anywhere(functools.partial(_scaled, search, factor, -1, is_column)):
+                yield Cause("factor", f"It has the factor {what}, and the gradient has not.", "Divide it by that.")
 
 
 def missing_matrix(search: Search) -> Iterator[Cause]:
@@ -66,12 +69,13 @@ def missing_matrix(search: Search) -> Iterator[Cause]:
                     yield Cause("factor", cause, f"Multiply it by {text} on the {side}.")
 
 
-def _scaled(search: Search, factor: Factor, power: int, claim: Blocks, at: Arrays) -> Blocks:
+def _scaled(search: Search, factor: Factor, power: int, is_column: bool, claim: Blocks, at: Arrays) -> Blocks:
     value = factor(at)
     if value is None:
         return claim
     with np.errstate(all="ignore"):
         scale = np.asarray(value, np.float64) ** power
+        scale = scale[:, None] if is_column else scale
         changed = [D * scale if _broadcasts(scale.shape, D.shape) else D for D in claim]
     return [changed[k] if k in search.bad else D for k, D in enumerate(claim)]
 

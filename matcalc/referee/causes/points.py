@@ -6,9 +6,9 @@ import numpy as np
 
 from matcalc.domains import named
 from matcalc.referee.causes.search import Search, claim_at, truth_at
-from matcalc.referee.constants import FAR, GONE
+from matcalc.referee.constants import AGREES, FAR, GONE
 from matcalc.referee.findings import Cause
-from matcalc.referee.programs import is_real
+from matcalc.referee.programs import Arrays, is_real
 from matcalc.referee.tolerances import relative, tolerance, unit_roundoff
 
 # From the weakest condition to the strongest, so that what holds for all symmetric matrices is not called diagonal.
@@ -39,12 +39,27 @@ def special_arguments(search: Search) -> Iterator[Cause]:
                 continue
             left = max(relative(claimed[k], true[k]) for k in search.bad)
             limit = tolerance(unit_roundoff(np.float64), max(search.look.conditions[k] for k in search.bad))
-            if left <= max(limit, 1e-11) < off / GONE and all(np.any(true[k]) for k in search.bad):
+            is_right = left <= max(limit, 1e-11) < off / GONE and all(np.any(true[k]) for k in search.bad)
+            if is_right and _holds_inside(search, arrays, squares, chosen, kind):
                 labels = [evidence.runs.subject.labels[k] for k in chosen]
                 names, domains = " and ".join(labels), dict.fromkeys(labels, kind)
                 text = f"It is true only for {kind} {names}: {off:.2g} off in general, {left:.0e} after projecting."
                 remedy = f"Correct it for every {names}, or declare where={domains}."
                 yield Cause("special arguments", text, remedy)
+
+
+def _holds_inside(search: Search, arrays: Arrays, squares: list[int], chosen: tuple[int, ...], kind: str) -> bool:
+    """Whether the claim is right at other points of the set, too: at orthogonal matrices of either determinant."""
+    evidence, project = search.evidence, named(kind).project
+    for turn in (1, 2, 3):
+        other = evidence.runs.subject.general(arrays, squares, f"general matrices {turn}")
+        point = [project(a) if k in chosen else a for k, a in enumerate(other)]
+        if kind == "orthogonal" and turn > 1:
+            point = [a * np.where(np.arange(len(a)) == 0, -1, 1) if k in chosen else a for k, a in enumerate(point)]
+        claimed, true = claim_at(evidence, point), truth_at(evidence, point)
+        if claimed is None or true is None or max(relative(claimed[k], true[k]) for k in search.bad) > AGREES:
+            return False
+    return True
 
 
 def constant(search: Search) -> Iterator[Cause]:

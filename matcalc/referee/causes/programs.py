@@ -16,7 +16,7 @@ from matcalc.referee.findings import Cause
 from matcalc.referee.jaxprs import Site
 from matcalc.referee.programs import Array, Running, is_real
 
-WHOLE = (0.0, 1.0, 2.0, -1.0, 0.5)  # of an addend: dropped, twice, negated, half; of a matrix: transposed
+WHOLE = (0.0, 1.0, 2.0, -1.0, 0.5)  # of an addend: dropped, twice, negated, half; of a matrix: transposed, dropped
 
 
 def operand_transposed(search: Search) -> Iterator[Cause]:
@@ -100,6 +100,10 @@ def _edits(search: Search, program: Running, arguments: Any, to_truth: bool) -> 
         there = run(edit)
         if search.agree(there, goal):
             found.append((site, float(edit[k])))
+        elif site.kind == "matrix" and site.primitive == "dot_general":
+            edit[k] = 2.0
+            if search.agree(run(edit), goal):
+                found.append((site, 2.0))
         elif site.kind == "addend":
             # What scaling this addend does, as far as it does it linearly; the whole number nearby first.
             top = sum(np.vdot(goal[i] - start[i], start[i] - there[i]) for i in search.bad)
@@ -115,6 +119,12 @@ def _edits(search: Search, program: Running, arguments: Any, to_truth: bool) -> 
 
 def _edit_of_claim(site: Site, factor: float) -> Cause:
     where = f" at {site.line}" if site.line else ""
+    if site.kind == "product":
+        text = f"It becomes right when the two factors of the product{where} change places."
+        return Cause("order", text, "Products of matrices do not commute: exchange them.")
+    if site.kind == "matrix" and factor == 2:
+        text = f"It becomes right without the {_ordinal(site.operand)} factor of the product{where}."
+        return Cause("factor", text, "Leave it out.")
     if site.kind == "matrix":
         text = f"It becomes right when the {_ordinal(site.operand)} factor of the product{where} is transposed."
         return Cause("operand transposed", text, "Transpose it there.")
@@ -130,6 +140,12 @@ def _edit_of_claim(site: Site, factor: float) -> Cause:
 
 def _edit_of_truth(site: Site, factor: float) -> Cause:
     where = f" at {site.line}" if site.line else ""
+    if site.kind == "product":
+        text = f"It is what comes out when the two factors of a product{where} change places."
+        return Cause("order", text, "Look at the order of the factors in that term.")
+    if site.kind == "matrix" and factor == 2:
+        text = f"It is what comes out without the {_ordinal(site.operand)} factor of a product{where}."
+        return Cause("factor", text, "Multiply that term by it.")
     if site.kind == "matrix":
         text = f"It is what comes out when the {_ordinal(site.operand)} factor of a product{where} is transposed."
         return Cause("operand transposed", text, "Look at the transposes in that term.")

@@ -81,6 +81,17 @@ def _readings(evidence: Evidence) -> Iterator[tuple[str, str, str, Callable[[int
 
     yield "It has an axis too many, over which it should be summed.", "Sum over it.", "shape", summed
 
+    def by_row(k: int, a: Array) -> Array | None:
+        value, variable = due[k]
+        if len(value) != 1 or a.shape != variable or variable[:1] != value:
+            return None
+        D = np.zeros(value + variable, a.dtype)
+        D[np.arange(value[0]), np.arange(value[0])] = a
+        return D
+
+    text = "It is the derivative of each value by its own row: f works on a batch of rows, and mixes none of them."
+    yield text, "Check one row, or the sum of the values; jax.vmap maps f over rows.", "batch", by_row
+
     def spread(k: int, a: Array) -> Array | None:
         shape = due[k][0] + due[k][1]
         try:
