@@ -48,9 +48,9 @@ def compare(evidence: Evidence, look: Look) -> list[Comparison]:
     runs = evidence.runs
 
     def sizes(truth: Truth) -> list[float]:
-        """The norm of each block; of one that is 0, what it is small against or how little is known of it."""
-        known = zip(evidence.sizes(truth.blocks), truth.uncertain, strict=True)
-        return [size or FD_SAFETY * off for size, off in known]
+        """The norm of each block; of one that is 0, what it is small against, or how little is known of it."""
+        known = zip(evidence.sizes(truth.blocks), truth.uncertain, look.growth, strict=True)
+        return [size or FD_SAFETY * off or (g if math.isfinite(g) else 0.0) for size, off, g in known]
 
     def compared(place: Place, claim: Blocks, truth: Truth, allowed: list[float]) -> Comparison:
         seen = evidence.view(claim)

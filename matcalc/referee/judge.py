@@ -97,7 +97,10 @@ def _judge_where_seen(evidence: Evidence) -> Judgement:
         if not _is_resolved(judged, lost):
             return replace(judged, verdict="inconclusive", cause=_noise(evidence))
         return replace(judged, verdict="pass", cause=None, notes=(_vanishing(judged, lost),))
-    there = _judge_by_all(evidence.elsewhere())
+    elsewhere = evidence.elsewhere()
+    if elsewhere.unfit:
+        return judged
+    there = _judge_by_all(elsewhere)
     if not there.evidence.is_seen:
         return replace(judged, verdict="inconclusive", cause=_noise(evidence))
     note = f"{_vanishing(judged, lost)} It is judged where the variables have moved by {MOVED:.1%} of their size."

@@ -79,6 +79,16 @@ def test_one_of_several_variables_may_be_stationary():
         assert f"by {next(iter(wrong))[-1]}: it is 2 times the gradient" in said(report)
 
 
+def test_f_may_have_no_value_farther_away():
+    """ln cos 30 x has none from x = 0.053 on, and the gradient is compared nearer by."""
+
+    def f(x):
+        return jnp.sum(jnp.log(jnp.cos(30 * x)))
+
+    assert check_gradient(f, lambda x: -30 * jnp.tan(30 * x), np.zeros(3)).verdict == "pass"
+    assert check_gradient(f, lambda x: -60 * jnp.tan(30 * x), np.zeros(3)).verdict == "fail"
+
+
 def test_a_kernel_at_equal_points():
     def rbf(x, y):
         return jnp.exp(-jnp.sum((x - y) ** 2))
