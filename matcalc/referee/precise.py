@@ -153,7 +153,11 @@ class _Balls:
         self.budget.take(sum(int(np.prod(v.aval.shape)) for v in equation.outvars if hasattr(v.aval, "shape")))
         if name in _CALLED:
             return self.closed(params.get("jaxpr") or params.get("call_jaxpr") or params["fun_jaxpr"], operands)
-        if name in ("cond", "while", "scan"):
+        if name == "scan":
+            outside, inside = equation.outvars, params["jaxpr"].jaxpr.outvars
+            stacked = sum(len(a.aval.shape) > len(b.aval.shape) for a, b in zip(outside, inside, strict=True))
+            return self._scan(params, operands, stacked)
+        if name in ("cond", "while"):
             return getattr(self, f"_{name}")(params, operands)
         if not any(a.dtype == object for a in operands):  # of whole numbers, which JAX computes exactly
             results = equation.primitive.bind(*operands, **params)
@@ -212,8 +216,12 @@ class _Balls:
             carried = self.closed(params["body_jaxpr"], [*of_body, *carried])
         raise Unknown("a loop does not end")
 
-    def _scan(self, params: Any, operands: list[Array]) -> list[Array]:
-        c, k = params["num_consts"], params["num_carry"]
+    def _scan(self, params: Any, operands: list[Array], stacked: int) -> list[Array]:
+        inner = params["jaxpr"].jaxpr
+        # Whatever the version of JAX calls their numbers: what is stacked has an axis more outside than inside.
+        given_count = sum(np.ndim(a) > len(v.aval.shape) for a, v in zip(operands, inner.invars, strict=True))
+        k = len(inner.outvars) - stacked
+        c = len(operands) - given_count - k
         consts, carried, given = operands[:c], operands[c : c + k], operands[c + k :]
         steps = range(params["length"])
         rows: list[list[Array]] = []
