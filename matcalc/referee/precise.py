@@ -186,11 +186,9 @@ class _Balls:
             accumulate = np.add.accumulate if name == "cumsum" else np.multiply.accumulate
             return [turned(accumulate(turned(operands[0]), axis=axis, dtype=object))]
         if name == "custom_linear_solve":
-            lengths = [len(operands[:n]) for n in params["const_lengths"]]  # of matvec, vecmat, solve, transpose_solve
-            before = sum(lengths[:2])
-            return self.closed(
-                params["jaxprs"].solve, operands[before : before + lengths[2]] + operands[sum(lengths) :]
-            )
+            of = params["const_lengths"]
+            start, stop = of.matvec + of.vecmat, of.matvec + of.vecmat + of.solve
+            return self.closed(params["jaxprs"].solve, operands[start:stop] + operands[sum(of) :])
         if name in ("scatter-add", "scatter"):
             return [_scattered(params, *operands, is_sum=name == "scatter-add")]
         if name == "sort" and len(operands) == 1:

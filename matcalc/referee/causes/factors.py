@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 import jax
 import numpy as np
 
-from matcalc.referee.blocks import Blocks
 from matcalc.referee.causes.search import Search
 from matcalc.referee.findings import Cause
 from matcalc.referee.jaxprs import intermediates
@@ -22,16 +21,13 @@ def by_log(search: Search) -> Iterator[Cause]:
     if search.runs.order != 1 or search.runs.form != "derivative":
         return
 
-    def times(power: Callable[[Array], Array]) -> Callable[[Blocks, Arrays], Blocks]:
-        places = search.runs.subject.variables
-        return lambda claim, at: [D * power(at[places[k]]) if k in search.bad else D for k, D in enumerate(claim)]
-
+    places = search.runs.subject.variables
     names = " and ".join(search.runs.names[k] for k in search.bad)
     with np.errstate(all="ignore"):
-        if search.explains_anywhere(times(lambda x: 1 / x)):
+        if search.explains_anywhere(lambda k, D, at: D * (1 / at[places[k]])):
             text = f"It is {names} times the gradient, entry by entry: that is the derivative by log {names}."
             yield Cause("log", text, f"Divide it by {names}, or check f as a function of log {names}.")
-        if search.explains_anywhere(times(np.exp)):
+        if search.explains_anywhere(lambda k, D, at: D * np.exp(at[places[k]])):
             text = f"It is the gradient over exp {names}, entry by entry: that is the derivative by exp {names}."
             yield Cause("log", text, f"Multiply it by exp {names}, or check f as a function of exp {names}.")
 
@@ -44,9 +40,9 @@ def missing_factor(search: Search) -> Iterator[Cause]:
         value = factor(search.runs.exact)
         rank = 0 if value is None else value.ndim
         for is_column in (False, True)[: 1 + (rank == 1)]:  # of each row, too
-            if search.explains_anywhere(functools.partial(_scaled, search, factor, 1, is_column)):
+            if search.explains_anywhere(functools.partial(_scaled, factor, 1, is_column)):
                 yield Cause("factor", f"It lacks the factor {what}.", "Multiply it by that.")
-            elif search.explains_anywhere(functools.partial(_scaled, search, factor, -1, is_column)):
+            elif search.explains_anywhere(functools.partial(_scaled, factor, -1, is_column)):
                 yield Cause("factor", f"It has the factor {what}, and the gradient has not.", "Divide it by that.")
 
 
@@ -64,20 +60,19 @@ def missing_matrix(search: Search) -> Iterator[Cause]:
             forms |= {f"{name}⁻¹": np.linalg.inv, f"{name}⁻ᵀ": lambda M: np.linalg.inv(M).T}
         for text, form in forms.items():
             for side in ("right", "left"):
-                if search.explains_anywhere(functools.partial(_multiplied, search, place, form, side)):
+                if search.explains_anywhere(functools.partial(_multiplied, place, form, side)):
                     cause = f"A factor {text} is missing on the {side}."
                     yield Cause("factor", cause, f"Multiply it by {text} on the {side}.")
 
 
-def _scaled(search: Search, factor: Factor, power: int, is_column: bool, claim: Blocks, at: Arrays) -> Blocks:
+def _scaled(factor: Factor, power: int, is_column: bool, _: int, D: Array, at: Arrays) -> Array:
     value = factor(at)
     if value is None:
-        return claim
+        return D
     with np.errstate(all="ignore"):
         scale = np.asarray(value, np.float64) ** power
         scale = scale[:, None] if is_column else scale
-        changed = [D * scale if _broadcasts(scale.shape, D.shape) else D for D in claim]
-    return [changed[k] if k in search.bad else D for k, D in enumerate(claim)]
+        return D * scale if _broadcasts(scale.shape, D.shape) else D
 
 
 def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
@@ -85,18 +80,12 @@ def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
     return len(shape) <= len(to) and all(m in (1, n) for m, n in zip(shape[::-1], to[::-1], strict=False))
 
 
-def _multiplied(
-    search: Search, place: int, form: Callable[[Array], Array], side: str, claim: Blocks, at: Arrays
-) -> Blocks:
+def _multiplied(place: int, form: Callable[[Array], Array], side: str, _: int, D: Array, at: Arrays) -> Array:
     M = form(np.asarray(at[place], np.float64))
-
-    def product(D: Array) -> Array:
-        rows, columns = D.shape[-2:] if D.ndim >= 2 else (0, 0)
-        if side == "right":
-            return D @ M if columns == M.shape[0] == M.shape[1] else D
-        return M @ D if rows == M.shape[0] == M.shape[1] else D
-
-    return [product(D) if k in search.bad else D for k, D in enumerate(claim)]
+    rows, columns = D.shape[-2:] if D.ndim >= 2 else (0, 0)
+    if side == "right":
+        return D @ M if columns == M.shape[0] == M.shape[1] else D
+    return M @ D if rows == M.shape[0] == M.shape[1] else D
 
 
 def _arguments(search: Search) -> Iterator[tuple[str, Factor]]:

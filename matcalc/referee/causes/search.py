@@ -61,14 +61,21 @@ class Search:
         truth = truth_at(self.evidence, arrays)
         return None if truth is None or claim_at(self.evidence, arrays) is None else Point(arrays, truth)
 
-    def explains_anywhere(self, change: Callable[[Blocks, Arrays], Blocks]) -> bool:
-        """Whether the claim, changed like this at its arguments, is right at the point and at a second one."""
-        if not self.explains(change(self.claim, self.runs.exact)):
+    def explains_anywhere(self, change: Callable[[int, Array, Arrays], Array]) -> bool:
+        """Whether the claim, its blocks that are off changed, is right here and at a second point.
+
+        `change` takes the place of a block, the block, and the arguments.
+        """
+
+        def changed(claim: Blocks, at: Arrays) -> Blocks:
+            return [change(k, D, at) if k in self.bad else D for k, D in enumerate(claim)]
+
+        if not self.explains(changed(self.claim, self.runs.exact)):
             return False
         if self.second is None:
             return True
         try:
-            there = self.evidence.view(change(self.runs.claimed(self.second.arrays), self.second.arrays))
+            there = self.evidence.view(changed(self.runs.claimed(self.second.arrays), self.second.arrays))
         except Exception:  # what is raised elsewhere says nothing
             return True
         errors = self.evidence.distances(there, self.second.truth)

@@ -12,7 +12,7 @@ from matcalc.referee.blocks import Blocks
 from matcalc.referee.causes.search import Search
 from matcalc.referee.evidence import Evidence
 from matcalc.referee.findings import Cause
-from matcalc.referee.programs import Array, Arrays, is_real
+from matcalc.referee.programs import Array, is_real
 
 
 def not_finite(search: Search) -> Iterator[Cause]:
@@ -48,16 +48,13 @@ def conjugated(search: Search) -> Iterator[Cause]:
     if runs.order != 1 or not all(runs.subject.variables[k] in spec.pairs for k in search.bad):
         return
 
-    def read(factor: float, sign: float) -> Callable[[Blocks, Arrays], Blocks]:
-        parts = factor * np.array([1.0, sign])
-        return lambda claim, _: [D * parts if k in search.bad else D for k, D in enumerate(claim)]
-
     for factor, sign, what, remedy in (
         (1, -1, "the conjugate, ∂f/∂x + i ∂f/∂y", "Conjugate it"),
         (2, -1, "Wirtinger's conjugate gradient, ∂f/∂z̄ = (∂f/∂x + i ∂f/∂y)/2", "Take twice its conjugate"),
         (2, 1, "Wirtinger's ∂f/∂z = (∂f/∂x - i ∂f/∂y)/2", "Double it"),
     ):
-        if search.explains_anywhere(read(factor, sign)):
+        parts = factor * np.array([1.0, sign])
+        if search.explains_anywhere(lambda _, D, __, parts=parts: D * parts):
             text = f"It is {what}, and JAX's gradient is ∂f/∂x - i ∂f/∂y."
             yield Cause("conjugate", text, f"{remedy}.")
 
@@ -65,7 +62,7 @@ def conjugated(search: Search) -> Iterator[Cause]:
 def named_factor(search: Search) -> Iterator[Cause]:
     """A factor that means something: a small fraction, or a size."""
     factor = search.fitted(search.claim)
-    if not math.isfinite(factor) or not search.explains_anywhere(_times(search, factor)):
+    if not math.isfinite(factor) or not search.explains_anywhere(lambda _, D, __: factor * D):
         return
     near = max(search.allowed[k] for k in search.bad)
     for name, size in _sizes(search.evidence):
@@ -80,16 +77,12 @@ def named_factor(search: Search) -> Iterator[Cause]:
 
 def any_factor(search: Search) -> Iterator[Cause]:
     factor = search.fitted(search.claim)
-    if math.isfinite(factor) and factor != 0 and search.explains_anywhere(_times(search, factor)):
+    if math.isfinite(factor) and factor != 0 and search.explains_anywhere(lambda _, D, __: factor * D):
         off = 1 / factor - 1
         text = f"It is {_number(1 / factor)} times the gradient" + (
             f": {abs(off):.2g} of it too {'large' if off > 0 else 'small'} everywhere." if abs(off) < 0.5 else "."
         )
         yield Cause("factor", text, f"Multiply it by {_number(factor)}.")
-
-
-def _times(search: Search, factor: float) -> Callable[[Blocks, Arrays], Blocks]:
-    return lambda claim, _: [factor * D if k in search.bad else D for k, D in enumerate(claim)]
 
 
 def other_layout(search: Search) -> Iterator[Cause]:
