@@ -15,8 +15,12 @@ TINY = 1e-200  # sums of squares from here to its inverse are exact to rounding
 
 # --- Finite differences
 
-STEPS = 26  # from a quarter of the size of x down to 2⁻²⁷ of it: what happens at a scale between is seen
+FIRST_STEP = 0.25  # of the size of x
+STEPS = 26  # from there down to 2⁻²⁷ of it: what happens at a scale between is seen
 FINE_STEPS = 40  # down to 2⁻⁴¹: where f is ill-conditioned only the smallest are small enough
+FEW_STEPS = 4  # next to each other, that see about as much of a smooth function
+AS_GOOD = 100  # times less is seen at these steps than at all, and that is about as much
+PROBED = 4  # directions, above which it is worth looking along one for where these steps are
 SMALLEST = 12  # steps, below 2⁻²⁸, at which a smooth function is a line to rounding
 COARSE = 10  # ε of the dtype, beyond which f is seen to be less accurate than that
 LADDER_STEPS = 20  # of the Taylor remainders that a report shows
@@ -35,7 +39,6 @@ CLIMBS = 1e-3  # of the change at twice the step, that a stair is at least; wher
 BASIS_UP_TO = 32  # entries of x; above that, random directions instead of every one
 RANDOM_DIRECTIONS = 16
 WITNESSED = 1024  # directions, up to which differences take every one, to locate an error where JAX has no derivative
-LOCATING_STEP, LOCATING_STEPS = 2.0**-8, 4  # of these, where along random directions f was seen to be smooth
 GROUPS = 8  # of variables, that finite differences move apart from each other
 
 # --- Kinks: the bend of a kink stays as steps are halved, while that of a smooth function halves too

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from matcalc.referee.constants import (
+    AS_GOOD,
     BASIS_UP_TO,
     BENT,
     BISECTIONS,
@@ -16,6 +17,7 @@ from matcalc.referee.constants import (
     DRAWN,
     EXTRAPOLATIONS,
     FD_BEST,
+    FIRST_STEP,
     LEVEL,
     MEANINGLESS,
     NOISE,
@@ -40,7 +42,7 @@ class Estimate:
 
     `directions` has the shape (directions, axes of x), `values` (directions, axes of f), `errors` (directions,). What
     they were computed from is kept: the values of f at `steps` to either side, (steps, directions, axes of f), and at
-    the centre, (directions, axes of f).
+    the centre, (directions, axes of f), and what rounding makes of them, (steps, directions).
     """
 
     directions: Array
@@ -50,11 +52,12 @@ class Estimate:
     right: Array
     left: Array
     centre: Array
+    rounding: Array
     eps: float = float(np.finfo(np.float64).eps)
 
     def part(self, rows: Array) -> "Estimate":
         """The same along some of the directions."""
-        of_f = self.right[:, rows], self.left[:, rows], self.centre[rows]
+        of_f = self.right[:, rows], self.left[:, rows], self.centre[rows], self.rounding[:, rows]
         return Estimate(self.directions[rows], self.values[rows], self.errors[rows], self.steps, *of_f, self.eps)
 
     @functools.cached_property
@@ -118,6 +121,24 @@ class Estimate:
             jumps = np.where(stays & (apart[-1] > noise), apart[-1], 0)
         return float(np.max(jumps)) or None
 
+    def best_window(self, order: int, count: int) -> tuple[int, bool]:
+        """The first of so many steps that by themselves see the derivative best, and whether they see it."""
+        with np.errstate(all="ignore"):
+            unit = self.largest
+            table = _quotients(self.right / unit, self.left / unit, self.centre / unit, self.steps, order)
+            rounding = self.rounding / unit / self.steps[:, None] ** order
+            windows = [slice(k, k + count) for k in range(len(self.steps) - count + 1)]
+            seen = [_smoothest(table[w], rounding[w])[:2] for w in windows]
+            k = int(np.argmin(np.nan_to_num([np.max(errors) for _, errors in seen], nan=np.inf)))
+            off, size = _size(unit * seen[k][0] - self.values), _size(self.values)
+            sees = off <= AS_GOOD * np.maximum(self.errors, FD_BEST * size)
+            return k, bool(np.all(sees | (off + size <= FD_BEST * unit)))
+
+    @property
+    def largest(self) -> float:
+        """The largest value of f about the point."""
+        return float(np.max(np.abs(self.right[np.isfinite(self.right)]), initial=0.0)) or 1.0
+
     def remainders(self, along: Array) -> Array:
         """|f(x + h v) - f(x) - h D v| for each step, over all directions, from the derivative D v along them."""
         h = self.steps.reshape(-1, *(1,) * (self.right.ndim - 1))
@@ -143,7 +164,7 @@ def finite_differences(
     seed: int = 0,
     *,
     directions: Array | None = None,
-    first: float = 0.25,
+    first: float = FIRST_STEP,
     steps: int = STEPS,
     eps: float = float(np.finfo(np.float64).eps),
 ) -> Estimate:
@@ -162,7 +183,8 @@ def finite_differences(
     if order == 0:
         value = f(x)[None]
         none = np.empty((0, *value.shape))
-        return Estimate(V[:1], value, _size(value) * np.finfo(np.float64).eps, none[:, 0, ...], none, none, value)
+        errors = _size(value) * np.finfo(np.float64).eps
+        return Estimate(V[:1], value, errors, none[:, 0, ...], none, none, value, none)
     size = np.max(np.abs(x)) or 1.0
     h = size * first * 0.5 ** np.arange(steps)
     values = np.stack([*(f(x + s * step * v) for s in (1, -1) for step in h for v in V), f(x)])
@@ -172,14 +194,26 @@ def finite_differences(
     values = values / unit
     right, left = values[:-1].reshape(2, steps, len(V), *values.shape[1:])
     centre = values[-1]
-    h = h.reshape(-1, *(1,) * (right.ndim - 1))
     with np.errstate(all="ignore"):
-        table = (right - left) / (2 * h) if order == 1 else (right - 2 * centre + left) / h**2
-        rounding = eps * _size(np.abs(right) + np.abs(left), 2)
-        rounding = np.maximum(rounding, stairs / unit) / h.reshape(-1, 1) ** order
-        derivatives, errors = _extrapolate(table, rounding)
-        f_of = unit * right, unit * left, unit * np.broadcast_to(centre, right.shape[1:])
-        return Estimate(V, unit * derivatives, unit * errors, h.ravel(), *f_of, eps)
+        slope = _size(right - left, 2) / (2 * h[:, None])
+        rounding = eps * _size(np.abs(right) + np.abs(left), 2) + slope * _rounded(x, V)
+        rounding = np.maximum(rounding, stairs / unit)
+        table = _quotients(right, left, centre, h, order)
+        derivatives, errors = _extrapolate(table, rounding / h[:, None] ** order)
+        f_of = unit * right, unit * left, unit * np.broadcast_to(centre, right.shape[1:]), unit * rounding
+        return Estimate(V, unit * derivatives, unit * errors, h, *f_of, eps)
+
+
+def _rounded(x: Array, V: Array) -> Array:
+    """How far along each direction the sums x ± h v may be from where they should be, in units of v."""
+    moved = np.where(V != 0, np.abs(x), 0).reshape(len(V), -1)
+    return float(np.finfo(np.float64).eps) / 2 * np.max(moved, axis=1) / np.max(np.abs(V).reshape(len(V), -1), axis=1)
+
+
+def _quotients(right: Array, left: Array, centre: Array, h: Array, order: int) -> Array:
+    """Central differences at each step, (steps, directions, axes of f)."""
+    steps = h.reshape(-1, *(1,) * (right.ndim - 1))
+    return (right - left) / (2 * steps) if order == 1 else (right - 2 * centre + left) / steps**2
 
 
 def _stairs(f: Callable[[Array], Array], x: Array, V: Array, h: Array, values: Array, centre: Array) -> Array:

@@ -17,7 +17,6 @@ from matcalc.referee.constants import (
     AGREES,
     FD_SAFETY,
     FINE_STEP,
-    KINK_STEPS,
     MEANINGLESS,
     MOVED,
     SMALL,
@@ -232,12 +231,12 @@ class Evidence:
     @property
     def kink(self) -> tuple[float, float] | None:
         """The one-sided slopes of f, where it has a kink at this point."""
-        return self.agreement.by.kink(KINK_STEPS) if self.agreement.is_fine else None
+        return self.differences.kink if self.agreement.is_fine else None
 
     @property
     def jump(self) -> float | None:
         """By how much f jumps at this point, if it does."""
-        return self.agreement.by.jump(KINK_STEPS) if self.agreement.is_fine else None
+        return self.differences.jump if self.agreement.is_fine else None
 
     @functools.cached_property
     def truth(self) -> Truth:

@@ -30,7 +30,7 @@ from matcalc.referee.look import Look
 from matcalc.referee.programs import Array, OutOfTime, Raised
 from matcalc.referee.report import Report
 from matcalc.referee.runs import Misshapen
-from matcalc.referee.tolerances import norm, relative
+from matcalc.referee.tolerances import norm, relative, tolerance
 from matcalc.streams import recorded
 
 Explain = Callable[[Evidence, Look, Comparison], Cause]  # what makes the claim wrong there
@@ -267,7 +267,7 @@ def _noise(evidence: Evidence) -> Cause:
     text = "Finite differences of f are noise at this point: it rounds coarsely inside, or is not smooth here."
     remedy = "Compute f more precisely, or move the point."
     if _is_rough(evidence):
-        seen = evidence.differences.fine.roughness
+        seen = evidence.differences.roughness
         text += f" Its values scatter by {seen:.0e} of their size."
         remedy += f" Of a solver or a table, accuracy={seen:.0e} says so."
     return Cause("noise", text, remedy)
@@ -275,7 +275,7 @@ def _noise(evidence: Evidence) -> Cause:
 
 def _is_rough(evidence: Evidence) -> bool:
     """Whether f is seen to be less accurate than its dtype."""
-    return COARSE * 2 * evidence.runs.u_of_f < evidence.differences.fine.roughness < MEANINGLESS
+    return COARSE * 2 * evidence.runs.u_of_f < evidence.differences.roughness < MEANINGLESS
 
 
 def _autodiff(off: float) -> Cause:
@@ -302,6 +302,8 @@ def _ill_conditioned(evidence: Evidence, look: Look, found: list[Comparison]) ->
     if math.isinf(condition):
         text = f"{which}The smallest changes of the arguments change all of the derivative, and not in proportion: "
         text += "it is noise, or the point is singular."
+    elif tolerance(evidence.runs.u, condition) < MEANINGLESS:
+        text = f"{which}Finite differences of f, the witness, see the derivative to within {allowed:.0e} of it."
     else:
         text = f"{which}The condition number {condition:.1e} lets rounding alone explain an error of {allowed:.0e}."
     for c in found:

@@ -12,13 +12,18 @@ import numpy as np
 
 from matcalc.referee.ball_numbers import Budget, Unknown, ball, balls, digits, rounded
 from matcalc.referee.constants import (
+    APPROXIMATED,
+    AS_GOOD,
     BASIS_UP_TO,
     FD_BEST,
+    FD_SAFETY,
+    FEW_STEPS,
     FINE_STEPS,
+    FIRST_STEP,
+    KINK_STEPS,
     LADDER_STEPS,
-    LOCATING_STEP,
-    LOCATING_STEPS,
     PRECISE_STEP,
+    PROBED,
     QUICK_DIRECTIONS,
     QUICK_STEP,
     QUICK_STEPS_OF_SMALL,
@@ -30,6 +35,7 @@ from matcalc.referee.differences import Estimate, basis, finite_differences
 from matcalc.referee.precise import evaluate
 from matcalc.referee.programs import Array, Arrays, Raised
 from matcalc.referee.runs import Runs
+from matcalc.referee.tolerances import norm
 
 
 class Differences:
@@ -53,18 +59,48 @@ class Differences:
         return self.at(self.runs.exact, directions=V, first=first, steps=steps)
 
     @functools.cached_property
+    def probe(self) -> Estimate:
+        """At all steps, along one random direction of each group of variables."""
+        V = self.space.confined(self.runs.subject.random("probe"), 1)
+        return self.at(self.runs.exact, directions=V, steps=FINE_STEPS)
+
+    @functools.cached_property
     def fine(self) -> Estimate:
-        """At all steps, along every axis or, of many entries, along random directions."""
+        """Along every axis or, of many entries, along random directions."""
         return self.like_fine(self.runs.exact)
 
     def like_fine(self, arrays: Arrays) -> Estimate:
-        """The same at another point."""
-        steps = {"first": LOCATING_STEP, "steps": LOCATING_STEPS} if self.is_located else {"steps": FINE_STEPS}
-        return self.at(arrays, directions=self.directions, **steps)
+        """The same at another point: at a few steps where those are enough, or all that can be had, else at all."""
+        first, is_enough = self._few
+        if is_enough or self.is_located:
+            few = self.at(arrays, directions=self.directions, first=first, steps=FEW_STEPS)
+            parts = [few.part(part) for part in self.space.parts(few)]
+            if self.is_located or (all(map(self._is_seen, parts)) and few.kink(FEW_STEPS - 1) is None):
+                return few
+        return self.at(arrays, directions=self.directions, steps=FINE_STEPS)
+
+    def _is_seen(self, few: Estimate) -> bool:
+        """Whether a few steps see about as much as all do: what the derivative is, or that it vanishes."""
+        enough = max(APPROXIMATED / FD_SAFETY, AS_GOOD * self.probe.spread)
+        size = norm(few.values) + norm(few.errors)
+        return few.spread <= enough or size <= FD_BEST * self.probe.largest * math.sqrt(len(few.directions))
+
+    @functools.cached_property
+    def _few(self) -> tuple[float, bool]:
+        """The first of a few steps, and whether they see the derivative as well as all do.
+
+        Where there is no other witness, values of f are all that a check costs. Along a random direction every kink
+        and every jump shows that shows along an axis.
+        """
+        if not self.is_only or len(self.directions) <= PROBED:
+            return FIRST_STEP, False
+        k, is_enough = self.probe.best_window(self.space.order, FEW_STEPS)
+        is_smooth = self.probe.kink(KINK_STEPS) is None and self.probe.jump(KINK_STEPS) is None
+        return FIRST_STEP * 0.5**k, is_enough and is_smooth
 
     @property
     def is_located(self) -> bool:
-        """Whether each of many entries is asked for, at a few steps."""
+        """Whether each of many entries is asked for."""
         return self.is_locating and self.is_only and BASIS_UP_TO < self.space.basis_size <= WITNESSED
 
     @functools.cached_property
@@ -77,6 +113,25 @@ class Differences:
         if order == 1:
             return self.space.confined(random, max(RANDOM_DIRECTIONS // len(self.space.groups), 2))
         return random.standard_normal((RANDOM_DIRECTIONS, n))
+
+    @property
+    def kink(self) -> tuple[float, float] | None:
+        """The one-sided slopes of f, where it has a kink at this point."""
+        return self._at_all_steps.kink(KINK_STEPS)
+
+    @property
+    def jump(self) -> float | None:
+        """By how much f jumps at this point, if it does."""
+        return self._at_all_steps.jump(KINK_STEPS)
+
+    @property
+    def roughness(self) -> float:
+        """How far values of f scatter, relatively, where a smooth function is a line."""
+        return self._at_all_steps.roughness
+
+    @property
+    def _at_all_steps(self) -> Estimate:
+        return self.fine if len(self.fine.steps) == FINE_STEPS else self.probe
 
     @functools.cached_property
     def ladder(self) -> Estimate:
@@ -151,7 +206,7 @@ class Precise:
             values = np.stack([self._along(f, v, centre, step) for v in V])
         nothing = np.empty((0, *values.shape))
         errors = FD_BEST * np.sqrt(np.sum(values.reshape(len(V), -1) ** 2, axis=1))
-        return Estimate(V, values, errors, np.empty(0), nothing, nothing, values)
+        return Estimate(V, values, errors, np.empty(0), nothing, nothing, values, np.empty((0, len(V))))
 
     def _along(self, f: Callable[[Array | None], Array], v: Array, centre: Array, step: Any) -> Array:
         """The derivative along one direction."""

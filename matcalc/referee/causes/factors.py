@@ -89,9 +89,13 @@ def _multiplied(place: int, form: Callable[[Array], Array], side: str, _: int, D
 
 
 def _arguments(search: Search) -> Iterator[tuple[str, Factor]]:
-    for place, label in enumerate(search.runs.subject.labels):
-        if is_real(search.runs.exact[place]):
+    """The arguments, and the value: of log f the derivative lacks that."""
+    runs = search.runs
+    for place, label in enumerate(runs.subject.labels):
+        if is_real(runs.exact[place]):
             yield label, lambda at, place=place: at[place]
+    if runs.form == "derivative" and not runs.space.value:
+        yield "f(…) itself", lambda at: runs.value(runs.subject.start(at), at)[0]
 
 
 def _values(search: Search) -> Iterator[tuple[str, Factor]]:

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from matcalc.domains import Domain, named
-from matcalc.layout import LAYOUTS, from_layout, layout_shape, to_layout
+from matcalc.layout import LAYOUTS, Layout, from_layout, layout_shape, to_layout
 from matcalc.referee.blocks import Blocks
 from matcalc.referee.causes.search import Search
 from matcalc.referee.evidence import Evidence
@@ -86,8 +86,8 @@ def any_factor(search: Search) -> Iterator[Cause]:
 
 
 def other_layout(search: Search) -> Iterator[Cause]:
-    for layout, right in _other_layouts(search):
-        if search.explains(right):
+    for layout, read in _other_layouts(search):
+        if search.explains_anywhere(lambda k, D, _, read=read: read(k, D)):
             if layout == "transposed":
                 yield Cause("transposed", "It is the transpose, with all axes reversed.", "Transpose it.")
             yield Cause(
@@ -98,24 +98,31 @@ def other_layout(search: Search) -> Iterator[Cause]:
 
 
 def layout_and_factor(search: Search) -> Iterator[Cause]:
-    for layout, right in _other_layouts(search):
-        factor = search.fitted(right)
-        if math.isfinite(factor) and search.explains([factor * D for D in right]):
+    for layout, read in _other_layouts(search):
+        factor = search.fitted(search.changed(lambda k, read=read: read(k, search.claim[k])))
+        if math.isfinite(factor) and search.explains_anywhere(lambda k, D, _, r=read, c=factor: c * r(k, D)):
             where = "transposed" if layout == "transposed" else f"in {layout} layout"
             text = f"It is {where} and {1 / factor:.7g} times the gradient."
             yield Cause("transposed", text, f"Transpose it and multiply it by {factor:.7g}.")
 
 
-def _other_layouts(search: Search) -> Iterator[tuple[str, Blocks]]:
-    """The claim, as it was given, read in other layouts."""
+def _other_layouts(search: Search) -> Iterator[tuple[str, Callable[[int, Array], Array]]]:
+    """Ways of reading the claim, as it was given, that make something else of it: in other layouts, transposed."""
     asked, due = search.runs.layout, search.evidence.space.due
-    arranged = [to_layout(D, len(value), asked) for D, (value, _) in zip(search.claim, due, strict=True)]
+
+    def arranged(k: int, D: Array) -> Array:
+        return to_layout(D, len(due[k][0]), asked)
+
     for layout in LAYOUTS:
-        fits = [D.shape == layout_shape(*d, layout) for D, d in zip(arranged, due, strict=True)]
-        if layout != asked and all(fits[k] for k in search.bad):
-            yield layout, search.changed(lambda k, layout=layout: from_layout(arranged[k], *due[k], layout))
-    if all(search.claim[k].shape == search.claim[k].T.shape for k in search.bad):
-        yield "transposed", search.changed(lambda k: search.claim[k].T)
+
+        def read(k: int, D: Array, layout: Layout = layout) -> Array:
+            return from_layout(arranged(k, D), *due[k], layout)
+
+        fits = all(arranged(k, search.claim[k]).shape == layout_shape(*due[k], layout) for k in search.bad)
+        if fits and any(not np.array_equal(read(k, search.claim[k]), search.claim[k]) for k in search.bad):
+            yield layout, read
+    if all(search.claim[k].shape == search.claim[k].T.shape and search.claim[k].ndim > 1 for k in search.bad):
+        yield "transposed", lambda _, D: D.T
 
 
 def vec_order(search: Search) -> Iterator[Cause]:
