@@ -20,9 +20,9 @@ from matcalc.referee import Cause, Report
 from matcalc.referee.check import settings
 from matcalc.referee.evidence import Evidence
 from matcalc.referee.judge import Explain
-from matcalc.referee.judge import report as report_on
 from matcalc.referee.runs import Runs
 from matcalc.referee.subject import Subject
+from matcalc.referee.summary import report as report_on
 
 CERTAIN = 20  # digits: the differences in ball arithmetic have about 40
 

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import math
-import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,14 +17,15 @@ from matcalc.layout import Layout, check_layout, from_layout
 from matcalc.referee.constants import DENSE, LOCATED, TANGENTS
 from matcalc.referee.evidence import Evidence
 from matcalc.referee.findings import Cause
-from matcalc.referee.judge import report
 from matcalc.referee.own import check_own
 from matcalc.referee.programs import Raised
 from matcalc.referee.report import Report
 from matcalc.referee.runs import Misshapen, Runs, WhereRun
 from matcalc.referee.spec import Form
 from matcalc.referee.subject import Subject
+from matcalc.referee.summary import report
 from matcalc.referee.tolerances import PRECISIONS, Precision
+from matcalc.referee.watch import OutOfTime, Watch
 from matcalc.streams import words
 
 
@@ -64,7 +64,8 @@ def check_gradient(
 
     Of what `f` returns, `output` picks one, by place or by name, as in `output=0` of a function with `has_aux`. Leaves
     of a pytree that are no floating numbers (activation functions, counters) are held fixed. After so many `seconds` a
-    check ends with what was found so far; that is looked at between runs of a function. `accuracy` is the relative
+    check ends with what was found so far; that is looked at between runs of a function, and on a terminal a bar tells
+    of it from the fifth second on. `accuracy` is the relative
     error of f, where that is more than its dtype's: of a solver, an ODE or a table. Steps are chosen for it, and the
     tolerance is at least what it explains. Of a real f of complex variables z = x + i y the gradient is JAX's,
     ∂f/∂x - i ∂f/∂y.
@@ -99,16 +100,15 @@ def check_gradient(
         raise ValueError(f"seconds must be positive, got {seconds!r}.")
     validated(seed, precision, platform)
     f = f if output is None else _picked(f, output)
-    deadline = time.monotonic() + seconds
 
     def point(form: Form) -> Subject:
         return Subject(f, args, wrt, where, form, order, seed)
 
-    with settings(precision), np.errstate(all="ignore"):
+    with settings(precision), np.errstate(all="ignore"), Watch(seconds) as watch:
         if gradient is None:
             where_run: WhereRun = {"layout": "jax", "precision": precision, "platform": platform}
-            return check_own(f, point, order, deadline, accuracy, where_run)
-        return examine(point, gradient, form, layout, precision, platform, deadline=deadline, accuracy=accuracy)
+            return check_own(f, point, order, watch, accuracy, where_run)
+        return examine(point, gradient, form, layout, precision, platform, watch=watch, accuracy=accuracy)
 
 
 def _picked(f: Callable[..., Any], output: int | str) -> Callable[..., Any]:
@@ -148,15 +148,15 @@ def examine(
     precision: Precision,
     platform: str | None,
     reason: Cause | None = None,
-    deadline: float = math.inf,
+    watch: Watch | None = None,
     accuracy: float = 0.0,
 ) -> Report:
     """The report on a claim, inside of `settings`; `reason` says why there is nothing to judge, if that is known.
 
-    It ends at the `deadline`, a `time.monotonic()`, with what was found so far.
+    When the time on the `watch` is over it ends with what was found so far.
     """
     where_run: WhereRun = {"layout": layout, "precision": precision, "platform": platform}
-    evidence = Evidence(Runs(point(form), gradient, deadline=deadline, accuracy=accuracy, **where_run))
+    evidence = Evidence(Runs(point(form), gradient, watch=watch, accuracy=accuracy, **where_run))
     reason = reason or evidence.unfit
     is_small = evidence.runs.subject.spec.tensors or reason or evidence.passes <= DENSE
     is_dense = form != "derivative" or evidence.runs.order != 1 or is_small
@@ -169,7 +169,7 @@ def _projected(evidence: Evidence, point: Callable[[Form], Subject], where_run: 
     gradient, shapes, value_shape = runs.gradient, runs.space.variables, runs.space.value
     try:
         _ = evidence.claim
-    except (Raised, Misshapen):
+    except (Raised, Misshapen, OutOfTime):
         return report(evidence)
 
     def blocks(arguments: tuple[Any, ...]) -> list[Any]:
@@ -186,7 +186,7 @@ def _projected(evidence: Evidence, point: Callable[[Form], Subject], where_run: 
     in_jax_layout: WhereRun = {**where_run, "layout": "jax"}
 
     def along(form: Form, claim: Callable[..., Any]) -> Report:
-        told = {"deadline": runs.deadline, "accuracy": runs.accuracy}
+        told = {"watch": runs.watch, "accuracy": runs.accuracy}
         return report(Evidence(Runs(point(form), claim, runs.moves, **told, **in_jax_layout)))
 
     found = along("pullback", pull)

@@ -6,11 +6,20 @@ from matcalc.referee.findings import Cause
 from matcalc.referee.programs import Raised, is_real
 from matcalc.referee.runs import Runs
 from matcalc.referee.subject import Subject
+from matcalc.referee.watch import OutOfTime
 
 
 def unfit(runs: Runs) -> Cause | None:
     """Why there is nothing to judge, if so."""
-    return of_arguments(runs.subject) or of_value(runs)
+    try:
+        return of_arguments(runs.subject) or of_value(runs)
+    except OutOfTime:
+        return late("the value was known")
+
+
+def late(before: str) -> Cause:
+    """That there was not the time."""
+    return Cause("out of time", f"The time for a check was over before {before}.", "Give it more, as by seconds=600.")
 
 
 def of_arguments(subject: Subject) -> Cause | None:

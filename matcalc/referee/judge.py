@@ -1,6 +1,5 @@
 """From the evidence on a gradient to the verdict, its cause, and the report."""
 
-import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -8,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from matcalc.referee import causes
 from matcalc.referee.causes.purity import impurity, instability
 from matcalc.referee.causes.shapes import misshapen
 from matcalc.referee.comparison import Comparison, compare
@@ -25,13 +23,13 @@ from matcalc.referee.constants import (
     STEEP,
 )
 from matcalc.referee.evidence import Evidence
-from matcalc.referee.findings import Cause, Variable, Verdict
+from matcalc.referee.findings import Cause, Verdict
+from matcalc.referee.fitness import late
 from matcalc.referee.look import Look
-from matcalc.referee.programs import Array, OutOfTime, Raised
-from matcalc.referee.report import Report
+from matcalc.referee.programs import Raised
 from matcalc.referee.runs import Misshapen
 from matcalc.referee.tolerances import norm, relative, tolerance
-from matcalc.streams import recorded
+from matcalc.referee.watch import OutOfTime
 
 Explain = Callable[[Evidence, Look, Comparison], Cause]  # what makes the claim wrong there
 
@@ -61,15 +59,11 @@ def judge(evidence: Evidence, explain: Explain) -> Judgement:
         cause = Cause("raises", text, "Move the point farther inside its domain.")
         return Judgement("inconclusive", cause, evidence)
     except OutOfTime:
-        return Judgement("inconclusive", _late("anything could be told"), evidence)
+        return Judgement("inconclusive", late("anything could be told"), evidence)
     try:
         return _explained(judged, explain)
     except (OutOfTime, Raised):
-        return replace(judged, cause=_late("the cause was found"))
-
-
-def _late(before: str) -> Cause:
-    return Cause("out of time", f"The time for a check was over before {before}.", "Give it more, as by seconds=600.")
+        return replace(judged, cause=late("the cause was found"))
 
 
 def _explained(judged: Judgement, explain: Explain) -> Judgement:
@@ -310,71 +304,3 @@ def _ill_conditioned(evidence: Evidence, look: Look, found: list[Comparison]) ->
         if c.place == "float64" and max(c.allowed) < MEANINGLESS:
             text += f" In float64 the formula is right to {max(c.errors):.0e}."
     return Cause("ill-conditioned", text, "Give the arguments in a more precise dtype, or move the point.")
-
-
-def report(evidence: Evidence, explain: Explain | None = None, reason: Cause | None = None) -> Report:
-    """Judge, explain what is wrong, and write down what was seen. `reason` says why nothing is judged, if so."""
-    runs, subject = evidence.runs, evidence.runs.subject
-    reason = reason or evidence.unfit
-    judged = Judgement("inconclusive", reason, evidence) if reason else judge(evidence, explain or causes.explain)
-    evidence = judged.evidence
-    errors: dict[str, float] = {}
-    allowed, condition = math.nan, math.nan
-    steps, remainders = np.empty(0), np.empty(0)
-    where: list[str] = []
-    if reason:
-        pairs = zip(subject.names, subject.shapes, strict=True)
-        variables = [Variable(name, shape, None, None, math.nan) for name, shape in pairs]
-    else:
-        shapes = [shape for _, shape in evidence.space.due]
-        variables = [Variable(n, s, None, None, math.nan) for n, s in zip(runs.names, shapes, strict=True)]
-    if judged.found and judged.look:
-        given = judged.found[0]
-        allowed, condition = given.allowed[given.worst], judged.look.conditions[given.worst]
-        for name, witness in (("autodiff", evidence.autodiff), ("reference", evidence.reference)):
-            if witness is not None:
-                errors[name] = max(evidence.distances(given.claim, evidence.view(witness)))
-        finite = evidence.agreement.by
-        along = evidence.space.along(evidence.claim, finite)
-        errors["finite differences"] = relative(along, finite.values, max(evidence.zeros))
-        shown = next((c for c in judged.found if c.bad), given)
-        if judged.verdict == "fail" and shown.place == "nearby":
-            where = [f"Variables are compared nearby, where they have moved by {judged.look.step:.0e} of their size."]
-        for k, (variable, (_, shape)) in enumerate(zip(variables, evidence.space.due, strict=True)):
-            whole = not evidence.witness_is_projected
-            both = (shown.claim[k], shown.truth[k]) if whole else (None, None)
-            variables[k] = Variable(variable.name, shape, *both, shown.errors[k if whole else 0])
-        if runs.order == 1 and judged.verdict != "pass" and subject.spec.by == "jax":
-            with contextlib.suppress(OutOfTime):
-                ladder = evidence.differences.ladder
-                steps, remainders = ladder.steps, ladder.remainders(evidence.space.along(evidence.claim, ladder))
-    return Report(
-        verdict=judged.verdict,
-        cause=judged.cause,
-        function=getattr(subject.f, "__name__", type(subject.f).__name__),
-        dtype=", ".join(dict.fromkeys(str(subject.arrays[k].dtype) for k in subject.variables)),
-        layout=runs.layout,
-        order=runs.order,
-        form=runs.form,
-        precision=runs.precision,
-        seed=recorded(subject.seed),
-        errors=errors,
-        tolerance=allowed,
-        condition=condition,
-        variables=tuple(variables),
-        steps=steps,
-        remainders=remainders,
-        slope=_slope(steps, remainders, evidence),
-        evaluations=runs.counts(),
-        notes=(*(() if reason else evidence.notes), *judged.notes, *where, *subject.notes, *runs.mutations()),
-    )
-
-
-def _slope(steps: Array, remainders: Array, evidence: Evidence) -> float:
-    """The slope of the remainders in double logarithmic scale, at the smallest steps where they are not rounding."""
-    if not steps.size:
-        return math.nan
-    noise = 100 * np.finfo(np.float64).eps * float(np.linalg.norm(evidence.centre))
-    seen = np.isfinite(remainders) & (remainders > noise)
-    h, r = np.log(steps[seen][-5:]), np.log(remainders[seen][-5:])
-    return float(np.polyfit(h, r, 1)[0]) if len(h) >= 3 else math.nan

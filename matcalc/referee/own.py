@@ -12,37 +12,44 @@ import numpy as np
 from matcalc.referee.constants import AGREES
 from matcalc.referee.evidence import Evidence
 from matcalc.referee.findings import Cause
-from matcalc.referee.judge import report
 from matcalc.referee.report import Report
 from matcalc.referee.runs import Runs, WhereRun
 from matcalc.referee.spec import Form, Spec
 from matcalc.referee.subject import Subject, in_float64
+from matcalc.referee.summary import report
 from matcalc.referee.tensors import array, jacobian
 from matcalc.referee.tolerances import relative
+from matcalc.referee.watch import Watch
 
 # What JAX says where it lacks a rule: of a function with a pullback of its own there is no pushforward, and of a loop
-# that ends by a condition no pullback.
-LACKING = ("custom_vjp", "Reverse-mode differentiation does not work", "NotImplementedError", "not implemented")
+# that ends by a condition no pullback. Of a function that is no program of JAX there is neither.
+LACKING = (
+    "custom_vjp",
+    "Reverse-mode differentiation does not work",
+    "NotImplementedError",
+    "not implemented",
+    "TracerArrayConversionError",
+)
 
 
 def check_own(
     f: Callable[..., Any],
     point: Callable[[Form], Subject],
     order: int,
-    deadline: float,
+    watch: Watch,
     accuracy: float,
     where_run: WhereRun,
 ) -> Report:
     """JAX's own derivative of f, forward and reverse: the worse report of the two."""
 
     def found_of(subject: Subject, own: Any) -> Report:
-        return report(Evidence(Runs(subject, own, deadline=deadline, accuracy=accuracy, **where_run)))
+        return report(Evidence(Runs(subject, own, watch=watch, accuracy=accuracy, **where_run)))
 
     at = point("derivative")
     if order == 2:
         own = jax.hessian(f, at.spec.positions[0] if at.spec.is_one else at.spec.positions)
         return _noted(found_of(at, own), "This is JAX's own Hessian of f.")
-    if unfit := (evidence := Evidence(Runs(at, f, deadline=deadline, accuracy=accuracy, **where_run))).unfit:
+    if unfit := (evidence := Evidence(Runs(at, f, watch=watch, accuracy=accuracy, **where_run))).unfit:
         return report(evidence, reason=unfit)
     if at.spec.tensors:
         own = functools.partial(_own_of_tensors, at.plain, at.spec)

@@ -1,8 +1,6 @@
 """Functions of lists of arrays as the referee runs them: compiled where that can be, and never with a state kept."""
 
 import functools
-import math
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
 
@@ -14,6 +12,7 @@ from matcalc.referee.constants import AGAIN, REPEATED
 from matcalc.referee.jaxprs import Edited, coarsest, draws, has_loop
 from matcalc.referee.tensors import array
 from matcalc.referee.tolerances import relative
+from matcalc.referee.watch import Watch
 
 Array = np.ndarray[Any, Any]
 Arrays = list[Any]
@@ -45,10 +44,6 @@ class Raised(Exception):
     """What a function given to the referee raised."""
 
 
-class OutOfTime(Exception):
-    """The seconds that a check may take are over."""
-
-
 class Program:
     """A function of lists of arrays, compiled at most once for each shape: what can be kept from one check to another.
 
@@ -75,11 +70,11 @@ class Running:
 
     Where the function cannot be traced, it runs operation by operation, and where JAX's arrays are not to its taste, on
     copies of NumPy arrays. `mode` says how it last ran, `count` how often, `mutates` whether it changes its arguments.
-    Raised for what it raises in every mode, OutOfTime where it is called after the `deadline`, a `time.monotonic()`.
+    Raised for what it raises in every mode, OutOfTime where the time on the `watch` is over.
     """
 
-    def __init__(self, program: Program, deadline: float = math.inf) -> None:
-        self.program, self.deadline = program, deadline
+    def __init__(self, program: Program, watch: Watch | None = None) -> None:
+        self.program, self.watch = program, watch or Watch()
         self.modes: tuple[Mode, ...] = program.modes
         self.count = 0
         self.mutates = False
@@ -89,8 +84,7 @@ class Running:
         return self.modes[0]
 
     def __call__(self, *arguments: Arrays) -> list[Array]:
-        if time.monotonic() > self.deadline:
-            raise OutOfTime
+        self.watch.look()
         first: Exception | None = None
         for place, mode in enumerate(self.modes):
             try:

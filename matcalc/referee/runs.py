@@ -1,7 +1,6 @@
 """The programs of one check, where they run, and what they gave: values, JAX's derivative, and the claim."""
 
 import functools
-import math
 from typing import Any, TypedDict
 
 import jax
@@ -13,6 +12,7 @@ from matcalc.referee.constants import MEANINGLESS, TANGENTS
 from matcalc.referee.programs import Array, Arrays, Program, Raised, Running, is_real
 from matcalc.referee.subject import Subject, in_float64
 from matcalc.referee.tolerances import Precision, relative, unit_roundoff
+from matcalc.referee.watch import Watch
 
 
 class WhereRun(TypedDict):
@@ -30,8 +30,8 @@ class Misshapen(Exception):
 class Runs:
     """What is computed of a claimed derivative at a point, on the device asked for and in float64 on the CPU.
 
-    `moves` says whether the claim can be computed at another point too. After the `deadline`, a `time.monotonic()`,
-    nothing runs any more. `accuracy` is that of f, relatively, where it is told.
+    `moves` says whether the claim can be computed at another point too. When the time on the `watch` is over, nothing
+    runs any more. `accuracy` is that of f, relatively, where it is told.
     """
 
     def __init__(
@@ -43,25 +43,26 @@ class Runs:
         layout: Layout,
         precision: Precision,
         platform: str | None,
-        deadline: float = math.inf,
+        watch: Watch | None = None,
         accuracy: float = 0.0,
     ) -> None:
-        self.subject, self.gradient, self.deadline, self.accuracy = subject, gradient, deadline, accuracy
+        self.subject, self.gradient, self.accuracy = subject, gradient, accuracy
+        self.watch = watch or Watch()
         self.layout: Layout = layout
         self.precision: Precision = precision
         self.order, self.form = subject.spec.order, subject.spec.form
         (self.device,) = jax.devices(platform)[:1] if platform else jax.device_put(0.0).devices()  # that JAX takes
         self._asked, self.platform = platform, platform or jax.default_backend()
         self.moves = callable(gradient) if moves is None else moves
-        self.of_value = Running(subject.value, deadline)
-        self.of_derivative = Running(subject.derivative, deadline)
-        self.of_claim = Running(subject.claim(gradient), deadline) if callable(gradient) else None
+        self.of_value = Running(subject.value, self.watch)
+        self.of_derivative = Running(subject.derivative, self.watch)
+        self.of_claim = Running(subject.claim(gradient), self.watch) if callable(gradient) else None
 
     def at(self, arrays: Arrays) -> "Runs":
         """The same at another point; what was compiled is kept."""
         where: WhereRun = {"layout": self.layout, "precision": self.precision, "platform": self._asked}
         return Runs(
-            self.subject.at(arrays), self.gradient, self.moves, deadline=self.deadline, accuracy=self.accuracy, **where
+            self.subject.at(arrays), self.gradient, self.moves, watch=self.watch, accuracy=self.accuracy, **where
         )
 
     @functools.cached_property

@@ -263,20 +263,6 @@ def test_a_loop_that_would_not_end_in_float32():
     assert "2 times" in said(report)
 
 
-def test_a_check_ends_when_its_time_is_over():
-    import time
-
-    def slow(x):
-        time.sleep(0.02)
-        return np.sin(x).sum()
-
-    report = check_gradient(slow, np.cos, np.linspace(0, 1, 5), seconds=0.5)
-    assert report.verdict == "inconclusive"
-    assert "the time for a check was over" in said(report)
-    with pytest.raises(ValueError, match="seconds must be positive, got 0"):
-        check_gradient(slow, np.cos, 1.0, seconds=0)
-
-
 @pytest.mark.parametrize(("n", "most", "most_of_wrong"), [(8, 30, 60), (32, 20, 40), (100, 20, 50), (1000, 1, 50)])
 def test_a_function_of_numpy_takes_few_evaluations(n, most, most_of_wrong):
     count = [0]
