@@ -186,8 +186,10 @@ def _projected(evidence: Evidence, point: Callable[[Form], Subject], where_run: 
     in_jax_layout: WhereRun = {**where_run, "layout": "jax"}
 
     def along(form: Form, claim: Callable[..., Any]) -> Report:
-        told = {"watch": runs.watch, "accuracy": runs.accuracy}
-        return report(Evidence(Runs(point(form), claim, runs.moves, **told, **in_jax_layout)))
+        runs_along = Runs(
+            point(form), claim, runs.moves, watch=runs.watch, accuracy=runs.accuracy, **in_jax_layout
+        )
+        return report(Evidence(runs_along))
 
     found = along("pullback", pull)
     if found.ok:

@@ -67,6 +67,7 @@ SAME_SLOPE = 1e-9  # one-sided slopes differ by 1e-30 where f is smooth
 AGREES = 1e-6  # a wrong rule of JAX is off by more, and what a library function is approximated to is less
 CONFIRMED = 1000  # times what finite differences confirm; a claim that is farther off than that is wrong
 ASYMMETRIC = 1e-6  # of a claimed Hessian, where along single directions only it can be compared
+REPEATED_VALUE = 1e-8  # of the largest, by which two eigenvalues differ that are called equal
 REPEATED = 1e-6  # what may change between two runs: the order of a sum, and no more
 AGAIN = 3  # times that a function is run or traced once more; a random mask of few entries can be the same twice
 

@@ -54,7 +54,7 @@ def _inner(jaxpr: Any) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class Site:
-    """A place in a program that can be changed: an operand of a sum, a square matrix in a product, two of them."""
+    """A place in a program that can be changed: a term, a square matrix in a product or a sum, two of them."""
 
     kind: str  # "addend", "matrix" or "product"
     operand: int
@@ -73,7 +73,7 @@ class Edited:
         self.program = program
         self.sites: list[Site] = []
         shapes = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in program.jaxpr.invars]
-        jax.eval_shape(lambda *a: _run(program.jaxpr, program.consts, a, self._listed), *shapes)
+        jax.eval_shape(lambda *a: _run(program.jaxpr, program.consts, a, self._listed, _unchanged), *shapes)
         self.run = jax.jit(self._edited)
 
     def unchanged(self) -> Any:
@@ -91,53 +91,98 @@ class Edited:
                 return [jnp.where(by > 0, b, a) for a, b in zip(value, reversed(value), strict=True)]
             return jnp.where(by == 2, jnp.eye(len(value), dtype=value.dtype), jnp.where(by > 0, value.T, value))
 
-        return _run(self.program.jaxpr, self.program.consts, arguments, change)
+        return _run(self.program.jaxpr, self.program.consts, arguments, change, _unchanged)
 
-    def _listed(self, value: Any, kind: str, operand: int, equation: Any) -> Any:
-        self.sites.append(Site(kind, operand, equation.primitive.name, _line(equation)))
+    def _listed(self, value: Any, kind: str, operand: int, equation: Any, made_by: Any = None) -> Any:
+        self.sites.append(Site(kind, operand, equation.primitive.name, _line(made_by or equation)))
         return value
 
 
 def intermediates(program: Any, arguments: Any) -> list[tuple[Any, str, str]]:
-    """Each floating value on the way, with the operation that gives it and the line where that stands."""
+    """Each number and mask on the way, with the operation that gives it and the line where that stands."""
     found: list[tuple[Any, str, str]] = []
 
-    def seen(value: Any, equation: Any) -> None:
-        if jnp.issubdtype(value.dtype, jnp.floating):
+    def seen(value: Any, equation: Any) -> Any:
+        if jnp.issubdtype(value.dtype, jnp.floating) or value.dtype == bool:
             found.append((np.asarray(value), equation.primitive.name, _line(equation)))
+        return value
 
-    _run(program.jaxpr, program.consts, arguments, lambda value, *_: value, seen)
+    _run(program.jaxpr, program.consts, arguments, _unchanged, seen)
     return found
 
 
+class Held:
+    """A traced program with values on the way held constant, as `jax.lax.stop_gradient` does.
+
+    `sites` are the operation that gives each value and the line where that stands. Called with a mask of those that are
+    held, and the arguments.
+    """
+
+    def __init__(self, program: Any) -> None:
+        self.program = program
+        self.sites: list[tuple[str, str]] = []
+        shapes = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in program.jaxpr.invars]
+        jax.eval_shape(lambda *a: _run(program.jaxpr, program.consts, a, _unchanged, self._listed), *shapes)
+
+    def __call__(self, held: Any, *arguments: Any) -> list[Any]:
+        """The values of the program."""
+        masks = iter(held)
+
+        def hold(value: Any, _: Any) -> Any:
+            if not jnp.issubdtype(value.dtype, jnp.floating):
+                return value
+            return jnp.where(next(masks), jax.lax.stop_gradient(value), value)
+
+        return _run(self.program.jaxpr, self.program.consts, arguments, _unchanged, hold)
+
+    def _listed(self, value: Any, equation: Any) -> Any:
+        if jnp.issubdtype(value.dtype, jnp.floating):
+            self.sites.append((equation.primitive.name, _line(equation)))
+        return value
+
+
+def _unchanged(value: Any, *_: Any) -> Any:
+    return value
+
+
 def _run(
-    jaxpr: Any, consts: Any, arguments: Any, change: Callable[..., Any], seen: Callable[[Any, Any], None] | None = None
+    jaxpr: Any, consts: Any, arguments: Any, change: Callable[..., Any], result: Callable[[Any, Any], Any]
 ) -> list[Any]:
+    """What a program gives: operands that can be edited pass through `change`, and every result through `result`."""
     values: dict[Any, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
     values |= zip(jaxpr.invars, arguments, strict=True)
+    made: dict[Any, Any] = {}  # by which operation each is
     for equation in jaxpr.eqns:
         operands = [v.val if hasattr(v, "val") else values[v] for v in equation.invars]
         name = equation.primitive.name
         inner = equation.params.get("jaxpr") or equation.params.get("call_jaxpr")
         if name in _INLINED and hasattr(inner, "consts"):
-            results = _run(inner.jaxpr, inner.consts, operands, change, seen)
+            results = _run(inner.jaxpr, inner.consts, operands, change, result)
         else:
             is_floating = jnp.issubdtype(equation.outvars[0].aval.dtype, jnp.floating)
             if name in ("add", "sub", "add_any") and is_floating:
-                operands = [change(v, "addend", k, equation) for k, v in enumerate(operands)]
+                # What is added up of the parts of a derivative says itself where it comes from.
+                of = [_maker(made, v, equation) if name == "add_any" else equation for v in equation.invars]
+                operands = [change(v, "addend", k, equation, of[k]) for k, v in enumerate(operands)]
             elif name in ("dot_general", "mul") and is_floating:
                 is_square = [np.ndim(v) == 2 and np.shape(v)[0] == np.shape(v)[1] > 1 for v in operands]
                 operands = [change(v, "matrix", k, equation) if is_square[k] else v for k, v in enumerate(operands)]
                 if all(is_square) and name == "dot_general" and len({np.shape(v) for v in operands}) == 1:
                     operands = change(operands, "product", 0, equation)
+            elif name == "reduce_sum" and is_floating and len(equation.params["axes"]) == 1:
+                is_square = np.ndim(operands[0]) == 2 and len(set(np.shape(operands[0]))) == 1
+                operands = [change(operands[0], "matrix", 0, equation)] if is_square else operands
             parameters = equation.primitive.get_bind_params(equation.params)
             results = equation.primitive.bind(*operands, **parameters)
             results = results if equation.primitive.multiple_results else [results]
-            if seen:
-                for value in results:
-                    seen(value, equation)
+            results = [result(value, equation) for value in results]
         values |= zip(equation.outvars, results, strict=True)
+        made |= dict.fromkeys(equation.outvars, equation)
     return [v.val if hasattr(v, "val") else values[v] for v in jaxpr.outvars]
+
+
+def _maker(made: dict[Any, Any], variable: Any, otherwise: Any) -> Any:
+    return otherwise if hasattr(variable, "val") else made.get(variable, otherwise)
 
 
 def _line(equation: Any) -> str:

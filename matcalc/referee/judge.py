@@ -27,6 +27,7 @@ from matcalc.referee.findings import Cause, Verdict
 from matcalc.referee.fitness import late
 from matcalc.referee.look import Look
 from matcalc.referee.programs import Raised
+from matcalc.referee.repeated import repeated
 from matcalc.referee.runs import Misshapen
 from matcalc.referee.tolerances import norm, relative, tolerance
 from matcalc.referee.watch import OutOfTime
@@ -222,11 +223,12 @@ def _judge(evidence: Evidence) -> Judgement:
     except Misshapen as claimed:
         return judged("fail", misshapen(evidence, list(claimed.args)))
     if evidence.jump:
-        text = f"f jumps at this point, by {evidence.jump:.3g}: it is not continuous."
+        text = f"f jumps at this point, by {evidence.jump:.3g}: it is not continuous.{repeated(runs)}"
         return judged("inconclusive", Cause("jump", text, "There is no derivative to compare with; move the point."))
     if evidence.kink:
         left, right = evidence.kink
         text = f"f has a kink at this point: its slope is {left:.3g} on one side of it and {right:.3g} on the other."
+        text += repeated(runs)
         return judged("inconclusive", Cause("kink", text, "There is no derivative to compare with; move the point."))
     if not evidence.is_bounded:
         return judged("inconclusive", impurity(runs) or _noise(evidence))
@@ -295,7 +297,7 @@ def _ill_conditioned(evidence: Evidence, look: Look, found: list[Comparison]) ->
         return _noise(evidence)
     if math.isinf(condition):
         text = f"{which}The smallest changes of the arguments change all of the derivative, and not in proportion: "
-        text += "it is noise, or the point is singular."
+        text += f"it is noise, or the point is singular.{repeated(evidence.runs)}"
     elif tolerance(evidence.runs.u, condition) < MEANINGLESS:
         text = f"{which}Finite differences of f, the witness, see the derivative to within {allowed:.0e} of it."
     else:

@@ -75,23 +75,27 @@ class Runs:
         arrays, exact = self.subject.arrays, in_float64(self.subject.arrays)
         if all(a.dtype == b.dtype for a, b in zip(arrays, exact, strict=True) if is_real(a)):
             return exact
-        start = self.subject.start(exact)
-        tangents = self.tangents(np.float64)
+        given = self._of_value_at(exact, np.float64)
         try:
             with jax.default_device(self._cpu):
-                if not self.of_value.draws(start, exact, tangents):
+                if not self.of_value.draws(*given):
                     return exact
-                value = self.of_value(start, exact, tangents)
+                value = self.of_value(*given)
         except Raised:
             value = []
         try:
             with jax.default_device(self._cpu):
-                own = self.of_value(self.subject.start(arrays), arrays, self.tangents(None))
+                own = self.of_value(*self._of_value_at(arrays, None))
         except Raised:
             return exact
         pairs = zip(value, own, strict=True) if len(value) == len(own) else ()
         same = value and all(relative(a.astype(np.float64), b.astype(np.float64), 1.0) < MEANINGLESS for a, b in pairs)
         return exact if same else arrays
+
+    def _of_value_at(self, arrays: Arrays, dtype: Any) -> tuple[Arrays, Arrays, Arrays]:
+        """What the program of the value takes at a point."""
+        start = self._variables_placed(self.subject.start(arrays), self._cpu)
+        return start, self._put(arrays, self._cpu), self.tangents(dtype)
 
     def promoted(self, arrays: Arrays) -> Arrays:
         """Other arguments in the dtypes of `exact`."""
@@ -176,14 +180,16 @@ class Runs:
     def value(self, variables: Arrays, arrays: Arrays) -> list[Array]:
         """What f returns, in float64 on the CPU. Raised for what it raises."""
         with jax.default_device(self._cpu):
+            variables = self._variables_placed(variables, self._cpu)
             return self.of_value(variables, self._placed(arrays), self.tangents(np.float64))
 
     def automatic(self, arrays: Arrays) -> Blocks:
         """JAX's own derivative, on the device where the numbers are coarse and on the CPU in float64."""
         exact = arrays[self.subject.variables[0]].dtype == np.float64
-        tangents = self.tangents(np.float64 if exact else None)
-        with jax.default_device(self._cpu if exact else self.device):
-            blocks = self.of_derivative(self.subject.start(arrays), self._placed(arrays), tangents)
+        tangents, device = self.tangents(np.float64 if exact else None), self._cpu if exact else self.device
+        with jax.default_device(device):
+            start = self._variables_placed(self.subject.start(arrays), device)
+            blocks = self.of_derivative(start, self._placed(arrays), tangents)
         due = self.space.due
         return [D.astype(np.float64, copy=False).reshape(a + b) for D, (a, b) in zip(blocks, due, strict=True)]
 
@@ -257,20 +263,33 @@ class Runs:
         return jax.devices("cpu")[0]
 
     def _placed(self, arrays: Arrays) -> Arrays:
-        """The arguments where they are computed with, so that each run need not bring them there again.
-
-        They are not committed to that device: for those that are, JAX would compile another program.
-        """
+        """The arguments where they are computed with, so that each run need not bring them there again."""
         if arrays is self.exact:
             return self._exact_placed
-        return self._given_placed if arrays is self.subject.arrays else arrays
+        if arrays is self.subject.arrays:
+            return self._given_placed
+        return self._put(arrays, self.device) if any(self.subject.shardings) else arrays
 
     @functools.cached_property
     def _exact_placed(self) -> Arrays:
-        with jax.default_device(self._cpu):
-            return [jax.device_put(a) for a in self.exact]
+        return self._put(self.exact, self._cpu)
 
     @functools.cached_property
     def _given_placed(self) -> Arrays:
-        with jax.default_device(self.device):
-            return [jax.device_put(a) for a in self.subject.arrays]
+        return self._put(self.subject.arrays, self.device)
+
+    def _variables_placed(self, variables: Arrays, device: Any) -> Arrays:
+        shardings = [self.subject.shardings[k] for k in self.subject.variables]
+        is_map = self.form == "pushforward"  # whose variables are coefficients of tangents
+        return variables if is_map or not any(shardings) else self._put(variables, device, shardings)
+
+    def _put(self, arrays: Arrays, device: Any, shardings: list[Any] | None = None) -> Arrays:
+        """On the device, or over the devices of its kind over which they were given.
+
+        They are not committed to the one device: for those that are, JAX would compile another program.
+        """
+        with jax.default_device(device):
+            return [
+                jax.device_put(a, s if s and device in s.device_set else None)
+                for a, s in zip(arrays, shardings or self.subject.shardings, strict=True)
+            ]

@@ -55,9 +55,11 @@ class Subject:
         labels = [names[path[0].idx] + jax.tree_util.keystr(path[1:]) for path, _ in paths]
         self.masked = [label for label, (_, leaf) in zip(labels, paths, strict=True) if np.ma.is_masked(leaf)]
         leaves = [_as_array(leaf) for _, leaf in paths]
+        shardings = [_sharding(leaf) for _, leaf in paths]
         arrays = [place for place, leaf in enumerate(leaves) if isinstance(leaf, ARRAYS)]
         self.arrays = [leaves[place] for place in arrays]
         self.labels = [labels[place] for place in arrays]
+        self.shardings = [shardings[place] for place in arrays]
         self.variables = [k for p in positions for k, place in enumerate(arrays) if owners[place] == p]
         self.not_arrays = [labels[k] for k in range(len(leaves)) if owners[k] in positions and k not in arrays]
         pairs = tuple(k for k in self.variables if np.iscomplexobj(self.arrays[k]))
@@ -315,6 +317,12 @@ def _position(key: int | str, names: list[str]) -> int:
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool) and -len(names) <= key < len(names):
         return int(key) % len(names)
     raise ValueError(f"There is no argument {key!r}; there are {len(names)}: {', '.join(names)}.")
+
+
+def _sharding(leaf: Any) -> Any | None:
+    """How an array lies over several devices, if it does."""
+    is_sharded = isinstance(leaf, jax.Array) and len(leaf.sharding.device_set) > 1
+    return leaf.sharding if is_sharded else None
 
 
 def _as_array(leaf: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,18 +29,14 @@ def report(evidence: Evidence, explain: Explain | None = None, reason: Cause | N
         named = zip(runs.names, [shape for _, shape in judged.evidence.space.due], strict=True)
     seen: dict[str, Any] = {
         "errors": {},
-        "tolerance": math.nan,
-        "condition": math.nan,
         "variables": [Variable(name, shape, None, None, math.nan) for name, shape in named],
-        "steps": np.empty(0),
-        "remainders": np.empty(0),
-        "slope": math.nan,
         "notes": [*judged.notes],
     }
     if not reason:
         with contextlib.suppress(OutOfTime):  # what had run before that is seen all the same
             (_write_comparison if judged.found else _write_distance)(judged, seen)
-    return Report(
+    variables, notes = tuple(seen.pop("variables")), seen.pop("notes")
+    written = Report(
         verdict=judged.verdict,
         cause=judged.cause,
         function=getattr(subject.f, "__name__", type(subject.f).__name__),
@@ -49,13 +46,17 @@ def report(evidence: Evidence, explain: Explain | None = None, reason: Cause | N
         form=runs.form,
         precision=runs.precision,
         seed=recorded(subject.seed),
+        errors={},
+        tolerance=math.nan,
+        condition=math.nan,
+        variables=variables,
+        steps=np.empty(0),
+        remainders=np.empty(0),
+        slope=math.nan,
         evaluations=runs.counts(),
-        **{
-            **seen,
-            "variables": tuple(seen["variables"]),
-            "notes": (*seen["notes"], *subject.notes, *runs.mutations()),
-        },
+        notes=(*notes, *subject.notes, *runs.mutations()),
     )
+    return replace(written, **seen)
 
 
 def _write_comparison(judged: Judgement, seen: dict[str, Any]) -> None:

@@ -572,3 +572,101 @@ def test_values_that_are_complex_are_refused():
     report = check_gradient(lambda z: jnp.sum(z**2), lambda z: 2 * z, Z)
     assert report.verdict == "inconclusive"
     assert "real numbers, got dtype complex128" in said(report)
+
+
+@pytest.mark.parametrize(
+    ("f", "what"),
+    [
+        (lambda S: jnp.linalg.eigvalsh(S)[-1], "eigenvalues"),
+        (lambda S: jnp.linalg.eigh(S)[1], "eigenvalues"),
+        (lambda S: jnp.linalg.norm(S, 2), "singular values"),
+        (lambda S: jnp.linalg.svd(S)[0], "singular values"),
+    ],
+)
+def test_a_repeated_eigenvalue_is_called_that(f, what):
+    for S in (np.eye(3), np.diag([2.0, 1.0, 2.0])):
+        assert f"two {what} are equal here" in said(check_gradient(f, jax.jacobian(f), S, where="symmetric"))
+    Q = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))[0]
+    S = Q @ np.diag([3.0, 1.0, 2.0]) @ Q.T
+    apart = check_gradient(f, jax.jacobian(f), (S + S.T) / 2, where="symmetric")
+    assert apart.verdict == "pass"
+
+
+W_OF_LAYER = np.random.default_rng(7).standard_normal((4, 5))
+X_OF_LAYER = np.array([0.7, -1.2, 0.4, -0.3, 1.5])
+B_OF_LAYER = np.random.default_rng(9).standard_normal(4)
+
+
+def _layer_norm(x, statistics=lambda v: v):
+    mean = statistics(x.mean())
+    variance = statistics(((x - mean) ** 2).mean())
+    return jnp.sum((x - mean) / jnp.sqrt(variance + 1e-5) * jnp.arange(5.0))
+
+
+def _softmax_held(x):
+    return jnp.sum(jnp.exp(x) / jax.lax.stop_gradient(jnp.sum(jnp.exp(x))) * jnp.arange(5.0))
+
+
+@pytest.mark.parametrize(
+    ("f", "wrong", "at", "says"),
+    [
+        (
+            lambda W: jnp.sum(jax.nn.relu(W @ X_OF_LAYER + B_OF_LAYER)),
+            lambda W: jnp.outer(jnp.ones(4), X_OF_LAYER),
+            W_OF_LAYER,
+            "lacks the factor that is the mask at",
+        ),
+        (
+            lambda x: jnp.sum(jnp.where(x > 0, x**2, 0)),
+            lambda x: 2 * x,
+            X_OF_LAYER,
+            "lacks the factor that is the mask at",
+        ),
+        (
+            lambda W: jnp.sum(jax.nn.sigmoid(B_OF_LAYER)[:, None] * W**2),
+            lambda W: 2 * W,
+            W_OF_LAYER,
+            "`jax.nn.sigmoid(b_of_layer)`",
+        ),
+        (
+            lambda W: jnp.sum(jax.nn.softplus(W @ X_OF_LAYER)),
+            lambda W: jnp.outer(jnp.ones(4), X_OF_LAYER),
+            W_OF_LAYER,
+            "lacks the factor",
+        ),
+        (
+            _layer_norm,
+            jax.grad(lambda x: _layer_norm(x, jax.lax.stop_gradient)),
+            X_OF_LAYER,
+            "with all sums and extrema inside f held constant",
+        ),
+        (
+            lambda x: jnp.sum(jax.nn.softmax(x) * jnp.arange(5.0)),
+            jax.grad(_softmax_held),
+            X_OF_LAYER,
+            "`jax.nn.softmax(x)`",
+        ),
+        (
+            lambda x: jnp.sum(jnp.sin(x)) + 0.05 * jnp.sum(x**2),
+            jnp.cos,
+            X_OF_LAYER,
+            "a term is missing: the part of one use at test_real_gradients.py",
+        ),
+        (
+            lambda A: jnp.sum(jnp.sin(A.sum(0))) + jnp.sum(jnp.sin(A) * jnp.arange(5.0)),
+            lambda A: jnp.cos(A.sum(1)) + jnp.cos(A) * jnp.arange(5.0),
+            W_OF_LAYER.T @ W_OF_LAYER + np.outer(X_OF_LAYER, B_OF_LAYER @ W_OF_LAYER),
+            "is over the other axis",
+        ),
+    ],
+    ids=["relu", "where", "rows", "softplus", "layer norm", "softmax", "weight decay", "axis"],
+)
+def test_mistakes_in_layers_are_named(f, wrong, at, says):
+    report = check_gradient(f, wrong, at)
+    assert report.verdict == "fail"
+    assert says in said(report)
+
+
+def test_a_missing_term_is_named_by_its_own_expression():
+    report = check_gradient(lambda x: jnp.sum(jnp.sin(x)) + 0.05 * jnp.sum(x**2), jnp.cos, X_OF_LAYER)
+    assert "`x**2`" in said(report)

@@ -7,7 +7,7 @@ derivative, its entries, the programs, other points, shapes. A new one is put in
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from matcalc.referee.causes import entries, factors, points, programs, whole
+from matcalc.referee.causes import entries, factors, held, points, programs, whole
 from matcalc.referee.causes.search import Search
 from matcalc.referee.comparison import Comparison
 from matcalc.referee.evidence import Evidence
@@ -36,6 +36,7 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     points.special_arguments,
     factors.missing_matrix,
     programs.truth_edited,
+    held.held_constant,
     points.constant,
     whole.any_factor,
     entries.single_entries,

@@ -117,14 +117,11 @@ def _values(search: Search) -> Iterator[tuple[str, Factor]]:
     except Exception:  # an operation that cannot be run alone: nothing is known this way
         return
     for place, (value, name, line) in enumerate(values):
-        if (
-            any(_broadcasts(value.shape, shape) for shape in shapes)
-            and is_real(value)
-            and np.all(np.isfinite(value))
-            and np.any(np.abs(value) != 1)
-        ):
+        fits = any(_broadcasts(form, shape) for shape in shapes for form in (value.shape, (*value.shape, 1)))
+        if fits and np.all(np.isfinite(value)) and np.any(np.abs(np.float64(value)) != 1):
 
             def factor(at: Arrays, place: int = place) -> Array | None:
                 return seen(is_second=at is second.arrays)[place][0]
 
-            yield f"that is {name}{f' at {line}' if line else ' of what f computes'}", factor
+            what = "the mask" if value.dtype == bool else name
+            yield f"that is {what}{f' at {line}' if line else ' of what f computes'}", factor

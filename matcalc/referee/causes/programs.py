@@ -125,6 +125,8 @@ def _edit_of_claim(site: Site, factor: float) -> Cause:
     if site.kind == "matrix" and factor == 2:
         text = f"It becomes right without the {_ordinal(site.operand)} factor of the product{where}."
         return Cause("factor", text, "Leave it out.")
+    if site.primitive == "reduce_sum":
+        return Cause("axis", f"It becomes right when the sum{where} is over the other axis.", "Change the axis.")
     if site.kind == "matrix":
         text = f"It becomes right when the {_ordinal(site.operand)} factor of the product{where} is transposed."
         return Cause("operand transposed", text, "Transpose it there.")
@@ -146,6 +148,8 @@ def _edit_of_truth(site: Site, factor: float) -> Cause:
     if site.kind == "matrix" and factor == 2:
         text = f"It is what comes out without the {_ordinal(site.operand)} factor of a product{where}."
         return Cause("factor", text, "Multiply that term by it.")
+    if site.primitive == "reduce_sum":
+        return Cause("axis", f"It is what comes out when a sum{where} is over the other axis.", "Look at its axis.")
     if site.kind == "matrix":
         text = f"It is what comes out when the {_ordinal(site.operand)} factor of a product{where} is transposed."
         return Cause("operand transposed", text, "Look at the transposes in that term.")

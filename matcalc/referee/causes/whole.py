@@ -13,6 +13,7 @@ from matcalc.referee.causes.search import Search
 from matcalc.referee.evidence import Evidence
 from matcalc.referee.findings import Cause
 from matcalc.referee.programs import Array, is_real
+from matcalc.referee.repeated import repeated
 
 
 def not_finite(search: Search) -> Iterator[Cause]:
@@ -22,6 +23,7 @@ def not_finite(search: Search) -> Iterator[Cause]:
             places = np.argwhere(~np.isfinite(D))
             what = "NaN" if np.any(np.isnan(D)) else "infinite"
             text = f"The gradient is {what} in {_places(places, D.size)}, and the truth is finite."
+            text += repeated(search.runs)
             yield Cause("non-finite", text, "Look for 0/0, ∞ - ∞ or an overflow on the way.")
 
 
