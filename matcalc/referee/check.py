@@ -186,9 +186,7 @@ def _projected(evidence: Evidence, point: Callable[[Form], Subject], where_run: 
     in_jax_layout: WhereRun = {**where_run, "layout": "jax"}
 
     def along(form: Form, claim: Callable[..., Any]) -> Report:
-        runs_along = Runs(
-            point(form), claim, runs.moves, watch=runs.watch, accuracy=runs.accuracy, **in_jax_layout
-        )
+        runs_along = Runs(point(form), claim, runs.moves, watch=runs.watch, accuracy=runs.accuracy, **in_jax_layout)
         return report(Evidence(runs_along))
 
     found = along("pullback", pull)
