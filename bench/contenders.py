@@ -4,6 +4,7 @@ Each is given the function of the variable alone, and a gradient for it, which m
 imported by `Contender.load`, so that the study can run where some are not installed.
 """
 
+import functools
 import importlib
 import importlib.metadata
 import sys
@@ -17,7 +18,7 @@ import jax.numpy as jnp
 import jax.test_util
 import numpy as np
 from mutants import Mutant
-from specimens import Specimen
+from specimens import Grouping, Specimen
 
 import matcalc
 
@@ -97,11 +98,14 @@ class NotApplicable(Exception):
 
 def matcalc_check(case: Case) -> Outcome:
     """Every argument is passed, and declared symmetric where the formula asks for it; only the variable is checked."""
-    specimen, mutant = case.specimen, case.mutant
+    specimen, mutant, args = case.specimen, case.mutant, case.args
+    f, claim = specimen.f, mutant.claim if mutant else specimen.gradient
+    if specimen.grouping is not None:
+        f, claim, args = _as_given(specimen.grouping, specimen.wrt, f, claim, args)
     report = matcalc.check_gradient(
-        specimen.f,
-        mutant.claim if mutant else specimen.gradient,
-        *case.args,
+        f,
+        claim,
+        *args,
         wrt=specimen.wrt,
         order=specimen.order,
         layout=mutant.layout if mutant else "jax",
@@ -116,6 +120,21 @@ def matcalc_check(case: Case) -> Outcome:
         report.tolerance,
         report.verdict,
     )
+
+
+def _as_given(group: Grouping, wrt: int, f: Any, claim: Any, args: Any) -> tuple[Any, Any, Any]:
+    """The function, its gradient and its arguments with the variable as the user has it."""
+    given = (*args[:wrt], group.variable(args[wrt]), *args[wrt + 1 :])
+    return _of_given(group, wrt, f), (lambda *a: group.gradient(claim(*_vectors(group, wrt, a)))), given
+
+
+@functools.lru_cache(maxsize=4)  # compiled once for all checks of a specimen
+def _of_given(group: Grouping, wrt: int, f: Any) -> Any:
+    return jax.jit(lambda *a: f(*_vectors(group, wrt, a)))
+
+
+def _vectors(group: Grouping, wrt: int, args: Any) -> Any:
+    return (*args[:wrt], group.vector(args[wrt]), *args[wrt + 1 :])
 
 
 def _forward(case: Case) -> Callable[[Any], Any]:

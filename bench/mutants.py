@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from specimens import Specimen
+from specimens import COMPLEX, Specimen
 
 from matcalc.layout import LAYOUTS, to_layout
 
@@ -17,6 +17,7 @@ Function = Callable[..., Any]
 SAME = 1e-9  # what differs relatively by less is the same gradient
 ANOTHER = 10**6  # the seed of another point
 STRAYED = 0.3  # from a stationary point
+BLOCKS = {"missing term": "zero", "doubled term": "factor", "term": "sign"}  # what a mistake is to a whole block
 POWERS = range(1, 7)  # of a tenth, by which a factor is off
 TRACED = (1,)  # of them, those of gradients that JAX can trace; the others are NumPy's, of which nothing compiles
 
@@ -126,18 +127,25 @@ def _candidates(specimen: Specimen, args: tuple[Array, ...], right: Array) -> It
 
     # Another number
     yield changed("sign", "sign", lambda D: -D)
+    if specimen.grouping is COMPLEX:
+        parts = np.where(np.arange(x.size) < x.size // 2, 1, -1)
+        yield changed("conjugate", "conjugate", lambda D: D * parts.astype(D.dtype))
+        yield changed("conjugate", "Wirtinger's conjugate", lambda D: D * (parts / 2).astype(D.dtype))
     factors = {"2": (2.0, False), "1/2": (0.5, False)}
     slight = {f"1 {'+-'[s]} 1e-{k}": (1 + (-1) ** s * 10.0**-k, k not in TRACED) for k in POWERS for s in (0, 1)}
     for text, (factor, with_numpy) in (factors | slight).items():
-        yield changed("factor", f"factor {text}", lambda D, factor=factor: factor * D, with_numpy)
+        change = _changed_with_numpy if with_numpy else _changed
+        half = ("conjugate",) if factor == 0.5 and specimen.grouping is COMPLEX else ()  # Wirtinger's
+        yield Mutant(f"factor {text}", ("factor", *half), change(gradient, lambda D, factor=factor: factor * D))
     counts = {n for n in (*x.shape[:1], *(len(args[i]) for i in [specimen.samples] if i is not None)) if n > 1}
     for n in sorted(counts):
-        yield changed("mean", f"mean over {n}", lambda D, n=n: D / n)
+        causes = ("mean", "factor") if specimen.grouping else ("mean",)  # it is no size that the user sees
+        yield Mutant(f"mean over {n}", causes, _changed(gradient, lambda D, n=n: D / n))
     if specimen.samples is not None and (n := len(args[specimen.samples])) > 1:
         yield Mutant(f"sum over {n} for mean", ("mean", "factor"), _changed(gradient, lambda D, n=n: D * n))
 
     # Other places
-    for layout in LAYOUTS[1:3]:
+    for layout in LAYOUTS[1:3] if specimen.grouping is None else ():
         yield changed("transposed", f"transposed ({layout})", lambda D, layout=layout: to_layout(D, value_ndim, layout))
     if specimen.order == 1 and (x.ndim >= 2 or value_ndim >= 2) and value_ndim >= 1:
         sizes = (int(np.prod(right.shape[:value_ndim])), x.size)
@@ -164,7 +172,8 @@ def _candidates(specimen: Specimen, args: tuple[Array, ...], right: Array) -> It
     mistakes = (("without", "missing term", 0), ("twice", "doubled term", 2), ("wrong sign of", "term", -1))
     for text in specimen.parts:
         for label, cause, times in mistakes:
-            yield Mutant(f"{label} {text}", (cause,), _sum_with(specimen.parts, text, times))
+            of_block = (BLOCKS[cause],) if specimen.grouping else ()  # a term is all of a block
+            yield Mutant(f"{label} {text}", (cause, *of_block), _sum_with(specimen.parts, text, times))
 
     # Other arguments
     for i, argument in enumerate(args):

@@ -27,13 +27,43 @@ Function = Callable[..., Any]
 
 
 @dataclass(frozen=True, eq=False)
+class Grouping:
+    """What a variable that is a vector is to the user: a pytree of blocks of it, or complex numbers.
+
+    `variable` makes that of the vector, `vector` is its inverse, and `gradient` makes of a gradient by the vector that
+    which JAX would give.
+    """
+
+    variable: Callable[[Any], Any]
+    vector: Callable[[Any], Any]
+    gradient: Callable[[Any], Any]
+
+
+def in_blocks(size: int) -> Grouping:
+    """The first entries, and the others."""
+    return Grouping(lambda x: {"a": x[:size], "b": x[size:]}, _joined, lambda D: {"a": D[:size], "b": D[size:]})
+
+
+def _joined(blocks: Any) -> Any:
+    return jnp.concatenate([blocks["a"], blocks["b"]])
+
+
+COMPLEX = Grouping(
+    lambda x: x[: len(x) // 2] + 1j * x[len(x) // 2 :],
+    lambda z: jnp.concatenate([z.real, z.imag]),
+    lambda D: D[: len(D) // 2] - 1j * D[len(D) // 2 :],
+)
+
+
+@dataclass(frozen=True, eq=False)
 class Specimen:
     """A function at one choice of sizes, its right gradient, and where to check it.
 
     `f` and `gradient` are jitted and take the same arrays; `draw` makes float64 arrays from a random generator. `parts`
     are functions of the same arrays by name, whose sum is the gradient; empty where it has one term only. `samples` is
     the argument whose leading axis counts samples, if one does. `variant` counts the choices of sizes. Where it is
-    `stationary` the gradient vanishes to rounding at every point drawn.
+    `stationary` the gradient, or a block of it, vanishes to rounding at every point drawn. `grouping` says what the
+    variable is to the user, if that is no array of real numbers.
     """
 
     name: str
@@ -49,6 +79,7 @@ class Specimen:
     variant: int = 0
     in_catalogue: bool = False
     stationary: bool = False
+    grouping: Grouping | None = None
 
     @property
     def key(self) -> str:
@@ -183,11 +214,12 @@ def hand(
     samples: int | None = None,
     name: str = "",
     stationary: bool = False,
+    grouping: Callable[..., Grouping] | None = None,
     into: list[Source] = _written,
 ) -> Callable[[Function], Function]:
     """Declare a function: `draw(rng, *sizes)` makes its arguments, the body returns value and gradient or terms.
 
-    `into` is the list that it is added to.
+    `into` is the list that it is added to, and `grouping` takes the sizes.
     """
 
     def declare(body: Function) -> Function:
@@ -216,6 +248,7 @@ def hand(
                     samples=samples,
                     variant=variant,
                     stationary=stationary,
+                    grouping=grouping(*chosen) if grouping else None,
                 )
 
         into.append(specimens)
@@ -824,6 +857,73 @@ def quadratic_at_zero(x, A):
 def weights_that_begin_at_zero(W, a, b):
     t = jnp.tanh(a @ W @ b)
     return t**2 / 2 + jnp.sum(W**2) / 2, (t * (1 - t**2) * jnp.outer(a, b), W)
+
+
+# --- With several blocks, of which one is stationary; by complex variables; coarsely rounded
+
+
+def two(u: Any, v: Any) -> tuple[Any, Any]:
+    """A gradient by two blocks, as terms that are each by one of them."""
+    u, v = u.ravel(), v.ravel()
+    return jnp.concatenate([u, jnp.zeros_like(v)]), jnp.concatenate([jnp.zeros_like(u), v])
+
+
+@hand(
+    lambda rng, m, n: (lambda a, v: (np.concatenate([a, v]), a))(normal(rng, m), normal(rng, n)),
+    (3, 4),
+    (12, 9),
+    stationary=True,
+    grouping=lambda m, n: in_blocks(m),
+)
+def one_block_at_its_optimum(x, a):
+    u, v = x[: len(a)], x[len(a) :]
+    return jnp.sum((u - a) ** 2) / 2 + jnp.sum(jnp.sin(v)), two(u - a, jnp.cos(v))
+
+
+@hand(
+    lambda rng, d, h: (np.concatenate([normal(rng, d * h), np.zeros(h)]), normal(rng, d), normal(rng, 1)[0] + 3),
+    (2, 3),
+    (6, 5),
+    stationary=True,
+    grouping=lambda d, h: in_blocks(d * h),
+)
+def net_with_a_head_that_begins_at_zero(p, x, y):
+    h = len(p) // (len(x) + 1)
+    W, v = p[:-h].reshape(h, -1), p[-h:]
+    t = jnp.tanh(W @ x)
+    r = v @ t - y
+    return r**2 / 2, two(r * jnp.outer(v * (1 - t**2), x), r * t)
+
+
+@hand(
+    lambda rng, m, n: (normal(rng, 2 * n), normal(rng, m, n), normal(rng, m, n), normal(rng, m)),
+    (4, 3),
+    (12, 8),
+    grouping=lambda m, n: COMPLEX,
+)
+def complex_least_squares(x, A, B, b):
+    n = len(x) // 2
+    s, t = A @ x[:n] - B @ x[n:] - b, B @ x[:n] + A @ x[n:]
+    return (s @ s + t @ t) / 2, jnp.concatenate([A.T @ s + B.T @ t, A.T @ t - B.T @ s])
+
+
+@hand(lambda rng, n: (normal(rng, 2 * n), positive(rng, n)), (3,), (20,), grouping=lambda n: COMPLEX)
+def weighted_fourth_powers_of_moduli(x, a):
+    n = len(x) // 2
+    squares = x[:n] ** 2 + x[n:] ** 2
+    return a @ squares**2 / 4, jnp.tile(a * squares, 2) * x
+
+
+@hand(lambda rng, n: (normal(rng, n), positive(rng, n)), (3,), (20,))
+def sines_in_float32(x, a):
+    y, b = x.astype(jnp.float32), a.astype(jnp.float32)
+    return jnp.sum(b * jnp.sin(y)), b * jnp.cos(y)
+
+
+@hand(lambda rng, n: (normal(rng, n), normal(rng, n, n)), (3,), (12,))
+def logistic_in_float32(x, A):
+    z = A.astype(jnp.float32) @ x.astype(jnp.float32)
+    return jnp.sum(softplus(z)), A.astype(jnp.float32).T @ sigmoid(z)
 
 
 def main() -> None:
