@@ -1,6 +1,5 @@
 """A function typed as a formula: the shapes of its variables, numbers for its sizes, and its value."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
@@ -12,7 +11,7 @@ import numpy as np
 
 from matcalc.domains import Domain
 from matcalc.formula import Formula, FormulaError, evaluate, infer
-from matcalc.formula.sizes import Size, size_product
+from matcalc.formula.sizes import Size, size_in_numbers, size_product
 from matcalc.formula.variables import Variables
 from matcalc.layout import Layout, from_layout, layout_shape
 
@@ -66,7 +65,7 @@ class Problem:
 
     def numbers(self, shape: Shape) -> tuple[int, ...]:
         """A shape with numbers for letters."""
-        return tuple(math.prod(int(self.sizes.get(part, part)) for part in str(size).split()) for size in shape)
+        return tuple(size_in_numbers(size, self.sizes) for size in shape)
 
     # --- Values
 

@@ -24,9 +24,9 @@ from matcalc.formula.sizes import (
     known_shape,
     size_in_words,
 )
-from matcalc.formula.tokens import ENTRYWISE, MATRIX_FUNCTIONS
 from matcalc.formula.unification import Mismatch, SizeProducts, same_size, unify
 from matcalc.formula.variables import matrix_of, spellings
+from matcalc.formula.words import ENTRYWISE, MATRIX_FUNCTIONS, OF_VECTORS, TO_SCALARS
 
 
 @dataclass(eq=False, slots=True)
@@ -83,6 +83,8 @@ class Inference:
         self.constants: list[Typed] = []
         self.units: dict[t.Constant, Dims] = {}
         self.named: dict[str, Unknown] = {}  # sizes known by nothing but the n of I_n
+        self.spread: list[tuple[Typed, Typed]] = []  # numbers, each beside an array at all of whose entries it stands
+        self.open: dict[str, Dim] = {}  # how far the indices of open sums go
 
     def run(self, shape: Sequence[Size] | None) -> Typed:
         """The formula with the shape of every node; `shape` is what the result must have."""
@@ -98,6 +100,12 @@ class Inference:
         except Mismatch as mismatch:
             context = " the expected shape" if shape else ""
             self.fail_as_whole(str(mismatch) or f"the sizes of the Kronecker products do not fit{context}")
+        for number, array in self.spread:
+            rows, columns = dims(array.shape)
+            if rows == columns != UNIT and not isinstance(rows, int):
+                words = f"{array.node} is {in_words(array.shape)}, {number.node} is a scalar"
+                one = _bare(number.node)
+                self.fail(number.node, f"{words}; write {one} I, or {one} 1 1' for a matrix full of it")
         for constant in self.constants:
             if any(isinstance(size, Unknown) and not size.letter for size in dims(constant.shape)):
                 remedy = "write it, as in I_3 and 1_3, or give the result's shape"
@@ -159,10 +167,7 @@ class Inference:
                 part = self.visit(of)
                 return Typed(node, part.shape, (part,))
             case t.Sum(terms):
-                parts = [self.visit(term) for term in terms]
-                for part in parts[1:]:
-                    self.agree(parts[0], part)
-                return Typed(node, parts[0].shape, tuple(parts))
+                return self.sum(node, [self.visit(term) for term in terms])
             case t.Product((first, *rest)):
                 product = self.visit(first)
                 for factor in rest:
@@ -170,9 +175,11 @@ class Inference:
                 return product
             case t.Infix(op, left, right):
                 return self.infix(node, op, self.visit(left), self.visit(right))
-            case t.Power(base):
+            case t.Power(base, exponent):
                 part = self.visit(base)
-                return Typed(node, self.square(part), (part,))
+                if t.is_arithmetic(exponent):
+                    return Typed(node, self.square(part), (part,))
+                return Typed(node, SCALAR, (self.scalar(part), self.scalar(self.visit(exponent))))
             case t.Transpose(of):
                 part = self.visit(of)
                 rows, columns = self.matrix(part)
@@ -186,6 +193,9 @@ class Inference:
                 self.bound.append(index)
                 self.bounds.append(stop.name if isinstance(stop, t.Name) else None)
                 part = self.visit(body)
+                if stop == t.OPEN and index not in self.open:
+                    self.fail(node, f"nothing in this sum has entries that {index} counts; give its bounds")
+                self.open.pop(index, None)
                 self.bound.pop()
                 self.bounds.pop()
                 return Typed(node, part.shape, (part,))
@@ -242,17 +252,46 @@ class Inference:
         except FormulaError as error:
             self.fail(node, error.reason)
         rows, columns = self.matrix(part)
+        if count == 1 and UNIT not in (known(rows), known(columns)):
+            if isinstance(part.node, t.Name) and part.node.name[0].islower():  # x_i of vectors, the columns of x
+                self.sum_over(node.indices[0], columns)
+                return Typed(node, (rows, UNIT), (part,))
+            self.fail(node, f"{part.node} is {in_words(part.shape)}; its entries have two subscripts")
         for index, size in zip(node.indices, (rows, columns), strict=False):
             self.sum_over(index, size)
-        if count == 1 and UNIT not in (known(rows), known(columns)):
-            self.fail(node, f"{part.node} is {in_words(part.shape)}; its entries have two subscripts")
         return Typed(node, SCALAR, (part,))
 
     def sum_over(self, index: t.Formula, size: Dim) -> None:
         """Σ_{i=1}^{n} x_i tells that x has n entries, where nothing else does."""
         size = known(size)
-        if isinstance(index, t.Name) and index.name in self.bound and isinstance(size, Unknown) and size.letter:
-            size.found = self.bounds[len(self.bound) - 1 - self.bound[::-1].index(index.name)]
+        if not isinstance(index, t.Name) or index.name not in self.bound:
+            return
+        bound = self.bounds[len(self.bound) - 1 - self.bound[::-1].index(index.name)]
+        if bound == t.OPEN.name:
+            try:
+                same_size(self.open.setdefault(index.name, size), size)
+            except Mismatch:
+                sizes = f"{size_in_words(self.open[index.name])} ≠ {size_in_words(size)}"
+                self.fail(index, f"{index} goes over entries of several numbers; {sizes}")
+        elif isinstance(size, Unknown) and size.letter:
+            size.found = bound
+
+    def sum(self, node: t.Formula, parts: "list[Typed]") -> Typed:
+        """The sum; a number beside arrays stands at every entry."""
+        arrays = [part for part in parts if not _is_spread(part)] or parts
+        for part in arrays[1:]:
+            self.agree(arrays[0], part)
+        if not arrays[0].is_scalar and not isinstance(known_shape(arrays[0].shape), AnyShape):
+            self.spread += [(part, arrays[0]) for part in parts if part not in arrays and not _is_zero(part.node)]
+        return Typed(node, arrays[0].shape, tuple(parts))
+
+    def scalar(self, part: Typed) -> Typed:
+        """The operand must be a scalar."""
+        try:
+            unify(part.shape, SCALAR)
+        except Mismatch:
+            self.fail(part.node, f"{part.node} is {in_words(part.shape)}; a power of this kind is of scalars")
+        return part
 
     def product(self, node: t.Formula, left: Typed, right: Typed) -> Typed:
         """The product of two; a scalar multiplies anything."""
@@ -286,9 +325,22 @@ class Inference:
                 one, other = self.matrix(left), self.matrix(right)
                 rows, columns = (self.products.product(a, b) for a, b in zip(one, other, strict=True))
                 return Typed(node, (rows, columns), parts)
-            case "⊙" | "⊘":
+            case "⊙" | "⊘" | ".^" if left.is_scalar or right.is_scalar:
+                return Typed(node, right.shape if left.is_scalar else left.shape, parts)
+            case "⊙" | "⊘" | ".^":
                 self.agree(left, right)
                 return Typed(node, left.shape, parts)
+            case "·":
+                if left.is_scalar or right.is_scalar:
+                    return Typed(node, right.shape if left.is_scalar else left.shape, parts)
+                self.agree(left, right)
+                if known(self.matrix(left)[1]) != UNIT:
+                    self.fail(node, f"{left.node} is {in_words(left.shape)}; a dot between factors is of two vectors")
+                return Typed(node, SCALAR, parts)
+            case "⊕":
+                one, other = self.matrix(left), self.matrix(right)
+                rows, columns = (self.products.sum(a, b) for a, b in zip(one, other, strict=True))
+                return Typed(node, (rows, columns), parts)
             case _:
                 for part in parts:
                     try:
@@ -299,18 +351,28 @@ class Inference:
 
     def applied(self, function: str, part: Typed) -> Dims:
         match function:
+            case "det" if _is_column(self.matrix(part)):
+                return SCALAR  # |x| of a vector is its length
             case "tr" | "det":
                 self.square(part)
                 return SCALAR
-            case "norm" | "sum":
+            case "norm" | "norm2" | "nuclear":
                 self.matrix(part)
                 return SCALAR
-            case "norm2":
-                shape = self.matrix(part)
-                if UNIT not in shape:
-                    words = f"{part.node} is {in_words(shape)}"
-                    self.fail(part.node, f"{words}; ‖ ‖_2 is of vectors, of matrices write ‖ ‖_F")
+            case _ if function in TO_SCALARS:
+                self.matrix(part)
                 return SCALAR
+            case _ if function in OF_VECTORS:
+                shape = self.matrix(part)
+                if UNIT not in (known(shape[0]), known(shape[1])):
+                    remedy = _OF_VECTORS.get(function, "take it of vectors")
+                    self.fail(part.node, f"{part.node} is {in_words(shape)}; {function} is of vectors: {remedy}")
+                return shape if function == "softmax" else SCALAR
+            case "tril" | "triu":
+                shape = self.matrix(part)
+                if UNIT in (known(shape[0]), known(shape[1])):
+                    self.fail(part.node, f"{part.node} is {in_words(shape)}; {function} is of matrices")
+                return shape
             case _ if is_entrywise(function, part):
                 return self.matrix(part)
             case "pinv":
@@ -324,6 +386,41 @@ class Inference:
                 return (rows, rows) if known(columns) == UNIT else (self.square(part)[0], UNIT)
             case _:
                 return self.square(part)
+
+
+# What to write of a matrix instead.
+_OF_VECTORS = {
+    "norm1": "write sum(abs(X)), of all entries",
+    "norminf": "write max(abs(X)), of all entries",
+    "softmax": "of the rows of X write diag(exp.(X) 1)^-1 exp.(X)",
+    "logsumexp": "of all entries write ln(sum(exp.(X)))",
+}
+
+
+def _is_column(shape: Dims) -> bool:
+    """Whether this is the shape of a vector, and not of a number."""
+    return known(shape[1]) == UNIT and known(shape[0]) not in (1, UNIT)
+
+
+def _is_zero(node: t.Formula) -> bool:
+    return _bare(node) == t.Number(0)
+
+
+def _is_spread(part: Typed) -> bool:
+    """Whether it is a number by its form, which beside an array stands at every entry."""
+    return part.is_scalar and _is_number(part.node)
+
+
+def _is_number(node: t.Formula) -> bool:
+    match node:
+        case t.Number(value):
+            return value != 0
+        case t.Apply("mean" | "max" | "min" | "logsumexp"):
+            return True
+        case t.Neg() | t.Product() | t.Infix("/"):
+            return all(map(_is_number, t.children(node)))
+        case _:
+            return False
 
 
 def _bare(node: t.Formula) -> t.Formula:

@@ -1,11 +1,11 @@
 """The shape of a formula from those of its variables, and the shapes of variables from a formula."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from matcalc.formula import tree as t
 from matcalc.formula.inference import Inference, Typed
-from matcalc.formula.sizes import LETTERS, Dim, Size, Unknown, known, shape_of_array
+from matcalc.formula.sizes import LETTERS, Dim, Size, Unknown, known, shape_of_array, size_sum
 from matcalc.formula.unification import Mismatch
 
 
@@ -25,11 +25,15 @@ def infer(
 
 
 def deduce(
-    tree: t.Formula, ranks: Mapping[str, int], given: Mapping[str, Sequence[Size]] | None = None
+    tree: t.Formula,
+    ranks: Mapping[str, int],
+    given: Mapping[str, Sequence[Size]] | None = None,
+    square: Collection[str] = (),
 ) -> dict[str, tuple[Size, ...]]:
     """The shapes of variables, of which only the number of axes is known, that make the formula fit.
 
-    Sizes that the formula leaves free are letters that it does not use. `given` are shapes that are known.
+    Sizes that the formula leaves free are letters that it does not use. `given` are shapes that are known, and `square`
+    the variables that are square matrices by what is known of them, as invertible ones are.
 
     >>> from matcalc.formula import parse
     >>> deduce(parse("tr(A X B)"), {"A": 2, "X": 2, "B": 2})
@@ -50,6 +54,7 @@ def deduce(
         for name, rank in ranks.items()
         if name not in fixed
     }
+    unknown |= {name: (unknown[name][0],) * 2 for name in square if name in unknown and len(unknown[name]) == 2}
     inference = Inference(tree, fixed, {}, unknown)
     inference.run(None)
     try:
@@ -57,10 +62,13 @@ def deduce(
     except Mismatch:
         inference.fail_as_whole("the formula does not tell the sizes in its Kronecker products; give them")
     free: dict[Unknown, str] = {}
+    sums = {known(total): (left, right) for left, right, total in inference.products.sums}
 
     def found(size: Dim) -> Size:
         size = known(size)
         if isinstance(size, Unknown):
+            if size in sums and size not in free:
+                return size_sum(*map(found, sums[size]))
             if size not in free:
                 free[size] = next(names)
             return free[size]
