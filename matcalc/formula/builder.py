@@ -1,6 +1,7 @@
 """From grammar rules to trees: one method for each rule of `grammar.lark` that builds something."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Literal, cast
 
@@ -55,9 +56,11 @@ class Operands(Transformer[Token, Any]):
         return _variable(name.value)
 
     def number(self, number: Token) -> t.Formula:
-        if len(number.value) > _MAX_DIGITS:
+        value = Decimal(number.value)
+        if len(number.value) > _MAX_DIGITS or abs(value.adjusted()) > _MAX_DIGITS:
             raise Misread(f"a number of more than {_MAX_DIGITS} digits", number)
-        return t.Number(int(number.value) if number.value.isdigit() else float(number.value))
+        is_whole = "." not in number.value and value == value.to_integral_value()
+        return t.Number(int(value) if is_whole else float(value))
 
     def negative(self, _: Token, of: Token) -> t.Formula:
         return t.Neg(self.number(of) if of.type == "NUMBER" else _variable(of.value))

@@ -38,6 +38,7 @@ def pattern(names: frozenset[str]) -> re.Pattern[str]:
     free = _longest_first(set(FUNCTIONS) - MARKED_FUNCTIONS)
     marked_functions = rf"(?:{_longest_first(MARKED_FUNCTIONS)})(?=\s*(?:\\left)?\s*\.?[(\[{{])"
     marks = rf"\s*(?:-\s*1|-?\s*{_T}|\+|\\dagger)\s*\}}"
+    words = _longest_first({*FUNCTIONS, *BARE_GREEK, *names, "ones"})
     label = rf"(?:\(\s*(?:[0-9]{{1,2}}|[A-SU-Za-z][A-Za-z]*)\s*\)|\[\s*[0-9A-Za-z]+\s*\])"
     patterns = {
         "SPACE": r"\s+|[~&$]|\\[,;:!> ]|\\(?:left|right|middle|[bB]igg?[lr]?|q?quad|limits|displaystyle)(?![A-Za-z])"
@@ -77,7 +78,7 @@ def pattern(names: frozenset[str]) -> re.Pattern[str]:
         "ADJUGATE": _raised(r"(?:[*∗]|\\ast)"),
         "PINV": "⁺|†|" + _raised(r"(?:\+|†|\\dagger)"),
         "SUPERSCRIPT": rf"(?:[{RAISED}]|[⁺⁻](?=[{RAISED}]))+",
-        "LABEL": rf"{_CARET}\s*(?:\{{\s*(?:{label}\s*(?:{_T}|\\dagger)?|[A-Za-z]{{3,}}"
+        "LABEL": rf"{_CARET}\s*(?:\{{\s*(?:{label}\s*(?:{_T}|\\dagger)?|(?!(?:{words})\s*\}})[A-Za-z]{{3,}}"
         rf"|\(?\s*{_TEXT}\s*\{{\s*\(?[A-Za-z0-9]{{2,}}\)?\s*\}}\s*\)?|\\rm\s+[A-Za-z]{{2,}})\s*\}}"
         rf"|{_TEXT}\s*\{{\s*\(?[A-Za-z0-9]{{2,}}\)?\s*\}})",
         "KIND": r"_\s*(?:\{\s*)?(?:\*|∗|\\ast|\\infty|∞|\\star)(?:\s*\})?",

@@ -79,7 +79,8 @@ def _with_sigmoids(text: str) -> str:
 def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[Token]:
     """The terminals of `text`, which begins at `offset` of `whole`; bars are still bars."""
     terminals, position = pattern(names), 0
-    last, opened = "", list[str]()  # the kind of the last terminal, and what stands before each open brace
+    last, kind_of_base = "", ""  # the kinds of the last terminal, and of what has the last subscript
+    opened: list[str] = []  # of what each open brace is the subscript
     while position < len(text):
         if text[position] == _CALLED:
             yield Token("FUNC", "sigmoid", offset + position, offset + position + 1)
@@ -90,15 +91,18 @@ def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[
         if match is None or match.lastgroup is None:
             raise FormulaError(_unreadable(text[position:]), whole, start)
         kind, value, end = match.lastgroup, match.group(), offset + match.end()
-        if kind == "LABEL" and last not in ("NAME", "SUB", "SUBWORD"):
+        is_power = kind == "LABEL" and last not in ("NAME", "SUB", "SUBWORD")
+        if is_power or (kind == "POWER_TRANSPOSED" and last == "_SIGMA"):
             kind, value = "_CARET", "**" if value.startswith("**") else "^"
             end = start + len(value)
         position = end - offset
+        if kind == "_UNDER":
+            kind_of_base = last
         if kind == "_LBRACE":
-            opened.append(last)
+            opened.append(kind_of_base if last == "_UNDER" else "")
         if kind != "SPACE":
-            under = kind == "_RBRACE" and opened and opened.pop() == "_UNDER"
-            last = "SUB" if under else kind
+            of = opened.pop() if kind == "_RBRACE" and opened else ""
+            last = {"NAME": "SUB", "_SIGMA": "_SIGMA"}.get(of, kind)
         match kind:
             case "SPACE":
                 continue
@@ -107,6 +111,9 @@ def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[
                 word = value[brace:-1].strip().removesuffix(".")
                 if value.startswith(r"\operatorname") and word not in FUNCTIONS:
                     raise FormulaError(f"unknown function {word}", whole, start, end)
+                if word in FUNCTIONS:
+                    yield Token("FUNC", FUNCTIONS[word] + "." * value[:-1].rstrip().endswith("."), start, end)
+                    continue
                 for token in _raw(value[brace:-1], start + brace, names, whole):
                     last = token.type
                     yield token
