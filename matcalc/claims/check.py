@@ -14,7 +14,9 @@ from matcalc.claims.report import FormulaReport
 from matcalc.claims.verdict import CERTAIN, ask_referee, refuted_elsewhere, too_few_digits
 from matcalc.domains import Domain
 from matcalc.formula import Formula, FormulaError, parse
+from matcalc.formula.meaning import settle
 from matcalc.formula.sizes import Size
+from matcalc.formula.texts import claimed_side, definitions, spelled, split_where, substitute
 from matcalc.formula.tree import Style
 from matcalc.formula.variables import variables
 from matcalc.referee import Cause
@@ -37,6 +39,7 @@ def check_formula(
     dtype: Literal["float32", "float64"] = "float64",
     seed: Any = 0,
     certify: bool = False,
+    let: Sequence[str] = (),
 ) -> FormulaReport:
     """Check a derivative typed as a formula, and say what is wrong with it.
 
@@ -64,8 +67,9 @@ def check_formula(
         words(seed)
     except TypeError:
         raise ValueError(f"seed must be an integer or a JAX key, got {seed!r}.") from None
-    asked = read_problem(formula, wrt, shape=shape, where=where)
-    tree, style = _read_claim(asked, claim)
+    asked = read_problem(formula, wrt, shape=shape, where=where, let=[let] if isinstance(let, str) else let)
+    tree, style, notes = _read_claim(asked, claim)
+    asked = replace(asked, notes=(*asked.notes, *notes))
     point = draw(asked, seed, "point of a claim")
     try:
         chosen = choose(asked, tree, point, layout, seed)
@@ -99,12 +103,22 @@ def check_formula(
     return replace(found, certificate=digits)
 
 
-def _read_claim(asked: Problem, claim: str | Formula) -> tuple[Formula, Style]:
-    """The claim, and the style in which it is written. FormulaError where it has variables that the function lacks."""
+def _read_claim(asked: Problem, claim: str | Formula) -> tuple[Formula, Style, tuple[str, ...]]:
+    """The claim, the style in which it is written, and how it was read, where that could be doubted.
+
+    FormulaError where it has variables that the function lacks.
+    """
     text = claim if isinstance(claim, str) else str(claim)
-    tree = parse(claim, asked.names) if isinstance(claim, str) else claim
-    extra = [name for name in variables(tree).ranks if name not in asked.symbols and name not in asked.sizes]
+    style: Style = "tex" if "\\" in text else "ascii" if text.isascii() else "unicode"
+    known = {*asked.symbols, *asked.sizes}
+    if isinstance(claim, str):
+        body, behind = split_where(claim)
+        meanings = {**asked.definitions, **definitions(behind, sorted(asked.names))}
+        names = asked.names | known | spelled(sorted(meanings))
+        claim = substitute(parse(claimed_side(body, asked.wrt), names), meanings)
+    tree, notes = settle(claim, known, asked.sizes)
+    extra = [name for name in variables(tree).ranks if name not in known]
     if extra:
-        known = ", ".join(asked.symbols)
-        raise FormulaError(f"{extra[0]} is not in the function, which has {known}", text, max(text.find(extra[0]), 0))
-    return tree, "tex" if "\\" in text else "ascii" if text.isascii() else "unicode"
+        listed = ", ".join(asked.symbols)
+        raise FormulaError(f"{extra[0]} is not in the function, which has {listed}", text, max(text.find(extra[0]), 0))
+    return tree, style, tuple(note for note in notes if note not in asked.notes)

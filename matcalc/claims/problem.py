@@ -1,7 +1,7 @@
 """A function typed as a formula: the shapes of its variables, numbers for its sizes, and its value."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from typing import Any
 
@@ -34,6 +34,8 @@ class Problem:
     sizes: Mapping[str, int]  # a number for every letter that is a size
     names: frozenset[str]  # declared ones, of several letters
     exponent: int = EXPONENT  # and bound of sums
+    notes: tuple[str, ...] = ()  # how the function was read, where that could be doubted
+    definitions: Mapping[str, Formula] = field(default_factory=dict)
 
     # --- Shapes
 

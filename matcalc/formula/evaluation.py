@@ -151,6 +151,10 @@ class Evaluation:
                 return self.xp.zeros(shape, self.dtype)
             case "1":
                 return self.xp.ones(shape, self.dtype)
+            case "K":
+                m, n = (int(self.number(index)) for index in indices)
+                places = np.arange(m * n).reshape(m, n, order="F").ravel()  # vec(Aᵀ) in the order of vec(A)
+                return self.xp.asarray(np.eye(m * n, dtype=self.dtype)[places])
             case _:
                 unit = np.zeros(shape, self.dtype)
                 place = tuple(

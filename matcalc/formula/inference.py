@@ -225,6 +225,9 @@ class Inference:
                 return (self.written(rows), UNIT)
             case "0" | "1", (rows, columns):
                 return (self.written(rows), self.written(columns))
+            case "K", (rows, columns):
+                size = self.products.product(self.written(rows), self.written(columns))
+                return (size, size)
             case "e", _:
                 return (Unknown(), UNIT)
             case _:  # the same E_ij is the same matrix wherever it stands, and E_ji is its transpose

@@ -8,8 +8,8 @@ from typing import Any
 
 from matcalc.formula import tree as t
 from matcalc.formula.errors import FormulaError
-from matcalc.formula.names import declared
-from matcalc.formula.tokens import MAX_DEPTH, Token, tokenize
+from matcalc.formula.names import declared, joined
+from matcalc.formula.tokens import MAX_DEPTH, Token, canonical, tokenize
 
 _OPERAND = "a variable, a number, a function or a parenthesis"
 _CLOSERS = {
@@ -35,6 +35,24 @@ def parse_equation(text: str, names: Collection[str] = ()) -> tuple[t.Formula, .
     (<Transpose X⁻ᵀ>, <Transpose X⁻ᵀ>)
     """
     return _read(text, names, "equation")
+
+
+def name_of(text: str) -> str:
+    r"""The name that a text spells: `\Sigma_{xy}` is Σ_{xy}, `beta` is β; a word is a name of several letters."""
+    text = text.strip().strip("$")
+    if re.fullmatch(r"\\?[^\W_]+", text):
+        return canonical(text)
+    try:
+        tree = parse(text)
+    except FormulaError:
+        return canonical(text)
+    match tree:
+        case t.Name(name):
+            return name
+        case t.Entry(t.Name(base), indices) | t.Constant("e" | "E" | "I" as base, (_, *_) as indices):
+            return joined(base, indices)
+        case _:
+            return canonical(text)
 
 
 def _read(text: str, names: Collection[str], start: str) -> tuple[t.Formula, ...]:

@@ -76,9 +76,12 @@ class Derivative(Formula):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Constant(Formula):
-    """A constant sized by its context: `I` (or `I_n`), `𝟏`, `e_i`, `E_ij`; also `0_mn` and `1_mn`."""
+    """A constant sized by its context: `I` (or `I_n`), `𝟏`, `e_i`, `E_ij`; also `0_mn`, `1_mn` and `K_mn`.
 
-    symbol: Literal["I", "e", "E", "0", "1"]
+    K_mn is the commutation matrix, K_mn vec(A) = vec(Aᵀ) of an m×n matrix A.
+    """
+
+    symbol: Literal["I", "e", "E", "0", "1", "K"]
     indices: tuple[Formula, ...] = ()
 
 
@@ -308,7 +311,7 @@ def transpose(tree: Formula, scalars: Collection[str] = ()) -> Formula:
     match tree:
         case Number() | Constant("I"):
             return tree
-        case Constant("E" | "0" | "1" as symbol, (row, column)):
+        case Constant("E" | "0" | "1" | "K" as symbol, (row, column)):
             return Constant(symbol, (column, row))
         case Transpose(of):
             return of
