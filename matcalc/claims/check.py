@@ -14,6 +14,8 @@ from matcalc.claims.report import FormulaReport
 from matcalc.claims.verdict import CERTAIN, ask_referee, refuted_elsewhere, too_few_digits
 from matcalc.domains import Domain
 from matcalc.formula import Formula, FormulaError, parse
+from matcalc.formula import tree as t
+from matcalc.formula.errors import Misfit
 from matcalc.formula.meaning import settle
 from matcalc.formula.sizes import Size
 from matcalc.formula.texts import claimed_side, definitions, spelled, split_where, substitute
@@ -56,8 +58,9 @@ def check_formula(
     signs, scales, sizes and integers are others too. With `certify` it is also judged in ball arithmetic, where what is
     right only in the digits of the dtype fails. `seed` is an integer or a JAX key, by which all points are drawn.
 
-    Raises FormulaError, which points at the place, for what cannot be read or sized, and for a claim that has no shape
-    of such a derivative; ValueError for options that make no sense; with `certify` ImportError without python-flint.
+    `let` defines names, ["M = I - A X"], as do texts that end in "where M = I - A X".
+
+    Raises FormulaError, which points at the place, for what cannot be read or sized; ValueError for options that make no sense; with `certify` ImportError without python-flint.
     """
     if layout not in ASKED:
         raise ValueError(f"layout must be one of {', '.join(ASKED)}; got {layout!r}.")
@@ -78,7 +81,10 @@ def check_formula(
             if cause := explain(asked, tree, point, each, layout, style, seed):
                 cause = replace(cause, text=f"{cause.text} As it stands, the shapes do not fit: {misfit.reason}.")
                 return FormulaReport("fail", cause, asked, tree, each, None, style)
-        raise
+        if not isinstance(misfit, Misfit):
+            raise
+        cause = Cause("shape", f"The shapes do not fit: {misfit.reason}.")
+        return FormulaReport("fail", cause, asked, tree, candidates(asked, layout)[0], None, style)
 
     def in_its_terms(evidence: Evidence, look: Look, wrong: Comparison) -> Cause:
         del evidence, look
@@ -117,6 +123,8 @@ def _read_claim(asked: Problem, claim: str | Formula) -> tuple[Formula, Style, t
         names = asked.names | known | spelled(sorted(meanings))
         claim = substitute(parse(claimed_side(body, asked.wrt), names), meanings)
     tree, notes = settle(claim, known, asked.sizes)
+    if tree == t.Number(1) and len(asked.value_shape) + len(asked.shapes[asked.wrt]) == 1:
+        tree, notes = t.Constant("1"), (*notes, "1 is the vector of ones")
     extra = [name for name in variables(tree).ranks if name not in known]
     if extra:
         listed = ", ".join(asked.symbols)

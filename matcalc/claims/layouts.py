@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 from matcalc.claims.problem import Arguments, Problem
 from matcalc.claims.slopes import agrees, direction
 from matcalc.formula import Formula, FormulaError, infer
+from matcalc.formula.errors import Misfit
 from matcalc.formula.sizes import Size
 from matcalc.layout import LAYOUTS, Layout
 
@@ -54,7 +55,7 @@ def _explained(problem: Problem, claim: Formula, layout: Layout, error: FormulaE
     text = str(claim)
     ways = " and ".join(f"{_in_words(problem.due(each))} in {each} layout" for each in LAYOUTS[1:3])
     message = f"the claim is {_in_words(got)}; the derivative of {problem.formula} by {problem.wrt} is {ways}"
-    return FormulaError(message, text, 0, len(text)) if got != problem.due(layout) else error
+    return Misfit(message, text, 0, len(text)) if got != problem.due(layout) else error
 
 
 def _in_words(shape: Iterable[Size]) -> str:

@@ -4,7 +4,7 @@ import difflib
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -16,9 +16,10 @@ from matcalc.domains import Domain, named
 from matcalc.formula import Formula, FormulaError, infer, parse
 from matcalc.formula import tree as t
 from matcalc.formula.meaning import settle, understand
+from matcalc.formula.names import letter_of
 from matcalc.formula.parser import name_of
 from matcalc.formula.sizes import Size
-from matcalc.formula.texts import definitions, split_where, spelled, substitute, without_left_side
+from matcalc.formula.texts import definitions, spelled, split_where, substitute, without_left_side
 from matcalc.formula.variables import Variables, variables
 from matcalc.formula.words import FUNCTIONS, GREEK
 
@@ -50,6 +51,10 @@ def read_problem(
     tree, notes = settle(substitute(typed, meanings), {*given, *domains, wrt}, _letters(given))
     found = variables(tree)
     found = replace(found, ranks={name: rank for name, rank in found.ranks.items() if name not in _letters(given)})
+    meant = {name: _meant(name, found.ranks) for name in (*given, *domains, wrt)}
+    notes += tuple(f"{name} is {full}" for name, full in meant.items() if full != name)
+    given, wrt = {meant[name]: sizes for name, sizes in given.items()}, meant[wrt]
+    domains = {meant[name]: domain for name, domain in domains.items()}
     for name in (*given, *domains, wrt):
         if name not in found.ranks:
             listed = ", ".join(found.ranks) or "none"
@@ -74,7 +79,15 @@ def read_problem(
     if most > MOST:
         raise ValueError(f"A variable of {most:,} entries; at most {MOST:,} are tried. Smaller sizes tell as much.")
     known = _Known(
-        str(tree), wrt, tuple(shapes.items()), tuple(domains.items()), names, notes, tuple(meanings.items()), tree, found
+        str(tree),
+        wrt,
+        tuple(shapes.items()),
+        tuple(domains.items()),
+        names,
+        notes,
+        tuple(meanings.items()),
+        tree,
+        found,
     )
     # A domain of one's own may be of any kind, and a tree of one's own may be printed as another is.
     is_kept = isinstance(formula, str) and all(isinstance(domain, str) for domain in (where or {}).values())
@@ -131,7 +144,9 @@ def _kept(known: _Known) -> Problem:
 def _numbers(shapes: Mapping[str, Shape]) -> Iterator[dict[str, int]]:
     """Numbers for the letters among the sizes, in one order after the other."""
     named_sizes = (size for shape in shapes.values() for size in shape if isinstance(size, str))
-    letters = list(dict.fromkeys(part for size in named_sizes for part in re.split(r"[ +]", size) if not part.isdigit()))
+    letters = list(
+        dict.fromkeys(part for size in named_sizes for part in re.split(r"[ +]", size) if not part.isdigit())
+    )
     taken = {size for shape in shapes.values() for size in shape}
     free = [size for size in SIZES if size not in taken][: len(letters) + 1]
     for numbers in itertools.islice(itertools.permutations(free, len(letters)), ASSIGNMENTS):
@@ -146,6 +161,12 @@ def _hint(text: str, vectors: Sequence[str]) -> str:
             return f". {word} is read as {' '.join(word)}" + (f"; is {close[0]} meant?" if close else "")
     said = ", ".join(f"{name}=scalar" for name in vectors)
     return f". A lower-case letter is a vector, unless it is said to be a scalar: {said}" if said else ""
+
+
+def _meant(name: str, variables: Collection[str]) -> str:
+    """The variable that is meant by a letter: the only one with that letter, W^{(1)} by W."""
+    of_letter = [each for each in variables if letter_of(each) == name]
+    return of_letter[0] if name not in variables and len(of_letter) == 1 else name
 
 
 def _letters(shapes: Mapping[str, Sequence[Size]]) -> frozenset[str]:

@@ -21,6 +21,7 @@ def check(
     layout: Annotated[str, typer.Option(help="Of the claim: numerator, denominator, jax, vec or either.")] = "either",
     where: Annotated[str | None, typer.Option(help="Domains, such as A=symmetric,X=invertible.")] = None,
     shape: Annotated[list[str] | None, typer.Option(help="Such as A=3,4 or c=scalar; may be repeated.")] = None,
+    let: Annotated[list[str] | None, typer.Option(help="A definition, such as 'M = I - A X'; may be repeated.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
     seed: Annotated[int, typer.Option(help="Of the random point, any integer.")] = 0,
     certify: Certify = False,
@@ -57,7 +58,7 @@ def check(
     one_of("--layout", [layout], ASKED)
     one_of("--dtype", [dtype], ("float32", "float64"))
     certifiable(certify)
-    options: dict[str, Any] = {"shape": dict(map(shape_of, shape or [])), "where": domains(where)}
+    options: dict[str, Any] = {"shape": dict(map(shape_of, shape or [])), "where": domains(where), "let": let or []}
     with output(json_file) as write:
         try:
             report = claim and check_formula(

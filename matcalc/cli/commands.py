@@ -57,13 +57,19 @@ def handbook(is_version: Version = False) -> None:
     """The matrix-calculus handbook as running JAX code."""
 
 
-def _add(name: str, command: Callable[..., None], example: str) -> None:
-    app.command(name, epilog=f"Example: matcalc {name} {example}\n\n{exits.CODES}")(command)
+def _add(name: str, command: Callable[..., None], example: str, **settings: Any) -> None:
+    app.command(name, epilog=f"Example: matcalc {name} {example}\n\n{exits.CODES}", **settings)(command)
 
 
 _add("list", list_, "traces --json -")
 _add("show", show, "tr_axbxtc --layout numerator --style tex")
 _add("verify", verify, "tr_axbxtc --sizes l=2,m=8,n=5 --dtype float64 --json result.json")
-_add("check", check, """"tr(A X B X' C)" --wrt X --claim "B X' C A + B' X' A' C'\"""")
+# A formula may begin with a minus, and is no option then.
+_add(
+    "check",
+    check,
+    """"tr(A X B X' C)" --wrt X --claim "B X' C A + B' X' A' C'\"""",
+    context_settings={"ignore_unknown_options": True},
+)
 _add("bench", bench, "tr_axbxtc --regime square,tall --against autodiff,numpy --json result.json")
 _add("devices", devices, "--json -")

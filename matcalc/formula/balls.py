@@ -15,7 +15,7 @@ import numpy as np
 from matcalc.formula import tree as t
 from matcalc.formula.errors import FormulaError
 from matcalc.formula.evaluation import Array, Evaluation
-from matcalc.formula.inference import Typed
+from matcalc.formula.typed import Typed
 
 DIGITS = 60
 

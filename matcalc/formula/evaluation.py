@@ -16,10 +16,10 @@ import numpy as np
 from matcalc.formula import tree as t
 from matcalc.formula.errors import FormulaError
 from matcalc.formula.functions import Functions
-from matcalc.formula.inference import Typed, is_entrywise
 from matcalc.formula.printing import locate
 from matcalc.formula.shapes import typed
 from matcalc.formula.sizes import UNIT, dims, shape_of_array
+from matcalc.formula.typed import Typed, is_entrywise
 from matcalc.formula.variables import spellings
 
 Array = Any  # of NumPy or JAX, or a Python number
@@ -313,15 +313,18 @@ class Evaluation:
             self.bound[node.index] = outside
         return total
 
-
     def counted(self, node: t.Sigma, of: Typed) -> int:
         """How many entries the index of an open sum counts."""
         index = t.Name(node.index)
         for part in of.parts[0].nodes:
             if isinstance(part.node, t.Entry) and index in part.node.indices:
                 rows, columns = (int(size) for size in part.parts[0].dims)
-                return columns if not part.is_scalar else max(rows, columns) if len(part.node.indices) == 1 else (
-                    (rows, columns)[part.node.indices.index(index)]
+                return (
+                    columns
+                    if not part.is_scalar
+                    else max(rows, columns)
+                    if len(part.node.indices) == 1
+                    else ((rows, columns)[part.node.indices.index(index)])
                 )
         self.fail(node, f"nothing in this sum has entries that {node.index} counts; give its bounds")
 

@@ -1,11 +1,10 @@
 """The shape of every node of a formula, by a walk over the tree; constants get theirs from the context."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from matcalc.formula import tree as t
-from matcalc.formula.errors import FormulaError
+from matcalc.formula.errors import FormulaError, Misfit
 from matcalc.formula.printing import locate
 from matcalc.formula.sizes import (
     SCALAR,
@@ -13,7 +12,6 @@ from matcalc.formula.sizes import (
     AnyShape,
     Dim,
     Dims,
-    Shape,
     Size,
     Unknown,
     dims,
@@ -24,41 +22,10 @@ from matcalc.formula.sizes import (
     known_shape,
     size_in_words,
 )
+from matcalc.formula.typed import INSTEAD, Typed, bare, is_column, is_entrywise, is_spread, is_zero, so_far
 from matcalc.formula.unification import Mismatch, SizeProducts, same_size, unify
 from matcalc.formula.variables import matrix_of, spellings
-from matcalc.formula.words import ENTRYWISE, MATRIX_FUNCTIONS, OF_VECTORS, TO_SCALARS
-
-
-@dataclass(eq=False, slots=True)
-class Typed:
-    """A node with its shape and its typed operands; a product is typed as a chain of products of two."""
-
-    node: t.Formula
-    shape: Shape
-    parts: "tuple[Typed, ...]" = ()
-
-    @property
-    def nodes(self) -> "Iterator[Typed]":
-        """This node and all below it, by an iteration, as a product is a deep chain."""
-        left: list[Typed] = [self]
-        while left:
-            yield (node := left.pop())
-            left += node.parts
-
-    @property
-    def dims(self) -> tuple[Size, ...]:
-        """The shape when everything is found (a size never found is 0)."""
-        return tuple(0 if isinstance(size, Unknown) else size for size in dims(self.shape))
-
-    @property
-    def is_scalar(self) -> bool:
-        """Whether the value is a number."""
-        return dims(self.shape) == SCALAR
-
-
-def is_entrywise(function: str, part: Typed) -> bool:
-    """Whether a function acts entry by entry: with a dot, or of a vector, it does."""
-    return function in ENTRYWISE or (function in MATRIX_FUNCTIONS and UNIT in dims(part.shape))
+from matcalc.formula.words import OF_VECTORS, TO_SCALARS
 
 
 class Inference:
@@ -102,10 +69,10 @@ class Inference:
             self.fail_as_whole(str(mismatch) or f"the sizes of the Kronecker products do not fit{context}")
         for number, array in self.spread:
             rows, columns = dims(array.shape)
-            if rows == columns != UNIT and not isinstance(rows, int):
+            if rows == columns != UNIT:
                 words = f"{array.node} is {in_words(array.shape)}, {number.node} is a scalar"
-                one = _bare(number.node)
-                self.fail(number.node, f"{words}; write {one} I, or {one} 1 1' for a matrix full of it")
+                one = bare(number.node)
+                self.misfit(number.node, f"{words}; write {one} I, or {one} 1 1' for a matrix full of it")
         for constant in self.constants:
             if any(isinstance(size, Unknown) and not size.letter for size in dims(constant.shape)):
                 remedy = "write it, as in I_3 and 1_3, or give the result's shape"
@@ -115,8 +82,11 @@ class Inference:
     def fail(self, node: t.Formula, message: str) -> NoReturn:
         raise FormulaError(message, *locate(self.tree, node)) from None
 
+    def misfit(self, node: t.Formula, message: str) -> NoReturn:
+        raise Misfit(message, *locate(self.tree, node)) from None
+
     def fail_as_whole(self, message: str) -> NoReturn:
-        raise FormulaError(message, str(self.tree), 0, len(str(self.tree))) from None
+        raise Misfit(message, str(self.tree), 0, len(str(self.tree))) from None
 
     # --- What operands must be
 
@@ -125,9 +95,9 @@ class Inference:
         try:
             unify(one.shape, other.shape)
         except Mismatch:
-            left, right = _bare(one.node), _bare(other.node)
+            left, right = bare(one.node), bare(other.node)
             hint = "; 𝟏 (ones) is the vector of ones" if t.Number(1) in (left, right) else ""
-            self.fail(right, f"{left} is {in_words(one.shape)}, {right} is {in_words(other.shape)}{hint}")
+            self.misfit(right, f"{left} is {in_words(one.shape)}, {right} is {in_words(other.shape)}{hint}")
 
     def square(self, part: Typed) -> Dims:
         """The operand must be square (or a scalar)."""
@@ -135,7 +105,7 @@ class Inference:
         try:
             same_size(shape[0], shape[1])
         except Mismatch:
-            self.fail(part.node, f"{part.node} must be square and is {in_words(shape)}")
+            self.misfit(part.node, f"{part.node} must be square and is {in_words(shape)}")
         return shape
 
     def matrix(self, part: Typed) -> Dims:
@@ -144,7 +114,7 @@ class Inference:
         if isinstance(shape, AnyShape):
             shape.found = shape = (Unknown(), Unknown())
         if len(shape) != 2:
-            self.fail(part.node, f"{part.node} is {in_words(shape)}; such a tensor can only be added and scaled")
+            self.misfit(part.node, f"{part.node} is {in_words(shape)}; such a tensor can only be added and scaled")
         return shape
 
     # --- The walk
@@ -259,7 +229,7 @@ class Inference:
             if isinstance(part.node, t.Name) and part.node.name[0].islower():  # x_i of vectors, the columns of x
                 self.sum_over(node.indices[0], columns)
                 return Typed(node, (rows, UNIT), (part,))
-            self.fail(node, f"{part.node} is {in_words(part.shape)}; its entries have two subscripts")
+            self.misfit(node, f"{part.node} is {in_words(part.shape)}; its entries have two subscripts")
         for index, size in zip(node.indices, (rows, columns), strict=False):
             self.sum_over(index, size)
         return Typed(node, SCALAR, (part,))
@@ -281,11 +251,11 @@ class Inference:
 
     def sum(self, node: t.Formula, parts: "list[Typed]") -> Typed:
         """The sum; a number beside arrays stands at every entry."""
-        arrays = [part for part in parts if not _is_spread(part)] or parts
+        arrays = [part for part in parts if not is_spread(part)] or parts
         for part in arrays[1:]:
             self.agree(arrays[0], part)
         if not arrays[0].is_scalar and not isinstance(known_shape(arrays[0].shape), AnyShape):
-            self.spread += [(part, arrays[0]) for part in parts if part not in arrays and not _is_zero(part.node)]
+            self.spread += [(part, arrays[0]) for part in parts if part not in arrays and not is_zero(part.node)]
         return Typed(node, arrays[0].shape, tuple(parts))
 
     def scalar(self, part: Typed) -> Typed:
@@ -293,7 +263,7 @@ class Inference:
         try:
             unify(part.shape, SCALAR)
         except Mismatch:
-            self.fail(part.node, f"{part.node} is {in_words(part.shape)}; a power of this kind is of scalars")
+            self.misfit(part.node, f"{part.node} is {in_words(part.shape)}; a power of this kind is of scalars")
         return part
 
     def product(self, node: t.Formula, left: Typed, right: Typed) -> Typed:
@@ -310,8 +280,8 @@ class Inference:
             if is_single(other):
                 return Typed(node, left.shape, parts)
             sizes = f"{size_in_words(one[1])} ≠ {size_in_words(other[0])}"
-            done = f"{_so_far(node, left)} is {in_words(one)}"
-            self.fail(right.node, f"{done}, {right.node} is {in_words(other)}; {sizes}")
+            done = f"{so_far(node, left)} is {in_words(one)}"
+            self.misfit(right.node, f"{done}, {right.node} is {in_words(other)}; {sizes}")
         return Typed(node, (one[0], other[1]), parts)
 
     def infix(self, node: t.Formula, op: str, left: Typed, right: Typed) -> Typed:
@@ -322,7 +292,7 @@ class Inference:
                     unify(right.shape, SCALAR)
                 except Mismatch:
                     words = f"{right.node} is {in_words(right.shape)}"
-                    self.fail(right.node, f"the denominator must be a scalar; {words}")
+                    self.misfit(right.node, f"the denominator must be a scalar; {words}")
                 return Typed(node, left.shape, parts)
             case "⊗":
                 one, other = self.matrix(left), self.matrix(right)
@@ -349,12 +319,12 @@ class Inference:
                     try:
                         unify(part.shape, (3, UNIT))
                     except Mismatch:
-                        self.fail(part.node, f"× is of vectors of length 3; {part.node} is {in_words(part.shape)}")
+                        self.misfit(part.node, f"× is of vectors of length 3; {part.node} is {in_words(part.shape)}")
                 return Typed(node, (3, UNIT), parts)
 
     def applied(self, function: str, part: Typed) -> Dims:
         match function:
-            case "det" if _is_column(self.matrix(part)):
+            case "det" if is_column(self.matrix(part)):
                 return SCALAR  # |x| of a vector is its length
             case "tr" | "det":
                 self.square(part)
@@ -368,7 +338,7 @@ class Inference:
             case _ if function in OF_VECTORS:
                 shape = self.matrix(part)
                 if UNIT not in (known(shape[0]), known(shape[1])):
-                    remedy = _OF_VECTORS.get(function, "take it of vectors")
+                    remedy = INSTEAD.get(function, "take it of vectors")
                     self.fail(part.node, f"{part.node} is {in_words(shape)}; {function} is of vectors: {remedy}")
                 return shape if function == "softmax" else SCALAR
             case "tril" | "triu":
@@ -389,52 +359,3 @@ class Inference:
                 return (rows, rows) if known(columns) == UNIT else (self.square(part)[0], UNIT)
             case _:
                 return self.square(part)
-
-
-# What to write of a matrix instead.
-_OF_VECTORS = {
-    "norm1": "write sum(abs(X)), of all entries",
-    "norminf": "write max(abs(X)), of all entries",
-    "softmax": "of the rows of X write diag(exp.(X) 1)^-1 exp.(X)",
-    "logsumexp": "of all entries write ln(sum(exp.(X)))",
-}
-
-
-def _is_column(shape: Dims) -> bool:
-    """Whether this is the shape of a vector, and not of a number."""
-    return known(shape[1]) == UNIT and known(shape[0]) not in (1, UNIT)
-
-
-def _is_zero(node: t.Formula) -> bool:
-    return _bare(node) == t.Number(0)
-
-
-def _is_spread(part: Typed) -> bool:
-    """Whether it is a number by its form, which beside an array stands at every entry."""
-    return part.is_scalar and _is_number(part.node)
-
-
-def _is_number(node: t.Formula) -> bool:
-    match node:
-        case t.Number(value):
-            return value != 0
-        case t.Apply("mean" | "max" | "min" | "logsumexp"):
-            return True
-        case t.Neg() | t.Product() | t.Infix("/"):
-            return all(map(_is_number, t.children(node)))
-        case _:
-            return False
-
-
-def _bare(node: t.Formula) -> t.Formula:
-    return node.of if isinstance(node, t.Neg) else node
-
-
-def _so_far(node: t.Formula, left: Typed) -> t.Formula:
-    """The part of a product that `left` is."""
-    if left.node is not node or not isinstance(node, t.Product):
-        return left.node
-    count = 1
-    while left.node is node:
-        left, count = left.parts[0], count + 1
-    return t.product_of(node.factors[:count])

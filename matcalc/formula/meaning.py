@@ -39,9 +39,7 @@ class Meaning:
 # --- Letters with subscripts and superscripts
 
 
-def settle(
-    tree: t.Formula, known: Collection[str], sizes: Collection[str] = ()
-) -> tuple[t.Formula, tuple[str, ...]]:
+def settle(tree: t.Formula, known: Collection[str], sizes: Collection[str] = ()) -> tuple[t.Formula, tuple[str, ...]]:
     """The formula in which every subscript and superscript is what it means, and what was read, in words.
 
     `known` are the names that are declared, of a claim all of those in the function; `sizes` the names of sizes.
@@ -188,7 +186,8 @@ def understand(
             failure = failure or error
             continue
         meaning = Meaning(tree, replace(found, ranks=tried), shapes, _notes(found.ranks, tried))
-        if fallback is None and value[:1] == (1,) and greek:  # a row: a Greek letter may be meant as a vector, x'β
+        # Of a row, a Greek letter may be meant as a vector, x'β, or x_i as vectors.
+        if fallback is None and value[:1] == (1,) and choices:
             fallback = meaning
         elif fallback is None or value == ():
             return meaning
@@ -214,7 +213,11 @@ def _value_shape(tree: t.Formula, shapes: Mapping[str, tuple[Size, ...]], found:
 
 
 def _notes(usual: Mapping[str, int], ranks: Mapping[str, int]) -> tuple[str, ...]:
-    words = {0: "{} is read as a number", 1: "{} is read as a vector", 2: "{0}_i are read as vectors, the columns of {0}"}
+    words = {
+        0: "{} is read as a number",
+        1: "{} is read as a vector",
+        2: "{0}_i are read as vectors, the columns of {0}",
+    }
     return tuple(words[rank].format(name) for name, rank in ranks.items() if rank != usual[name])
 
 

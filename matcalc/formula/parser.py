@@ -83,7 +83,9 @@ def _read(text: str, names: Collection[str], start: str) -> tuple[t.Formula, ...
 def _remedy(token: Token, text: str) -> str:
     """What helps where a term goes on."""
     before = text[: token.start]
-    if token.type in ("NAME", "FUNC", "_LPAR", "_LNORM", "_LBAR", "NUMBER", "ONES") and re.search(r"/[^-+,=]*$", before):
+    if token.type in ("NAME", "FUNC", "_LPAR", "_LNORM", "_LBAR", "NUMBER", "ONES") and re.search(
+        r"/[^-+,=]*$", before
+    ):
         return ". After a quotient write parentheses: (a/b) c or a/(b c)"
     if token.type in ("NAME", "NUMBER", "_LPAR") and re.search(r"(?:tr|det|ln|log|exp)\s+\S+\s*$", before):
         return ". Write the argument of the function in parentheses"

@@ -3,8 +3,16 @@ r"""The one regular expression of the language: a named group for each terminal,
 import re
 from functools import lru_cache
 
-from matcalc.formula.words import BARE_GREEK, DECORATIONS, DOTTED, FUNCTIONS, GREEK, MARKED_FUNCTIONS, VARIANTS
-from matcalc.formula.words import WHOLE_GREEK
+from matcalc.formula.words import (
+    BARE_GREEK,
+    DECORATIONS,
+    DOTTED,
+    FUNCTIONS,
+    GREEK,
+    MARKED_FUNCTIONS,
+    VARIANTS,
+    WHOLE_GREEK,
+)
 
 RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ"
 LOWERED = "₀₁₂₃₄₅₆₇₈₉ₐₑₒₓₕₖₗₘₙₚₛₜᵢᵣᵤᵥⱼ"
@@ -39,7 +47,7 @@ def pattern(names: frozenset[str]) -> re.Pattern[str]:
     marked_functions = rf"(?:{_longest_first(MARKED_FUNCTIONS)})(?=\s*(?:\\left)?\s*\.?[(\[{{])"
     marks = rf"\s*(?:-\s*1|-?\s*{_T}|\+|\\dagger)\s*\}}"
     words = _longest_first({*FUNCTIONS, *BARE_GREEK, *names, "ones"})
-    label = rf"(?:\(\s*(?:[0-9]{{1,2}}|[A-SU-Za-z][A-Za-z]*)\s*\)|\[\s*[0-9A-Za-z]+\s*\])"
+    label = r"(?:\(\s*(?:[0-9]{1,2}|[A-SU-Za-z][A-Za-z]*)\s*\)|\[\s*[0-9A-Za-z]+\s*\])"
     patterns = {
         "SPACE": r"\s+|[~&$]|\\[,;:!> ]|\\(?:left|right|middle|[bB]igg?[lr]?|q?quad|limits|displaystyle)(?![A-Za-z])"
         r"|\\(?:mathbf|boldsymbol|bm|pmb|vec|mathrm)(?=\s+[A-Za-z\\]|\\)|\\(?:bf|rm|it|sf|cal)(?![A-Za-z])"
@@ -48,7 +56,7 @@ def pattern(names: frozenset[str]) -> re.Pattern[str]:
         "ONES": r"[𝟏𝟙]|\\(?:math(?:bf|bb)|boldsymbol|bm|pmb|textbf|vec)\s*(?:1|\{\s*1\s*\})|\{\s*\\bf\s+1\s*\}"
         r"|ones(?![a-z])"
         rf"|(?<![0-9.])1(?=\s*(?:'|ᵀ|⊤|\^\s*(?:{_T}|\{{\s*{_T}\s*\}})))",
-        "RATIO": r"(?<![\^*.])[0-9]+\s*/\s*[0-9]+(?![0-9.!^⁻⁰-⁹])(?=\s*[A-Za-zα-ωΑ-Ω|‖(])",  # 1/2 x
+        "RATIO": r"(?<![\^*.])[0-9]+\s*/\s*[0-9]+(?![0-9.!^⁻⁰-⁹])(?=\s*(?:[A-Za-zα-ωΑ-Ω|‖⟨(\[]|\\[A-Za-z|{]))",  # 1/2 x
         "NUMBER": rf"{_DECIMAL}(?:[eE][-+]?[0-9]+(?![0-9A-Za-z]))?",
         "WORD": rf"\{{\s*\\(?:rm|bf|it|sf|mathrm)\s*(?:{_longest_first(set(FUNCTIONS))})\s*\}}",  # {\rm tr}
         "WRAP": r"\\(?:math(?:bf|bb|cal|rm|it|sf|scr|frak|op)|boldsymbol|bm|pmb|vec|operatorname\*?"

@@ -226,8 +226,10 @@ class _Printer:
             case t.Infix("/", left, right), _:
                 return f"{self.text(left, _PRODUCT)}/{self.text(right, _FACTOR)}"
             case t.Infix("·", left, right), style if self._is_dotted(tree):
-                return self.text(left, _PRODUCT if isinstance(left, t.Product) else _FACTOR) + _OPS[style]["·"] + (
-                    self.text(right, _PRODUCT if isinstance(right, t.Product) else _FACTOR)
+                return (
+                    self.text(left, _PRODUCT if isinstance(left, t.Product) else _FACTOR)
+                    + _OPS[style]["·"]
+                    + (self.text(right, _PRODUCT if isinstance(right, t.Product) else _FACTOR))
                 )
             case t.Infix("⊕" | "·" as op, left, right), style:
                 return f"{_word(_WORDS[op], style)}({self.text(left)}, {self.text(right)})"

@@ -4,8 +4,9 @@ import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from matcalc.formula import tree as t
-from matcalc.formula.inference import Inference, Typed
+from matcalc.formula.inference import Inference
 from matcalc.formula.sizes import LETTERS, Dim, Size, Unknown, known, shape_of_array, size_sum
+from matcalc.formula.typed import Typed
 from matcalc.formula.unification import Mismatch
 
 

@@ -16,7 +16,9 @@ _CALLED = re.compile(rf"\s*{_NAME}\s*(?:\(\s*[^()=]*\s*\))?\s*")
 _PARTIAL = r"(?:\\partial|∂|\\mathrm\s*\{?d\}?|\\(?:rm\s+)?d|d)"
 _BY = rf"(?P<by>(?:\\(?:math(?:bf|rm)|boldsymbol|bm|vec)\s*\{{?\s*)?{_NAME}(?:\^(?:\{{?(?:T|\\top)\}}?))?)"
 _LEFT = [
-    re.compile(rf"\s*\\[dt]?frac\s*\{{\s*{_PARTIAL}[^{{}}]*(?:\{{[^{{}}]*\}}[^{{}}]*)*\}}\s*\{{\s*{_PARTIAL}\s*{_BY}\s*\}}\s*\}}?.*"),
+    re.compile(
+        rf"\s*\\[dt]?frac\s*\{{\s*{_PARTIAL}[^{{}}]*(?:\{{[^{{}}]*\}}[^{{}}]*)*\}}\s*\{{\s*{_PARTIAL}\s*{_BY}\s*\}}\s*\}}?.*"
+    ),
     re.compile(rf"\s*{_PARTIAL}[^/=]*/\s*{_PARTIAL}\s*{_BY}.*"),
     re.compile(rf"\s*(?:\\nabla|∇)\s*_\s*\{{?\s*{_BY}\s*\}}?.*"),
     re.compile(r"\s*(?:\\nabla|∇)(?P<by>)\s*\S.*"),
@@ -54,7 +56,9 @@ def split_where(text: str) -> tuple[str, list[str]]:
     found = _WHERE.search(text)
     if not found:
         return text, []
-    return text[: found.start()], [part.strip(" .$") for part in _BETWEEN.split(text[found.end() :]) if part.strip(" .$")]
+    return text[: found.start()], [
+        part.strip(" .$") for part in _BETWEEN.split(text[found.end() :]) if part.strip(" .$")
+    ]
 
 
 def definitions(texts: Sequence[str], names: Sequence[str]) -> dict[str, t.Formula]:

@@ -192,7 +192,9 @@ def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[
 
 def _label(value: str) -> tuple[str, bool]:
     r"""What a superscript that is no power says, and whether a transpose follows in its braces: `^{(1)T}`."""
-    body = re.sub(r"^(?:\^|\*\*)\s*|[{}\s]|\\(?:text|math)?(?:rm|bf|it|sf|normal)?(?![a-z])|\\mbox|\\operatorname", "", value)
+    body = re.sub(
+        r"^(?:\^|\*\*)\s*|[{}\s]|\\(?:text|math)?(?:rm|bf|it|sf|normal)?(?![a-z])|\\mbox|\\operatorname", "", value
+    )
     found = re.match(r"\(\w+\)|\[\w+\]|\w+", body)
     word = found.group() if found else body
     return word, len(word) < len(body)

@@ -109,12 +109,16 @@ class SizeProducts:
                 progress = True
 
     def match_factors(self) -> None:
-        """Of two products that are the same, and not known, each factor is the same: of a square A ⊗ X both are."""
-        seen: dict[Dim, tuple[Dim, Dim]] = {}
-        for left, right, product in self.open:
-            whole = known(product)
-            if whole in seen:
-                for one, other in zip(seen[whole], (left, right), strict=True):
-                    same_size(one, other)
-            else:
-                seen[whole] = (left, right)
+        """Of two products that are the same, and not known, each factor is the same: of a square A ⊗ X both are.
+
+        So it is of sums: of a square matrix of blocks each block is square.
+        """
+        for composed in (self.open, self.sums):
+            seen: dict[Dim, tuple[Dim, Dim]] = {}
+            for left, right, product in composed:
+                whole = known(product)
+                if whole in seen:
+                    for one, other in zip(seen[whole], (left, right), strict=True):
+                        same_size(one, other)
+                else:
+                    seen[whole] = (left, right)
