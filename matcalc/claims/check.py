@@ -122,7 +122,7 @@ def _read_claim(asked: Problem, claim: str | Formula) -> tuple[Formula, Style, t
         meanings = {**asked.definitions, **definitions(behind, sorted(asked.names))}
         names = asked.names | known | spelled(sorted(meanings))
         claim = substitute(parse(claimed_side(body, asked.wrt), names), meanings)
-    tree, notes = settle(claim, known, asked.sizes)
+    tree, notes = settle(claim, known, asked.sizes, asked.integers)
     if tree == t.Number(1) and len(asked.value_shape) + len(asked.shapes[asked.wrt]) == 1:
         tree, notes = t.Constant("1"), (*notes, "1 is the vector of ones")
     extra = [name for name in variables(tree).ranks if name not in known]

@@ -39,20 +39,24 @@ class Meaning:
 # --- Letters with subscripts and superscripts
 
 
-def settle(tree: t.Formula, known: Collection[str], sizes: Collection[str] = ()) -> tuple[t.Formula, tuple[str, ...]]:
+def settle(
+    tree: t.Formula, known: Collection[str], sizes: Collection[str] = (), integers: Collection[str] = ()
+) -> tuple[t.Formula, tuple[str, ...]]:
     """The formula in which every subscript and superscript is what it means, and what was read, in words.
 
-    `known` are the names that are declared, of a claim all of those in the function; `sizes` the names of sizes.
+    `known` are the names that are declared, of a claim all of those in the function; `sizes` the names of sizes, and
+    `integers` those of positions and exponents.
     """
-    settling = _Settling(tree, frozenset(known), frozenset(sizes))
+    settling = _Settling(tree, frozenset(known), frozenset(sizes), frozenset(integers))
     return settling.settle(tree, frozenset()), tuple(dict.fromkeys(settling.notes))
 
 
 class _Settling:
-    def __init__(self, tree: t.Formula, known: frozenset[str], sizes: frozenset[str]) -> None:
+    def __init__(self, tree: t.Formula, known: frozenset[str], sizes: frozenset[str], integers: frozenset[str]) -> None:
         self.bare = frozenset(_values(tree)) | known
         self.known = known
         self.sizes = sizes | _written_sizes(tree)
+        self.counting = self.sizes | integers
         self.uses_t = "t" in known or _uses_t(tree)
         self.notes: list[str] = []
 
@@ -80,7 +84,7 @@ class _Settling:
             return None
         if base == "K" and "K" not in self.bare and letters and letters <= self.sizes:
             return t.Constant("K", indices if len(indices) == 2 else indices * 2)
-        counted = all(_is_index(index) for index in indices) and not (letters & self.bare - self.sizes)
+        counted = all(_is_index(index) for index in indices) and not (letters & self.bare - self.counting)
         if counted and self.has_entries(base, len(indices)):
             return None
         if not is_one_letter(base):

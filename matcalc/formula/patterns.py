@@ -74,7 +74,7 @@ def pattern(names: frozenset[str]) -> re.Pattern[str]:
         r"(?:\.(?=\s*(?:\\left)?\s*[(\[{]|\Z))?",
         "_EULER": rf"e(?=\s*{_CARET}\s*(?:\{{(?!{marks})|[A-SU-Z]))",
         "NAME": name,
-        "DIGITS": r"\\[dt]?frac\s*[0-9]\s*[0-9]",  # \frac12
+        "DIGITS": r"\\[dt]?frac(?:\s*[0-9]|\s+[A-Za-z])\s*(?:[0-9A-Za-z]|(?=\{))",  # \frac12, \frac n2, \frac1{n}
         "_FRAC": r"\\[dt]?frac(?![A-Za-z])",
         "_OVER": r"\\over(?![A-Za-z])",
         "_DOTTED_CARET": r"\.\s*(?:\^|\*\*)",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from matcalc.formula import tree as t
 from matcalc.formula.errors import FormulaError
 from matcalc.formula.parser import name_of, parse
+from matcalc.formula.words import FUNCTIONS
 
 NODES = 20_000  # of a formula with its definitions put in
 _WHERE = re.compile(r"[,;.]?\s*(?:\\(?:text|mbox|mathrm|quad|,|;|\s)*\{?\s*)?\b(?:where|with|for)\b\s*\}?\s*(?=[^=]+=)")
@@ -31,7 +32,7 @@ def without_left_side(text: str) -> str:
     sides = _sides(text)
     if len(sides) == 1:
         return text
-    if len(sides) == 2 and _CALLED.fullmatch(sides[0]):
+    if len(sides) == 2 and _is_name(sides[0]):
         return sides[1]
     start = text.find("=")
     raise FormulaError("this is an equation; give one side, or f = … with a name on the left", text, start)
@@ -43,12 +44,17 @@ def claimed_side(text: str, wrt: str) -> str:
     if len(sides) == 1:
         return text
     left = next((found for pattern in _LEFT if (found := pattern.fullmatch(sides[0]))), None)
-    if len(sides) > 2 or not (left or _CALLED.fullmatch(sides[0]) or _DIFFERENTIAL.fullmatch(sides[0])):
+    if len(sides) > 2 or not (left or _is_name(sides[0]) or _DIFFERENTIAL.fullmatch(sides[0])):
         raise FormulaError("a claim is one formula; check the sides of an equation one by one", text, text.find("="))
     by = re.sub(r"\\(?:math(?:bf|rm)|boldsymbol|bm|vec)\s*\{?|\^.*|[{}\s]", "", left["by"]) if left else ""
     if by and name_of(by) != wrt:
         raise FormulaError(f"the claim is a derivative by {name_of(by)}; asked for is that by {wrt}", text, 0)
     return sides[1]
+
+
+def _is_name(text: str) -> bool:
+    """Whether the text is the name of a function, with its variables in parentheses or without."""
+    return bool(_CALLED.fullmatch(text)) and text.partition("(")[0].strip(" \\") not in FUNCTIONS
 
 
 def split_where(text: str) -> tuple[str, list[str]]:

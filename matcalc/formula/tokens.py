@@ -168,9 +168,10 @@ def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[
                     yield Token(kind, part.strip(), start, end)
             case "DIGITS":
                 yield Token("_FRAC", value, start, end)
-                for digit in re.findall("[0-9]", value):
-                    for kind, part in (("_LBRACE", "{"), ("NUMBER", digit), ("_RBRACE", "}")):
-                        yield Token(kind, part, start, end)
+                for each in re.sub(r"\\[dt]?frac|\s", "", value):
+                    yield Token("_LBRACE", "{", start, end)
+                    yield Token("NUMBER" if each.isdigit() else "NAME", each, start, end)
+                    yield Token("_RBRACE", "}", start, end)
             case "PARTIAL":
                 mark = re.sub(r"∂|\\partial|[\s{}^]", "", value).replace("2", "²")
                 yield Token("PARTIAL", f"∂{mark}", start, end)

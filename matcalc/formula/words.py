@@ -36,12 +36,11 @@ FUNCTIONS = {
     **{"log": "ln", "Log": "ln", "Ln": "ln", "Exp": "exp", "expm": "exp", "logm": "ln", "sqrtm": "sqrt"},
     **{"sinm": "sin", "cosm": "cos", "sgn": "sign", "ReLU": "relu", "lse": "logsumexp", "LSE": "logsumexp"},
     **{"trace": "tr", "Tr": "tr", "TR": "tr", "Trace": "tr", "Det": "det", "Diag": "diag", "Vec": "vec"},
-    **{"etr": "etr", "log1p": "log1p", "blockdiag": "blkdiag", "multiply": "hadamard"},
-    **{"adjugate": "adj", "average": "mean"},
+    **{"blockdiag": "blkdiag", "multiply": "hadamard", "adjugate": "adj"},
 }
 # Words that could be products of letters are functions only before a parenthesis or behind a backslash.
 MARKED_FUNCTIONS = frozenset(
-    {"abs", "max", "min", "mean", "tan", "sign", "sgn", "lse", "dot", "inner", "outer", "eye", "etr", "average"}
+    {"abs", "max", "min", "mean", "tan", "sign", "sgn", "lse", "dot", "inner", "outer", "eye"}
 )
 
 # NumPy's functions act entry by entry where the plain words are functions of matrices.
