@@ -56,11 +56,11 @@ def check_formula(
     `where` names the domain of variables, {"A": "symmetric"}; by a variable with a domain, derivatives are compared
     along the directions inside it. The claim is judged at a random point as by `check_gradient`, and has to hold where
     signs, scales, sizes and integers are others too. With `certify` it is also judged in ball arithmetic, where what is
-    right only in the digits of the dtype fails. `seed` is an integer or a JAX key, by which all points are drawn.
+    right only in the digits of the dtype fails. `seed` is an integer or a JAX key, by which all points are drawn. `let`
+    defines names, ["M = I - A X"], as do texts that end in "where M = I - A X".
 
-    `let` defines names, ["M = I - A X"], as do texts that end in "where M = I - A X".
-
-    Raises FormulaError, which points at the place, for what cannot be read or sized; ValueError for options that make no sense; with `certify` ImportError without python-flint.
+    Raises FormulaError, which points at the place, for what cannot be read or sized; ValueError for options that make no
+    sense; with `certify` ImportError without python-flint.
     """
     if layout not in ASKED:
         raise ValueError(f"layout must be one of {', '.join(ASKED)}; got {layout!r}.")

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import groupby
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,9 @@ def table() -> list[Line]:
 
 def as_text() -> str:
     """The table as text: under each heading the spellings, and behind them what they mean."""
-    parts: list[str] = []
-    for line in table():
-        if not parts or line.section != section:
-            parts.append(f"\n{line.section}")
-        section = line.section
-        parts.append(f"  {'   '.join(line.spellings)}   ({line.meaning})")
-    return "\n".join(parts).strip()
+    sections = groupby(table(), lambda line: line.section)
+    return "\n\n".join("\n".join([title, *(_shown(line) for line in lines)]) for title, lines in sections)
+
+
+def _shown(line: Line) -> str:
+    return f"  {'   '.join(line.spellings)}   ({line.meaning})"

@@ -39,7 +39,7 @@ def without_left_side(text: str) -> str:
 
 
 def claimed_side(text: str, wrt: str) -> str:
-    r"""The claim behind `\frac{\partial f}{\partial X} =` or `∇_X f =`. FormulaError where it is by another variable."""
+    r"""The claim behind `\frac{\partial f}{\partial X} =` or `∇_X f =`. FormulaError for that by another variable."""
     sides = _sides(text)
     if len(sides) == 1:
         return text

@@ -69,7 +69,7 @@ def tokenize(text: str, names: Collection[str] = ()) -> Iterator[Token]:
 
 
 def _with_sigmoids(text: str) -> str:
-    r"""σ( is the sigmoid, unless σ is a variable, which stands elsewhere without a parenthesis; in as many characters."""
+    r"""σ( is the sigmoid, unless σ stands elsewhere without a parenthesis, as a variable; in as many characters."""
     sigma, called = r"(?:\\sigma(?![A-Za-z])|σ|(?<![A-Za-z])sigma(?![A-Za-z]))", r"(?=\s*(?:\\left)?\s*\()"
     if re.search(sigma + r"(?!\s*(?:\\left)?\s*\()", text):
         return text

@@ -116,7 +116,7 @@ class Product(Formula):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Infix(Formula):
-    """`A ⊗ B`, `u × v`, `a/b`, `x · y`, the blocks `A ⊕ B`, and entry by entry `A ⊙ B`, `A ⊘ B` and the power `A.^k`."""
+    """`A ⊗ B`, `u × v`, `a/b`, `x · y`, blocks, `A ⊕ B`, and entry by entry `A ⊙ B`, `A ⊘ B` and the power `A.^k`."""
 
     op: Literal["⊗", "⊙", "⊘", "×", "/", "·", "⊕", ".^"]
     left: Formula

@@ -24,13 +24,13 @@ _OF_ENTRIES = ("tanh", "sigmoid", "softplus", "relu", "sign", "abs")
 ENTRYWISE = (*_OF_ENTRIES, *(f"{name}." for name in MATRIX_FUNCTIONS))
 OF_VECTORS = ("softmax", "logsumexp", "norm1", "norminf")  # and of no matrix
 TO_SCALARS = ("sum", "mean", "max", "min")  # of all entries
-OPERATIONS = ("dot", "inner", "outer", "hadamard", "blkdiag", "transpose", "eye")  # what has a notation of its own
+OPERATIONS = ("dot", "inner", "outer", "hadamard", "transpose", "eye")  # what has a notation of its own
 
 FUNCTIONS = {
     name: name
     for name in (
         *("tr", "det", "logdet", "adj", "inv", "pinv", "vec", "diag", "norm", "norm2", "kron", "cross", "tril", "triu"),
-        *("nuclear", *OF_VECTORS, *TO_SCALARS, *MATRIX_FUNCTIONS, *_OF_ENTRIES, *OPERATIONS),
+        *("nuclear", "blkdiag", *OF_VECTORS, *TO_SCALARS, *MATRIX_FUNCTIONS, *_OF_ENTRIES, *OPERATIONS),
     )
 } | {
     **{"log": "ln", "Log": "ln", "Ln": "ln", "Exp": "exp", "expm": "exp", "logm": "ln", "sqrtm": "sqrt"},
@@ -39,9 +39,7 @@ FUNCTIONS = {
     **{"blockdiag": "blkdiag", "multiply": "hadamard", "adjugate": "adj"},
 }
 # Words that could be products of letters are functions only before a parenthesis or behind a backslash.
-MARKED_FUNCTIONS = frozenset(
-    {"abs", "max", "min", "mean", "tan", "sign", "sgn", "lse", "dot", "inner", "outer", "eye"}
-)
+MARKED_FUNCTIONS = frozenset({"abs", "max", "min", "mean", "tan", "sign", "sgn", "lse", "dot", "inner", "outer", "eye"})
 
 # NumPy's functions act entry by entry where the plain words are functions of matrices.
 NUMPY = {
