@@ -1,5 +1,6 @@
 """Check a derivative that is typed as a formula: both are read, sized and evaluated, and the referee judges."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from matcalc.formula.meaning import settle
 from matcalc.formula.sizes import Size
 from matcalc.formula.texts import claimed_side, definitions, spelled, split_where, substitute
 from matcalc.formula.tree import Style
-from matcalc.formula.variables import variables
+from matcalc.formula.variables import spellings, variables
 from matcalc.referee import Cause
 from matcalc.referee.comparison import Comparison
 from matcalc.referee.evidence import Evidence
@@ -59,7 +60,7 @@ def check_formula(
     right only in the digits of the dtype fails. `seed` is an integer or a JAX key, by which all points are drawn. `let`
     defines names, ["M = I - A X"], as do texts that end in "where M = I - A X".
 
-    Raises FormulaError, which points at the place, for what cannot be read or sized; ValueError for options that make no
+    Raises FormulaError, which points at the place, for what cannot be read or sized; ValueError for options without
     sense; with `certify` ImportError without python-flint.
     """
     if layout not in ASKED:
@@ -121,7 +122,11 @@ def _read_claim(asked: Problem, claim: str | Formula) -> tuple[Formula, Style, t
         body, behind = split_where(claim)
         meanings = {**asked.definitions, **definitions(behind, sorted(asked.names))}
         names = asked.names | known | spelled(sorted(meanings))
-        claim = substitute(parse(claimed_side(body, asked.wrt), names), meanings)
+        differential = set() if "d" in known else {f"d{word}" for word in spellings(asked.wrt)}
+        body = re.sub(r"\\(?:mathrm|text|rm)\s*\{?\s*d(?![A-Za-z])\s*\}?\s*", "d", claimed_side(body, asked.wrt))
+        claim = substitute(parse(body, names | differential), meanings)
+        claim = t.rename(claim, dict.fromkeys(differential, asked.differential))
+    known |= {asked.differential} & {node.name for node in t.nodes(claim) if isinstance(node, t.Name)}
     tree, notes = settle(claim, known, asked.sizes, asked.integers)
     if tree == t.Number(1) and len(asked.value_shape) + len(asked.shapes[asked.wrt]) == 1:
         tree, notes = t.Constant("1"), (*notes, "1 is the vector of ones")

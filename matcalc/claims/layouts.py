@@ -31,7 +31,7 @@ def choose(problem: Problem, claim: Formula, point: Arguments, asked: AskedLayou
     v = direction(problem, seed, leaves_domain=True)
     fitting: list[Layout] = []
     failure: FormulaError | None = None
-    for layout in candidates(problem, asked):
+    for layout in ("jax",) if problem.is_differential(claim) else candidates(problem, asked):
         try:
             D = problem.in_jax_layout(claim, point, layout)
         except FormulaError as error:
@@ -48,6 +48,8 @@ def choose(problem: Problem, claim: Formula, point: Arguments, asked: AskedLayou
 
 def _explained(problem: Problem, claim: Formula, layout: Layout, error: FormulaError) -> FormulaError:
     """What is wrong with the shapes of a claim, in letters."""
+    if problem.is_differential(claim):
+        return error
     try:
         got = infer(claim, problem.symbols)
     except FormulaError as inner:

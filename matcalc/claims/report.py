@@ -61,7 +61,8 @@ class FormulaReport:
             "fail": f"{claim} is not the derivative of {f} by {wrt}",
             "inconclusive": f"whether the derivative of {f} by {wrt} is {claim}",
         }
-        lines = [f"{self.verdict}: {said[self.verdict]}, in {self.layout} layout"]
+        layout = "as a differential" if self.asked.is_differential(self.claim) else f"in {self.layout} layout"
+        lines = [f"{self.verdict}: {said[self.verdict]}, {layout}"]
         lines += [str(self.cause)] if self.cause else []
         if self.asked.notes:
             lines.append(f"read as {self.asked.formula} and {self.claim}: {', '.join(self.asked.notes)}")
