@@ -73,7 +73,7 @@ def check_formula(
         raise ValueError(f"seed must be an integer or a JAX key, got {seed!r}.") from None
     asked = read_problem(formula, wrt, shape=shape, where=where, let=[let] if isinstance(let, str) else let)
     tree, style, notes = _read_claim(asked, claim)
-    asked = replace(asked, notes=(*asked.notes, *notes))
+    asked = replace(asked, notes=(*asked.notes, *notes)) if notes else asked
     point = draw(asked, seed, "point of a claim")
     try:
         chosen = choose(asked, tree, point, layout, seed)

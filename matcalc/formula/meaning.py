@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 from matcalc.formula import tree as t
 from matcalc.formula.errors import FormulaError
 from matcalc.formula.names import is_one_letter, joined, letter_of
-from matcalc.formula.shapes import deduce, infer
-from matcalc.formula.sizes import Size
+from matcalc.formula.shapes import deduce, typed
+from matcalc.formula.sizes import Size, shape_of_array
+from matcalc.formula.typed import Typed
 from matcalc.formula.variables import Variables
 from matcalc.formula.words import SPELLED
 
@@ -84,6 +85,13 @@ class _Settling:
             return None
         if base == "K" and "K" not in self.bare and letters and letters <= self.sizes:
             return t.Constant("K", indices if len(indices) == 2 else indices * 2)
+        match indices:  # A_{12}
+            case (t.Number(int() as number),) if 10 < number < 100 and number % 10 and self.has_entries(base, 2):
+                if letter_of(base).isupper():
+                    self.notes.append(f"{name} is read as an entry of {base}")
+                    return t.Entry(t.Name(base), (t.Number(number // 10), t.Number(number % 10)))
+            case _:
+                pass
         counted = all(_is_index(index) for index in indices) and not (letters & self.bare - self.counting)
         if counted and self.has_entries(base, len(indices)):
             return None
@@ -174,26 +182,30 @@ def understand(
     names = [name for name in found.ranks if name not in fixed and name not in square]
     greek = [name for name in names if letter_of(name) in SPELLED and letter_of(name).islower() and is_one_letter(name)]
     turned = _transposed(tree)
-    ranks = {**found.ranks, **{name: 1 for name in greek if name in turned}}
+    entries = _families(tree)
+    ranks = {**found.ranks, **{name: 1 for name in greek if name in turned or name in entries}}
+    ranks |= {name: 2 for name in names if name in _of_pairs(tree)}
     preferred = [name for name in _behind_matrices(tree, found.ranks) if name in greek and name not in turned]
-    choices: dict[str, int] = {name: 1 for name in greek if name not in turned}
+    choices: dict[str, int] = {name: 1 for name in greek if not ranks[name]}
     choices |= {name: 0 for name in names if name in SIZES and name not in turned}
-    choices |= {name: 2 for name in names if name in _families(tree)}
+    choices |= {name: 2 for name in names if name in entries}
     failure: FormulaError | None = None
     fallback: Meaning | None = None
     for changed in _selections(preferred, list(choices)):
         tried = ranks | {name: choices[name] for name in changed}
         try:
             shapes = deduce(tree, tried, fixed, square)
-            value = _value_shape(tree, shapes, found)
+            whole = typed(tree, {**shapes, **dict.fromkeys(found.integers, ())})
         except FormulaError as error:
             failure = failure or error
             continue
-        meaning = Meaning(tree, replace(found, ranks=tried), shapes, _notes(found.ranks, tried))
-        # Of a row, a Greek letter may be meant as a vector, x'β, or x_i as vectors.
-        if fallback is None and value[:1] == (1,) and choices:
+        meaning = Meaning(tree, replace(found, ranks=tried), shapes, _notes(found.ranks, tried, entries))
+        value = shape_of_array(whole.dims)
+        # A row may be meant as a number, with a Greek letter that is a vector, x'β; what is transposed is no scalar.
+        is_doubtful = _has_transposed_scalar(whole)
+        if fallback is None and (value[:1] == (1,) or is_doubtful) and choices:
             fallback = meaning
-        elif fallback is None or value == ():
+        elif fallback is None or (value == () and not is_doubtful):
             return meaning
     if fallback:
         return fallback
@@ -212,17 +224,17 @@ def _selections(preferred: Sequence[str], choices: Sequence[str]) -> Iterator[tu
             yield each
 
 
-def _value_shape(tree: t.Formula, shapes: Mapping[str, tuple[Size, ...]], found: Variables) -> tuple[Size, ...]:
-    return infer(tree, {**shapes, **dict.fromkeys(found.integers, ())})
-
-
-def _notes(usual: Mapping[str, int], ranks: Mapping[str, int]) -> tuple[str, ...]:
+def _notes(usual: Mapping[str, int], ranks: Mapping[str, int], entries: Collection[str]) -> tuple[str, ...]:
     words = {
         0: "{} is read as a number",
         1: "{} is read as a vector",
         2: "{0}_i are read as vectors, the columns of {0}",
     }
-    return tuple(words[rank].format(name) for name, rank in ranks.items() if rank != usual[name])
+
+    def is_said(name: str, rank: int) -> bool:
+        return rank != usual[name] and (name not in entries or rank == 2)
+
+    return tuple(words[rank].format(name) for name, rank in ranks.items() if is_said(name, rank))
 
 
 def _transposed(tree: t.Formula) -> frozenset[str]:
@@ -230,6 +242,24 @@ def _transposed(tree: t.Formula) -> frozenset[str]:
     return frozenset(
         node.of.name for node in t.nodes(tree) if isinstance(node, t.Transpose) and isinstance(node.of, t.Name)
     )
+
+
+def _has_transposed_scalar(whole: Typed) -> bool:
+    """Whether something is transposed that is a scalar in this reading, and by its form could be none."""
+    return any(
+        isinstance(part.node, t.Transpose)
+        and part.parts[0].is_scalar
+        and isinstance(part.node.of, t.Name | t.Entry | t.Sum | t.Neg)
+        for part in whole.nodes
+    )
+
+
+def _of_pairs(tree: t.Formula) -> frozenset[str]:
+    """The small letters that have two subscripts wherever they stand, and whose capitals are no variables."""
+    bare = frozenset(_values(tree))
+    pairs = (node.of.name for node in t.nodes(tree) if isinstance(node, t.Entry) and len(node.indices) == 2
+             and isinstance(node.of, t.Name))  # fmt: skip
+    return frozenset(name for name in pairs if name[0].islower() and not {name, name.upper()} & bare)
 
 
 def _behind_matrices(tree: t.Formula, ranks: Mapping[str, int]) -> list[str]:

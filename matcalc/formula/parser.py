@@ -83,7 +83,7 @@ def _read(text: str, names: Collection[str], start: str) -> tuple[t.Formula, ...
 def _remedy(token: Token, text: str) -> str:
     """What helps where a term goes on."""
     before = text[: token.start]
-    if token.type in ("NAME", "FUNC", "_LPAR", "_LNORM", "_LBAR", "NUMBER", "ONES") and re.search(
+    if token.type in ("NAME", "FUNC", "_EULER", "_LPAR", "_LNORM", "_LBAR", "_FRAC", "NUMBER", "ONES") and re.search(
         r"/[^-+,=]*$", before
     ):
         return ". After a quotient write parentheses: (a/b) c or a/(b c)"

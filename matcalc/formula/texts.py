@@ -68,23 +68,32 @@ def split_where(text: str) -> tuple[str, list[str]]:
 
 
 def definitions(texts: Sequence[str], names: Sequence[str]) -> dict[str, t.Formula]:
-    """The formulas of definitions such as "M = I - A X"; later ones may use earlier ones."""
+    """The formulas of definitions such as "M = I - A X", of which one may use another."""
     found: dict[str, t.Formula] = {}
     parts = [_sides(text) for text in texts]
     for text, sides in zip(texts, parts, strict=True):
         if len(sides) != 2:
             raise FormulaError("a definition is a name, = and a formula: M = I - A X", text, 0, len(text))
-    words = [*names, *(sides[0].strip() for sides in parts)]
+    words = spelled([*names, *(sides[0].strip() for sides in parts)])
+    typed: dict[str, t.Formula] = {}
     for text, (left, right) in zip(texts, parts, strict=True):
         if "(" in re.sub(r"\^\s*\{[^{}]*\}", "", left):
             message = f"a definition is of a name: write {left.partition('(')[0].strip()} without its argument"
             raise FormulaError(message, text, 0, len(left))
         name = name_of(left)
-        if name in found or name in ("I", "e", "E"):
-            raise FormulaError(f"{name} cannot be defined{' twice' if name in found else ''}", text, 0, len(left))
-        found[name] = substitute(parse(right.strip(" .$"), spelled(words)), found)
-        if any(node == t.Name(name) for node in t.nodes(found[name])):
-            raise FormulaError(f"{name} is defined by itself", text, 0, len(left))
+        if name in typed or name in ("I", "e", "E"):
+            raise FormulaError(f"{name} cannot be defined{' twice' if name in typed else ''}", text, 0, len(left))
+        typed[name] = parse(right.strip(" .$"), words)
+    while len(found) < len(typed):
+        names_in = {
+            name: {node.name for node in t.nodes(tree) if isinstance(node, t.Name)} & typed.keys() - found.keys()
+            for name, tree in typed.items()
+            if name not in found
+        }
+        ready = [name for name, used in names_in.items() if not used]
+        if not ready:
+            raise FormulaError(f"{next(iter(names_in))} is defined by itself")
+        found |= {name: substitute(typed[name], found) for name in ready}
     return found
 
 
