@@ -66,7 +66,7 @@ def read_problem(
         raise ValueError("A size must be at least 1; got 0.")
     square = [name for name, domain in domains.items() if _is_of_square_matrices(domain) and found.ranks[name] == 2]
     try:
-        meaning = understand(tree, found, given, square)
+        meaning = understand(tree, found, given, square, wrt)
     except FormulaError as error:
         hint = _hint(str(formula), [name for name, rank in found.ranks.items() if rank == 1 and name not in given])
         raise FormulaError(error.reason + hint, error.text, error.start, error.end) from None

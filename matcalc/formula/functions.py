@@ -71,12 +71,14 @@ class Functions:
                 return xp.sum(xp.linalg.svd(X, compute_uv=False))
             case "sum" | "mean" | "max" | "min":
                 return getattr(xp, function)(X)
+            case "logsumexp" | "softmax" if xp is not np:
+                of_jax: Any = import_module("jax.nn")  # which does not differentiate through the largest entry
+                return of_jax.logsumexp(X) if function == "logsumexp" else of_jax.softmax(X, axis=None)
             case "logsumexp":
-                largest = xp.max(X)
-                return largest + xp.log(xp.sum(xp.exp(X - largest)))
+                return X.max() + np.log(np.sum(np.exp(X - X.max())))
             case "softmax":
-                powers = xp.exp(X - xp.max(X))
-                return powers / xp.sum(powers)
+                powers = np.exp(X - X.max())
+                return powers / np.sum(powers)
             case "tril" | "triu":
                 return getattr(xp, function)(X)
             case "adj":

@@ -81,6 +81,8 @@ class _Settling:
         letters = {node.name for index in indices for node in t.nodes(index) if isinstance(node, t.Name)}
         if name in self.known:
             return t.Name(name)
+        if len(indices) == 2 and base not in self.bare and base.upper() in self.bare and base.islower():
+            return t.Entry(t.Name(base.upper()), indices)  # a_ij
         if letters & bound:
             return None
         if base == "K" and "K" not in self.bare and letters and letters <= self.sizes:
@@ -171,12 +173,16 @@ def _is_index(tree: t.Formula) -> bool:
 
 
 def understand(
-    tree: t.Formula, found: Variables, given: Mapping[str, Sequence[Size]], square: Collection[str] = ()
+    tree: t.Formula,
+    found: Variables,
+    given: Mapping[str, Sequence[Size]],
+    square: Collection[str] = (),
+    wrt: str = "",
 ) -> Meaning:
     """The formula with the shapes of its variables: of Greek letters that which fits.
 
-    `given` are shapes that are known, and `square` the variables that are square matrices by what is known of them.
-    FormulaError where no reading fits.
+    `given` are shapes that are known, `square` the variables that are square matrices by what is known of them, and
+    `wrt` the variable that is differentiated by, which is no size. FormulaError where no reading fits.
     """
     fixed = dict(given)
     names = [name for name in found.ranks if name not in fixed and name not in square]
@@ -187,7 +193,8 @@ def understand(
     ranks |= {name: 2 for name in names if name in _of_pairs(tree)}
     preferred = [name for name in _behind_matrices(tree, found.ranks) if name in greek and name not in turned]
     choices: dict[str, int] = {name: 1 for name in greek if not ranks[name]}
-    choices |= {name: 0 for name in names if name in SIZES and name not in turned}
+    sizes = [name for name in names if name in SIZES and name != wrt and name not in turned]
+    choices |= dict.fromkeys(sizes, 0)
     choices |= {name: 2 for name in names if name in entries}
     failure: FormulaError | None = None
     fallback: Meaning | None = None
@@ -201,11 +208,12 @@ def understand(
             continue
         meaning = Meaning(tree, replace(found, ranks=tried), shapes, _notes(found.ranks, tried, entries))
         value = shape_of_array(whole.dims)
-        # A row may be meant as a number, with a Greek letter that is a vector, x'β; what is transposed is no scalar.
-        is_doubtful = _has_transposed_scalar(whole)
-        if fallback is None and (value[:1] == (1,) or is_doubtful) and choices:
+        # A row may be meant as a number, with a Greek letter that is a vector, x'β; n ln|X| as well, with a size n. What
+        # is transposed is no scalar.
+        is_other = _has_transposed_scalar(whole) or value[:1] == (1,) or (value != () and sizes)
+        if fallback is None and is_other and choices:
             fallback = meaning
-        elif fallback is None or (value == () and not is_doubtful):
+        elif fallback is None or (value == () and not is_other):
             return meaning
     if fallback:
         return fallback

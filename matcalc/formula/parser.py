@@ -89,8 +89,6 @@ def _remedy(token: Token, text: str) -> str:
         return ". After a quotient write parentheses: (a/b) c or a/(b c)"
     if token.type in ("NAME", "NUMBER", "_LPAR") and re.search(r"(?:tr|det|ln|log|exp)\s+\S+\s*$", before):
         return ". Write the argument of the function in parentheses"
-    if token.type == "LABEL":
-        return ". A superscript such as ^{(1)} makes a name of one letter; a power is ^{2}"
     return ""
 
 

@@ -22,6 +22,7 @@ _T = (
     r"|\\(?:math(?:sf|rm|bf|it|tt)|text|mbox|textrm)\s*(?:T|\{T\})|\\(?:rm|sf|bf|it)\s+T)"
 )
 _TEXT = r"\\(?:text(?:rm|bf|it|sf|normal)?|math(?:rm|it|bf|sf)|mbox|operatorname)"
+_KIND = r"(?:\*|∗|\\ast(?![a-z])|\\infty(?![a-z])|∞|\\star(?![a-z]))"  # of a norm
 _CARET = r"(?:\^|\*\*)"
 _DECORATED = "|".join(sorted(DECORATIONS, key=len, reverse=True))
 _GREEK = "|".join(sorted((*GREEK, *VARIANTS), key=len, reverse=True))
@@ -89,7 +90,7 @@ def pattern(names: frozenset[str]) -> re.Pattern[str]:
         "LABEL": rf"{_CARET}\s*(?:\{{\s*(?:{label}\s*(?:{_T}|\\dagger)?|(?!(?:{words})\s*\}})[A-Za-z]{{3,}}"
         rf"|\(?\s*{_TEXT}\s*\{{\s*\(?[A-Za-z0-9]{{2,}}\)?\s*\}}\s*\)?|\\rm\s+[A-Za-z]{{2,}})\s*\}}"
         rf"|{_TEXT}\s*\{{\s*\(?[A-Za-z0-9]{{2,}}\)?\s*\}})",
-        "KIND": r"_\s*(?:\{\s*)?(?:\*|∗|\\ast|\\infty|∞|\\star)(?:\s*\})?",
+        "KIND": rf"_\s*(?:{_KIND}|\{{\s*{_KIND}\s*\}})",
         "SUBWORD": rf"_\s*(?:\{{\s*{_TEXT}\s*\{{\s*[A-Za-z0-9]+\s*\}}\s*\}}|{_TEXT}\s*\{{\s*[A-Za-z0-9]+\s*\}}"
         rf"|\{{\s*\\rm\s+[A-Za-z0-9]+\s*\}}|\{{\s*(?![{_LETTERS_OF_INDICES}]+\s*\}})[A-Za-z]{{3,}}[0-9]*\s*\}})",
         # TeX: x_iy_i is x_i y_i. ASCII: a_ij has two subscripts.

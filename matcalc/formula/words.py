@@ -24,6 +24,7 @@ _OF_ENTRIES = ("tanh", "sigmoid", "softplus", "relu", "sign", "abs")
 ENTRYWISE = (*_OF_ENTRIES, *(f"{name}." for name in MATRIX_FUNCTIONS))
 OF_VECTORS = ("softmax", "logsumexp", "norm1", "norminf")  # and of no matrix
 TO_SCALARS = ("sum", "mean", "max", "min")  # of all entries
+LIBRARY_FUNCTIONS = (*MATRIX_FUNCTIONS, "softmax", "logsumexp", "norm2", "nuclear")  # by iterations, or that cancel
 OPERATIONS = ("dot", "inner", "outer", "hadamard", "transpose", "eye")  # what has a notation of its own
 
 FUNCTIONS = {
