@@ -135,9 +135,10 @@ class Builder(Operands):
         return t.Sigma(index.value, start, stop, body)
 
     def open_sigma(self, indices: Token | list[str], body: t.Formula) -> t.Formula:
-        if isinstance(indices, Token) and not indices.value.isalpha():
-            raise Misread("a sum goes over a letter", indices)
-        for index in reversed(list(indices.value if isinstance(indices, Token) else indices)):
+        names = indices if isinstance(indices, list) else list(indices.value)
+        if not "".join(names).isalpha():
+            raise Misread("a sum goes over a letter")
+        for index in reversed(names):
             body = t.Sigma(index, t.Number(1), t.OPEN, body)
         return body
 

@@ -10,8 +10,8 @@ from matcalc.formula.parser import name_of, parse
 from matcalc.formula.words import FUNCTIONS
 
 NODES = 20_000  # of a formula with its definitions put in
-_WHERE = re.compile(r"[,;.]?\s*(?:\\(?:text|mbox|mathrm|quad|,|;|\s)*\{?\s*)?\b(?:where|with|for)\b\s*\}?\s*(?=[^=]+=)")
-_BETWEEN = re.compile(r"\s*(?:[,;]|\\(?:text|mbox)\{\s*and\s*\}|\band\b)\s*(?=[^=,;]{1,40}=)")
+_WHERE = re.compile(r"\b(?:where|with)\b")
+_BETWEEN = re.compile(r"[,;]|\\(?:text|mbox)\{ *and *\}|\band\b")
 _NAME = r"(?:\\(?:math(?:cal|bf|rm|scr)|operatorname|text)\s*\{\s*\w+\s*\}|\\?[A-Za-zΑ-Ωα-ω]\w*)(?:_\w|_\{\w+\})?"
 _CALLED = re.compile(rf"\s*{_NAME}\s*(?:\(\s*[^()=]*\s*\))?\s*")
 _PARTIAL = r"(?:\\partial|∂|\\mathrm\s*\{?d\}?|\\(?:rm\s+)?d|d)"
@@ -60,11 +60,23 @@ def _is_name(text: str) -> bool:
 def split_where(text: str) -> tuple[str, list[str]]:
     """The formula, and the definitions behind `where`."""
     found = _WHERE.search(text)
-    if not found:
+    if not found or "=" not in text[found.end() :]:
         return text, []
-    return text[: found.start()], [
-        part.strip(" .$") for part in _BETWEEN.split(text[found.end() :]) if part.strip(" .$")
-    ]
+    parts: list[str] = []
+    for piece in _BETWEEN.split(text[found.end() :].lstrip(" }:")):
+        if "=" in piece or not parts:
+            parts.append(piece)
+        else:
+            parts[-1] += f",{piece}"  # of a function of two, kron(A, B)
+    return _without_end(text[: found.start()]), [part.strip(" .$") for part in parts if part.strip(" .$")]
+
+
+def _without_end(text: str) -> str:
+    """The text without the commas, spaces and commands at its end."""
+    end = len(text.rstrip(" ,;.{"))
+    for word in ("\\text", "\\mbox", "\\mathrm", "\\quad", "\\qquad", "\\ ", "\\,", "\\;") * 3:
+        end = len(text[:end].removesuffix(word).rstrip(" ,;.{"))
+    return text[:end]
 
 
 def definitions(texts: Sequence[str], names: Sequence[str]) -> dict[str, t.Formula]:
