@@ -208,8 +208,8 @@ def understand(
             continue
         meaning = Meaning(tree, replace(found, ranks=tried), shapes, _notes(found.ranks, tried, entries))
         value = shape_of_array(whole.dims)
-        # A row may be meant as a number, with a Greek letter that is a vector, x'β; n ln|X| as well, with a size n. What
-        # is transposed is no scalar.
+        # A row may be meant as a number, with a Greek letter that is a vector, x'β; n ln|X| as well, with a size n.
+        # What is transposed is no scalar.
         is_other = _has_transposed_scalar(whole) or value[:1] == (1,) or (value != () and sizes)
         if fallback is None and is_other and choices:
             fallback = meaning

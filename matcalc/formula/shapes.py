@@ -62,14 +62,17 @@ def deduce(
         inference.products.match_factors()
     except Mismatch:
         inference.fail_as_whole("the formula does not tell the sizes in its Kronecker products; give them")
-    free: dict[Unknown, str] = {}
+    free: dict[Unknown, Size] = {}
     sums = {known(total): (left, right) for left, right, total in inference.products.sums}
 
     def found(size: Dim) -> Size:
         size = known(size)
         if isinstance(size, Unknown):
             if size in sums and size not in free:
-                return size_sum(*map(found, sums[size]))
+                left, right = sums.pop(size)
+                if size in (known(left), known(right)):
+                    inference.fail_as_whole("a block is as large as all of the blocks")
+                free[size] = size_sum(found(left), found(right))
             if size not in free:
                 free[size] = next(names)
             return free[size]

@@ -128,3 +128,11 @@ def test_names_as_they_are_typed():
         "rate": "rate", r"x_{\text{new}}": "x_{new}", "E_1": "E_1", "X": "X", r"\varphi": "φ",
     }.items():  # fmt: skip
         assert name_of(text) == name
+
+
+def test_blocks_have_sizes_that_add_up():
+    assert understood("ln|blkdiag(A, X)|")[1] == {"A": 2, "X": 2}
+    tree = parse("tr(blkdiag(A, B) C)")
+    assert understand(tree, variables(tree), {}).shapes["C"] == ("m+p", "l+n")
+    with pytest.raises(FormulaError, match="a block is as large as all of the blocks"):
+        understood("blkdiag(X, B) + X")
