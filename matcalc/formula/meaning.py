@@ -19,7 +19,7 @@ from matcalc.formula.errors import FormulaError
 from matcalc.formula.names import is_one_letter, joined, letter_of
 from matcalc.formula.shapes import deduce, typed
 from matcalc.formula.sizes import Size, shape_of_array
-from matcalc.formula.typed import Typed
+from matcalc.formula.typed import Typed, bare
 from matcalc.formula.variables import Variables
 from matcalc.formula.words import SPELLED
 
@@ -194,7 +194,7 @@ def understand(
     preferred = [name for name in _behind_matrices(tree, found.ranks) if name in greek and name not in turned]
     choices: dict[str, int] = {name: 1 for name in greek if not ranks[name]}
     sizes = [name for name in names if name in SIZES and name != wrt and name not in turned]
-    choices |= dict.fromkeys(sizes, 0)
+    choices |= dict.fromkeys([*sizes, *(name for name in names if name in _alone(tree) and name != wrt)], 0)
     choices |= {name: 2 for name in names if name in entries}
     failure: FormulaError | None = None
     fallback: Meaning | None = None
@@ -232,17 +232,17 @@ def _selections(preferred: Sequence[str], choices: Sequence[str]) -> Iterator[tu
             yield each
 
 
-def _notes(usual: Mapping[str, int], ranks: Mapping[str, int], entries: Collection[str]) -> tuple[str, ...]:
+def _notes(usual: Mapping[str, int], ranks: Mapping[str, int], entries: Mapping[str, str]) -> tuple[str, ...]:
     words = {
         0: "{} is read as a number",
         1: "{} is read as a vector",
-        2: "{0}_i are read as vectors, the columns of {0}",
+        2: "{0}_{1} are read as vectors, the columns of {0}",
     }
 
     def is_said(name: str, rank: int) -> bool:
         return rank != usual[name] and (name not in entries or rank == 2)
 
-    return tuple(words[rank].format(name) for name, rank in ranks.items() if is_said(name, rank))
+    return tuple(words[rank].format(name, entries.get(name)) for name, rank in ranks.items() if is_said(name, rank))
 
 
 def _transposed(tree: t.Formula) -> frozenset[str]:
@@ -264,10 +264,10 @@ def _has_transposed_scalar(whole: Typed) -> bool:
 
 def _of_pairs(tree: t.Formula) -> frozenset[str]:
     """The small letters that have two subscripts wherever they stand, and whose capitals are no variables."""
-    bare = frozenset(_values(tree))
+    whole = frozenset(_values(tree))
     pairs = (node.of.name for node in t.nodes(tree) if isinstance(node, t.Entry) and len(node.indices) == 2
              and isinstance(node.of, t.Name))  # fmt: skip
-    return frozenset(name for name in pairs if name[0].islower() and not {name, name.upper()} & bare)
+    return frozenset(name for name in pairs if name[0].islower() and not {name, name.upper()} & whole)
 
 
 def _behind_matrices(tree: t.Formula, ranks: Mapping[str, int]) -> list[str]:
@@ -296,19 +296,33 @@ def _is_matrix_or_row(tree: t.Formula, ranks: Mapping[str, int]) -> bool:
             return False
 
 
-def _families(tree: t.Formula) -> frozenset[str]:
-    """The small letters that have one subscript, an index of a sum, wherever they stand: x_i may be vectors."""
-    bare = frozenset(_values(tree))
+def _alone(tree: t.Formula) -> frozenset[str]:
+    """The small letters that are a term or a denominator, where a scalar is written: xᵀ A x + c."""
+    found: set[str] = set()
+    for node in t.nodes(tree):
+        match node:
+            case t.Sum(parts):
+                found |= {part.name for part in map(bare, parts) if isinstance(part, t.Name)}
+            case t.Infix("/", _, t.Name(name)):
+                found.add(name)
+            case _:
+                pass
+    return frozenset(name for name in found if name[0].islower() and name[0].isascii())
 
-    def counted(node: t.Formula, bound: frozenset[str]) -> Iterator[str]:
+
+def _families(tree: t.Formula) -> dict[str, str]:
+    """The small letters that have one subscript, an index of a sum, wherever they stand: x_i may be vectors."""
+    whole = frozenset(_values(tree))
+
+    def counted(node: t.Formula, bound: frozenset[str]) -> Iterator[tuple[str, str]]:
         match node:
             case t.Sigma(index):
                 bound = bound | {index}
-            case t.Entry(t.Name(base), (t.Name(index),)) if index in bound and base[0].islower() and base not in bare:
-                yield base
+            case t.Entry(t.Name(base), (t.Name(index),)) if index in bound and base[0].islower() and base not in whole:
+                yield base, index
             case _:
                 pass
         for child in t.children(node):
             yield from counted(child, bound)
 
-    return frozenset(counted(tree, frozenset()))
+    return dict(counted(tree, frozenset()))

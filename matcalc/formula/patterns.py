@@ -47,7 +47,8 @@ def pattern(names: frozenset[str]) -> re.Pattern[str]:
     free = _longest_first(set(FUNCTIONS) - MARKED_FUNCTIONS)
     marked_functions = rf"(?:{_longest_first(MARKED_FUNCTIONS)})(?=\s*(?:\\left)?\s*\.?[(\[{{])"
     marks = rf"\s*(?:-\s*1|-?\s*{_T}|\+|\\dagger)\s*\}}"
-    words = _longest_first({*FUNCTIONS, *BARE_GREEK, *names, "ones"})
+    words = _longest_first(set(FUNCTIONS))
+    no_labels = _longest_first({*FUNCTIONS, *BARE_GREEK, *names, "ones"})
     label = r"(?:\(\s*(?:[0-9]{1,2}|[A-SU-Za-z][A-Za-z]*)\s*\)|\[\s*[0-9A-Za-z]+\s*\])"
     patterns = {
         "SPACE": r"\s+|[~&$]|\\[,;:!> ]|\\(?:left|right|middle|[bB]igg?[lr]?|q?quad|limits|displaystyle)(?![A-Za-z])"
@@ -59,7 +60,8 @@ def pattern(names: frozenset[str]) -> re.Pattern[str]:
         rf"|(?<![0-9.])1(?=\s*(?:'|ᵀ|⊤|\^\s*(?:{_T}|\{{\s*{_T}\s*\}})))",
         "RATIO": r"(?<![\^*.])[0-9]+\s*/\s*[0-9]+(?![0-9.!^⁻⁰-⁹])(?=\s*(?:[A-Za-zα-ωΑ-Ω|‖⟨(\[]|\\[A-Za-z|{]))",  # 1/2 x
         "NUMBER": rf"{_DECIMAL}(?:[eE][-+]?[0-9]+(?![0-9A-Za-z]))?",
-        "WORD": rf"\{{\s*\\(?:rm|bf|it|sf|mathrm)\s*(?:{_longest_first(set(FUNCTIONS))})\s*\}}",  # {\rm tr}
+        "WORD": rf"\{{\s*\\(?:rm|bf|it|sf|mathrm)\s*(?:{words})\s*\}}"  # {\rm tr}
+        rf"|\\mathop\s*\{{\s*\\(?:mathrm|rm|text|sf)\s*\{{?\s*(?:{words})\s*\}}?\s*\}}",
         "WRAP": r"\\(?:math(?:bf|bb|cal|rm|it|sf|scr|frak|op)|boldsymbol|bm|pmb|vec|operatorname\*?"
         r"|text(?:bf|rm|it|sf)?|mbox)\s*\{[^{}]*\}",
         "DECORATED": rf"\\(?:{_DECORATED})\s*(?:\{{\s*(?:\\(?:math(?:bf|rm)|boldsymbol|bm)\s*\{{\s*{name}\s*\}}"
@@ -87,7 +89,7 @@ def pattern(names: frozenset[str]) -> re.Pattern[str]:
         "ADJUGATE": _raised(r"(?:[*∗]|\\ast)"),
         "PINV": "⁺|†|" + _raised(r"(?:\+|†|\\dagger)"),
         "SUPERSCRIPT": rf"(?:[{RAISED}]|[⁺⁻](?=[{RAISED}]))+",
-        "LABEL": rf"{_CARET}\s*(?:\{{\s*(?:{label}\s*(?:{_T}|\\dagger)?|(?!(?:{words})\s*\}})[A-Za-z]{{3,}}"
+        "LABEL": rf"{_CARET}\s*(?:\{{\s*(?:{label}\s*(?:{_T}|\\dagger)?|(?!(?:{no_labels})\s*\}})[A-Za-z]{{3,}}"
         rf"|\(?\s*{_TEXT}\s*\{{\s*\(?[A-Za-z0-9]{{2,}}\)?\s*\}}\s*\)?|\\rm\s+[A-Za-z]{{2,}})\s*\}}"
         rf"|{_TEXT}\s*\{{\s*\(?[A-Za-z0-9]{{2,}}\)?\s*\}})",
         "KIND": rf"_\s*(?:{_KIND}|\{{\s*{_KIND}\s*\}})",

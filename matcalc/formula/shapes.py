@@ -63,6 +63,9 @@ def deduce(
     except Mismatch:
         inference.fail_as_whole("the formula does not tell the sizes in its Kronecker products; give them")
     free: dict[Unknown, Size] = {}
+    for name, size in inference.named.items():  # the n of I_n
+        if isinstance(written := known(size), Unknown):
+            free.setdefault(written, name)
     sums = {known(total): (left, right) for left, right, total in inference.products.sums}
 
     def found(size: Dim) -> Size:
