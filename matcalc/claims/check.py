@@ -19,7 +19,7 @@ from matcalc.formula import tree as t
 from matcalc.formula.errors import Misfit
 from matcalc.formula.meaning import settle
 from matcalc.formula.sizes import Size
-from matcalc.formula.texts import claimed_side, definitions, spelled, split_where, substitute
+from matcalc.formula.texts import claimed_side, definitions, doubts, spelled, split_where, substitute
 from matcalc.formula.tree import Style
 from matcalc.formula.variables import spellings, variables
 from matcalc.referee import Cause
@@ -116,6 +116,7 @@ def _read_claim(asked: Problem, claim: str | Formula) -> tuple[Formula, Style, t
     FormulaError where it has variables that the function lacks.
     """
     text = claim if isinstance(claim, str) else str(claim)
+    noted: tuple[str, ...] = ()
     style: Style = "tex" if "\\" in text else "ascii" if text.isascii() else "unicode"
     known = {*asked.symbols, *asked.sizes}
     if isinstance(claim, str):
@@ -125,9 +126,11 @@ def _read_claim(asked: Problem, claim: str | Formula) -> tuple[Formula, Style, t
         differential = set() if "d" in known else {f"d{word}" for word in spellings(asked.wrt)}
         body = re.sub(r"\\(?:mathrm|text|rm)\s*\{?\s*d(?![A-Za-z])\s*\}?\s*", "d", claimed_side(body, asked.wrt))
         claim = substitute(parse(body, names | differential), meanings)
+        noted = doubts(body, claim)
         claim = t.rename(claim, dict.fromkeys(differential, asked.differential))
     known |= {asked.differential} & {node.name for node in t.nodes(claim) if isinstance(node, t.Name)}
     tree, notes = settle(claim, known, asked.sizes, asked.integers)
+    notes += noted
     if tree == t.Number(1) and len(asked.value_shape) + len(asked.shapes[asked.wrt]) == 1:
         tree, notes = t.Constant("1"), (*notes, "1 is the vector of ones")
     extra = [name for name in variables(tree).ranks if name not in known]

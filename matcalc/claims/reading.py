@@ -19,7 +19,7 @@ from matcalc.formula.meaning import settle, understand
 from matcalc.formula.names import letter_of
 from matcalc.formula.parser import name_of
 from matcalc.formula.sizes import Size
-from matcalc.formula.texts import definitions, spelled, split_where, substitute, without_left_side
+from matcalc.formula.texts import definitions, doubts, spelled, split_where, substitute, without_left_side
 from matcalc.formula.variables import Variables, variables
 from matcalc.formula.words import FUNCTIONS, GREEK
 
@@ -49,6 +49,7 @@ def read_problem(
             raise ValueError(f"{name} is defined as {meanings[name]}; say it of the variables in there.")
     typed = parse(without_left_side(text), names) if isinstance(formula, str) else formula
     tree, notes = settle(substitute(typed, meanings), {*given, *domains, wrt}, _letters(given))
+    notes += doubts(text, tree)
     found = variables(tree)
     found = replace(found, ranks={name: rank for name, rank in found.ranks.items() if name not in _letters(given)})
     meant = {name: _meant(name, found.ranks) for name in (*given, *domains, wrt)}

@@ -24,6 +24,9 @@ _LEFT = [
     re.compile(rf"\s*(?:\\nabla|∇)\s*_\s*\{{?\s*{_BY}\s*\}}?.*"),
     re.compile(r"\s*(?:\\nabla|∇)(?P<by>)\s*\S.*"),
 ]
+_LETTER_CALLED = re.compile(
+    r"(?<![A-Za-z\\^_])(\\[A-Za-z]+|[A-Za-zΑ-Ωα-ω])(?:_\w)?\((\\?[A-Za-zΑ-Ωα-ω]+(?:_\w)?)\)"
+)  # f(x), as nobody writes a product
 _DIFFERENTIAL = re.compile(rf"\s*(?:\\mathrm\s*\{{?d\}}?|d)\s*{_NAME}(?:\s*\([^()=]*\))?\s*")
 
 
@@ -136,6 +139,17 @@ def substitute(tree: t.Formula, meanings: Mapping[str, t.Formula]) -> t.Formula:
     if sum(1 for _ in itertools.islice(t.nodes(whole), NODES + 1)) > NODES:
         raise FormulaError(f"with its definitions put in, the formula has more than {NODES:,} parts")
     return whole
+
+
+def doubts(text: str, tree: t.Formula) -> tuple[str, ...]:
+    r"""What a reader could doubt of how a text is read, in words: φ(x) is a product, and σ(x) the sigmoid."""
+    called = [(found[1], found[2]) for found in _LETTER_CALLED.finditer(text)]
+    notes = [f"{name_of(letter)}({inner}) is read as a product" for letter, inner in called if letter not in FUNCTIONS]
+    if "sigmoid" not in text and any(
+        isinstance(node, t.Apply) and node.function == "sigmoid" for node in t.nodes(tree)
+    ):
+        notes = [note for note in notes if not note.startswith("σ(")] + ["σ( ) is read as the sigmoid"]
+    return tuple(dict.fromkeys(notes))
 
 
 def _sides(text: str) -> list[str]:

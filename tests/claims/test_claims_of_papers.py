@@ -147,3 +147,23 @@ def test_a_differential_is_linear():
 def test_unknown_words_are_refused():
     with pytest.raises(FormulaError, match="unknown function"):
         check_formula(r"\operatorname{rank}(X)", "X", wrt="X")
+
+
+def test_it_is_said_why_a_function_has_no_value():
+    with pytest.raises(FormulaError, match=r"there is no ln\(-xᵀ x\), as -xᵀ x is negative or 0"):
+        check_formula("ln(-x'x)", "x", wrt="x")
+
+
+@pytest.mark.parametrize(
+    ("formula", "wrt", "claim", "read"),
+    [
+        (r"\phi(x)^T w", "w", r"\phi x", "φ(x) is read as a product"),
+        (r"\sigma(w'x)", "w", r"\sigma(w'x)(1-\sigma(w'x)) x", "σ( ) is read as the sigmoid"),
+        ("x'A x + b'x + c", "x", "(A + A')x + b", "c is read as a number"),
+        ("A_{12} tr(A)", "A", "tr(A) e_1 e_2' + A_12 I", "A_12 is read as an entry of A"),
+    ],
+)
+def test_readings_that_could_be_doubted_are_said(formula, wrt, claim, read):
+    report = check_formula(formula, claim, wrt=wrt)
+    assert report.ok, report
+    assert read in str(report)
