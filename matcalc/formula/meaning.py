@@ -24,7 +24,8 @@ from matcalc.formula.variables import Variables
 from matcalc.formula.words import SPELLED
 
 SIZES = ("n", "N", "m", "d", "p")  # letters that are sizes where neither a vector nor a matrix fits
-TRIES = 64  # of readings
+TRIES = 128  # of readings
+WORK = 20_000  # nodes that are sized for that, about
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,8 @@ def understand(
     choices |= {name: 2 for name in names if name in entries}
     failure: FormulaError | None = None
     fallback: Meaning | None = None
-    for changed in _selections(preferred, list(choices)):
+    tries = max(1, min(TRIES, WORK // sum(1 for _ in t.nodes(tree))))
+    for changed in itertools.islice(_selections(preferred, list(choices)), tries):
         tried = ranks | {name: choices[name] for name in changed}
         try:
             shapes = deduce(tree, tried, fixed, square)
@@ -226,7 +228,7 @@ def _selections(preferred: Sequence[str], choices: Sequence[str]) -> Iterator[tu
     seen: set[tuple[str, ...]] = set()
     likely = (each for count in range(len(preferred), 0, -1) for each in itertools.combinations(preferred, count))
     others = (each for count in range(len(choices) + 1) for each in itertools.combinations(choices, count))
-    for each in itertools.islice(itertools.chain(itertools.islice(likely, TRIES), others), 2 * TRIES):
+    for each in itertools.chain(itertools.islice(likely, TRIES // 2), others):
         if each not in seen:
             seen.add(each)
             yield each

@@ -111,8 +111,10 @@ def test_letters_of_sizes_are_numbers_where_nothing_else_fits():
     assert understood(r"\frac{1}{n} \|X w - y\|^2")[1]["n"] == 0
     assert understood(r"\frac{N}{2} \ln|S|")[1]["N"] == 0
     assert understood("N x")[1]["N"] == 2
-    with pytest.raises(FormulaError, match="the denominator must be a scalar"):
-        understood("x'x/c")
+    assert understood("x'A x + b'x + c")[1]["c"] == 0
+    assert understood("x'x/c")[1] == {"x": 1, "c": 0}
+    with pytest.raises(FormulaError, match="c is l×1, X is m×n"):
+        understood("c X")
 
 
 def test_equations_of_sizes_are_solved_together():
