@@ -156,7 +156,7 @@ def _numbers(shapes: Mapping[str, Shape]) -> Iterator[dict[str, int]]:
 
 def _hint(text: str, vectors: Sequence[str]) -> str:
     """What may be behind sizes that do not fit: a function that is none, or a scalar."""
-    for word in re.findall(r"[A-Za-z]{3,}(?=\()", text):
+    for word in re.findall(r"(?<![A-Za-z])[A-Za-z]{3,}(?=\()", text):
         if word not in FUNCTIONS and word not in GREEK:
             close = difflib.get_close_matches(word.lower(), FUNCTIONS, 1, 0.5)
             return f". {word} is read as {' '.join(word)}" + (f"; is {close[0]} meant?" if close else "")
