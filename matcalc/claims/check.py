@@ -50,15 +50,16 @@ def check_formula(
     >>> check_formula("tr(A X B X' C)", "B X' C A + B' X' A' C'", wrt="X").verdict
     'pass'
 
-    Both are read by `matcalc.formula.parse`: ASCII, Unicode and TeX. Capitals are matrices, lower-case letters vectors,
-    Greek letters scalars; `shape` says otherwise, {"c": (), "A": (3, "n")}. Sizes are found from the formula, and those
-    that it leaves free are given distinct numbers. `layout="either"` takes the claim in numerator or denominator
-    layout, whichever fits (of matrices by matrices, in that of vec); a row counts as a column, as in the tables.
-    `where` names the domain of variables, {"A": "symmetric"}; by a variable with a domain, derivatives are compared
-    along the directions inside it. The claim is judged at a random point as by `check_gradient`, and has to hold where
-    signs, scales, sizes and integers are others too. With `certify` it is also judged in ball arithmetic, where what is
-    right only in the digits of the dtype fails. `seed` is an integer or a JAX key, by which all points are drawn. `let`
-    defines names, ["M = I - A X"], as do texts that end in "where M = I - A X".
+    Both are read by `matcalc.formula.parse`: ASCII, Unicode and TeX. Capitals are matrices, lower-case letters
+    vectors, small Greek ones scalars, or vectors where only that fits; `shape` says otherwise, {"c": (), "A": (3,
+    "n")}. Sizes are found from the formula, and those that it leaves free are given distinct numbers.
+    `layout="either"` takes the claim in numerator or denominator layout, whichever fits (of matrices by matrices,
+    in that of vec); a row counts as a column, as in the tables. `where` names the domain of variables, {"A":
+    "symmetric"}; by a variable with a domain, derivatives are compared along the directions inside it. The claim is
+    judged at a random point as by `check_gradient`, and has to hold where signs, scales, sizes and integers are
+    others too. With `certify` it is also judged in ball arithmetic, where what is right only in the digits of the
+    dtype fails. `seed` is an integer or a JAX key, by which all points are drawn. `let` defines names, ["M = I - A
+    X"], as do texts that end in "where M = I - A X".
 
     Raises FormulaError, which points at the place, for what cannot be read or sized; ValueError for options without
     sense; with `certify` ImportError without python-flint.
