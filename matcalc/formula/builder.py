@@ -188,6 +188,8 @@ class Builder(Operands):
 
     def power(self, base: t.Formula, exponent: t.Formula) -> t.Formula:
         match exponent:
+            case t.Product(factors) if t.Name("T") in factors:
+                raise Misread("a T beside others in an exponent: the transpose of a power is (X^2)^T")
             case t.Name("H"):
                 raise Misread("X^H is of complex matrices; here they are real: write X^T")
             case t.Neg(t.Number(1)):

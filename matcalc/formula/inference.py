@@ -229,6 +229,10 @@ class Inference:
             if isinstance(part.node, t.Name) and part.node.name[0].islower():  # x_i of vectors, the columns of x
                 self.sum_over(node.indices[0], columns)
                 return Typed(node, (rows, UNIT), (part,))
+            if any(isinstance(index, t.Name) and index.name in self.bound for index in node.indices):
+                self.fail(
+                    node, f"{node} would be a matrix for every {node.indices[0]}, of three axes; write the sum out"
+                )
             self.misfit(node, f"{part.node} is {in_words(part.shape)}; its entries have two subscripts")
         for index, size in zip(node.indices, (rows, columns), strict=False):
             self.sum_over(index, size)

@@ -70,6 +70,8 @@ class _Settling:
                 return self.subscripted(base, indices, bound) or tree
             case t.Name(name) if (index := _label(name)) in bound:
                 return t.Entry(t.Name(name.partition("^")[0]), (t.Name(index),))  # x^{(i)}
+            case t.Transpose(t.Power(t.Name(name), _)) if letter_of(name) in SPELLED and letter_of(name).islower():
+                raise FormulaError(f"{name} is a scalar, and T no transpose in its exponent; take another letter")
             case t.Power(base, t.Name("t") | t.Neg(t.Name("t"))) if "t" not in bound and not t.is_scalar(base):
                 return self.transposed(tree, self.settle(base, bound))
             case _:

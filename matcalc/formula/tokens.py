@@ -61,7 +61,8 @@ def tokenize(text: str, names: Collection[str] = ()) -> Iterator[Token]:
             raise FormulaError(f"{name!r} cannot be a name: write a letter, then letters and digits, and no function")
     # ‖x‖^2_2 is ‖x‖_2^2, in as many characters; and a Σ before x_i at the very beginning is a sum
     turned = re.sub(r"(\\\||\|\||‖|\\r?Vert)(\s*)\^(\{2\}|2)_(\{[2F]\}|[2F])", r"\1\2_\4^\3", text)
-    turned = re.sub(r"^(\s*)Σ(?=\s*[a-z]_\{?[ijk]\b)", r"\1∑", turned)
+    if turned.count("Σ") == 1:
+        turned = re.sub(r"^(\s*)Σ(?=\s*[a-z]_\{?[ijk]\b)", r"\1∑", turned)
     plain = frozenset(name for name in declared if "_" not in name)
     if not plain & {"sigma"} and "σ" not in names:
         turned = _with_sigmoids(turned)
