@@ -37,7 +37,8 @@ from matcalc.claims.slopes import regularity
 from matcalc.claims.verdict import CERTAIN, ask_referee, is_approximated
 from matcalc.formula import Formula, FormulaError, parse
 from matcalc.formula import tree as t
-from matcalc.formula.tokens import FUNCTIONS
+from matcalc.formula.spelling import table
+from matcalc.formula.words import FUNCTIONS
 from matcalc.referee import Cause
 
 Pair = tuple[Formula, Formula]  # a function of X with a scalar value, and its derivative in denominator layout
@@ -63,13 +64,20 @@ KNOWN = {
     "sum(sigmoid(A X))": "A' (sigmoid(A X) .* (1 1' - sigmoid(A X)))",
     "sum(A ./ exp.(X))": "-A ./ exp.(X)",
     "a' tanh(X b)": "(a .* (ones - tanh(X b) .* tanh(X b))) b'",
+    "logsumexp(X b)": "softmax(X b) b'",
+    "a' softmax(X b)": "(softmax(X b) .* a - softmax(X b) (a' softmax(X b))) b'",
+    "sum(tril(X) .* A)": "tril(A)",
+    "sum((A X).^3)": "3 A' (A X).^2",
+    "tr(sinh(X))": "cosh(X)'",
+    "(X a) · (X b)": "X (a b' + b a')",
 }
 CLAIMS = 250  # of one function
 PART = 1000  # claims about trees, after which a process takes another seed
 DEPTH = 2  # of compositions
 SHAPES = {name: ("n", "n") for name in "ABX"} | {name: ("n",) for name in "ab"}
 WORDS = r"tr(X) ⊗ ⊙ ⊘ × Σ_{i=1}^{3} \sum_{k=1}^{2} e_i E_ij I 𝟏 ᵀ ⁻¹ ^T ^{-T} ^+ \frac{ \top || dX 1'"
-PIECES = [*"AXBxaβk+-*/'()|_^[]{}=,.!0123 \\", *(f"{name}(" for name in FUNCTIONS), *KNOWN, *WORDS.split()]
+SPELLINGS = [spelling for line in table() for spelling in line.spellings]
+PIECES = [*"AXBxaβk+-*/'()|_^[]{}=,.!0123 \\", *(f"{name}(" for name in FUNCTIONS), *KNOWN, *WORDS.split(), *SPELLINGS]
 RANDOM = st.lists(st.sampled_from(PIECES), min_size=1, max_size=8).map("".join)
 PLACES = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3), st.sampled_from(PIECES)), max_size=2)
 

@@ -26,5 +26,8 @@ def certify_claim(problem: Problem, claim: Formula, layout: Layout, point: Argum
 
     with precision():
         x, value_shape = point[problem.wrt], problem.numbers(problem.value_shape)
-        D = from_layout(at(claim, point, problem.due(layout)), value_shape, x.shape, layout)
+        if problem.is_differential(claim):
+            D = problem.columns(lambda v: at(claim, {**point, problem.differential: v}, problem.value_shape))
+        else:
+            D = from_layout(at(claim, point, problem.due(layout)), value_shape, x.shape, layout)
         return against_differences(f, x, D, 1, seed)

@@ -1,5 +1,6 @@
 """Check a derivative that is typed as a formula: both are read, sized and evaluated, and the referee judges."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -14,9 +15,13 @@ from matcalc.claims.report import FormulaReport
 from matcalc.claims.verdict import CERTAIN, ask_referee, refuted_elsewhere, too_few_digits
 from matcalc.domains import Domain
 from matcalc.formula import Formula, FormulaError, parse
+from matcalc.formula import tree as t
+from matcalc.formula.errors import Misfit
+from matcalc.formula.meaning import settle
 from matcalc.formula.sizes import Size
+from matcalc.formula.texts import claimed_side, definitions, doubts, spelled, split_where, substitute
 from matcalc.formula.tree import Style
-from matcalc.formula.variables import variables
+from matcalc.formula.variables import spellings, variables
 from matcalc.referee import Cause
 from matcalc.referee.comparison import Comparison
 from matcalc.referee.evidence import Evidence
@@ -37,6 +42,7 @@ def check_formula(
     dtype: Literal["float32", "float64"] = "float64",
     seed: Any = 0,
     certify: bool = False,
+    let: Sequence[str] = (),
 ) -> FormulaReport:
     """Check a derivative typed as a formula, and say what is wrong with it.
 
@@ -44,17 +50,19 @@ def check_formula(
     >>> check_formula("tr(A X B X' C)", "B X' C A + B' X' A' C'", wrt="X").verdict
     'pass'
 
-    Both are read by `matcalc.formula.parse`: ASCII, Unicode and TeX. Capitals are matrices, lower-case letters vectors,
-    Greek letters scalars; `shape` says otherwise, {"c": (), "A": (3, "n")}. Sizes are found from the formula, and those
-    that it leaves free are given distinct numbers. `layout="either"` takes the claim in numerator or denominator
-    layout, whichever fits (of matrices by matrices, in that of vec); a row counts as a column, as in the tables.
-    `where` names the domain of variables, {"A": "symmetric"}; by a variable with a domain, derivatives are compared
-    along the directions inside it. The claim is judged at a random point as by `check_gradient`, and has to hold where
-    signs, scales, sizes and integers are others too. With `certify` it is also judged in ball arithmetic, where what is
-    right only in the digits of the dtype fails. `seed` is an integer or a JAX key, by which all points are drawn.
+    Both are read by `matcalc.formula.parse`: ASCII, Unicode and TeX. Capitals are matrices, lower-case letters
+    vectors, small Greek ones scalars, or vectors where only that fits; `shape` says otherwise, {"c": (), "A": (3,
+    "n")}. Sizes are found from the formula, and those that it leaves free are given distinct numbers.
+    `layout="either"` takes the claim in numerator or denominator layout, whichever fits (of matrices by matrices,
+    in that of vec); a row counts as a column, as in the tables. `where` names the domain of variables, {"A":
+    "symmetric"}; by a variable with a domain, derivatives are compared along the directions inside it. The claim is
+    judged at a random point as by `check_gradient`, and has to hold where signs, scales, sizes and integers are
+    others too. With `certify` it is also judged in ball arithmetic, where what is right only in the digits of the
+    dtype fails. `seed` is an integer or a JAX key, by which all points are drawn. `let` defines names, ["M = I - A
+    X"], as do texts that end in "where M = I - A X".
 
-    Raises FormulaError, which points at the place, for what cannot be read or sized, and for a claim that has no shape
-    of such a derivative; ValueError for options that make no sense; with `certify` ImportError without python-flint.
+    Raises FormulaError, which points at the place, for what cannot be read or sized; ValueError for options without
+    sense; with `certify` ImportError without python-flint.
     """
     if layout not in ASKED:
         raise ValueError(f"layout must be one of {', '.join(ASKED)}; got {layout!r}.")
@@ -64,8 +72,9 @@ def check_formula(
         words(seed)
     except TypeError:
         raise ValueError(f"seed must be an integer or a JAX key, got {seed!r}.") from None
-    asked = read_problem(formula, wrt, shape=shape, where=where)
-    tree, style = _read_claim(asked, claim)
+    asked = read_problem(formula, wrt, shape=shape, where=where, let=[let] if isinstance(let, str) else let)
+    tree, style, notes = _read_claim(asked, claim)
+    asked = replace(asked, notes=(*asked.notes, *notes)) if notes else asked
     point = draw(asked, seed, "point of a claim")
     try:
         chosen = choose(asked, tree, point, layout, seed)
@@ -74,7 +83,10 @@ def check_formula(
             if cause := explain(asked, tree, point, each, layout, style, seed):
                 cause = replace(cause, text=f"{cause.text} As it stands, the shapes do not fit: {misfit.reason}.")
                 return FormulaReport("fail", cause, asked, tree, each, None, style)
-        raise
+        if not isinstance(misfit, Misfit):
+            raise
+        cause = Cause("shape", f"The shapes do not fit: {misfit.reason}.")
+        return FormulaReport("fail", cause, asked, tree, candidates(asked, layout)[0], None, style)
 
     def in_its_terms(evidence: Evidence, look: Look, wrong: Comparison) -> Cause:
         del evidence, look
@@ -99,12 +111,31 @@ def check_formula(
     return replace(found, certificate=digits)
 
 
-def _read_claim(asked: Problem, claim: str | Formula) -> tuple[Formula, Style]:
-    """The claim, and the style in which it is written. FormulaError where it has variables that the function lacks."""
+def _read_claim(asked: Problem, claim: str | Formula) -> tuple[Formula, Style, tuple[str, ...]]:
+    """The claim, the style in which it is written, and how it was read, where that could be doubted.
+
+    FormulaError where it has variables that the function lacks.
+    """
     text = claim if isinstance(claim, str) else str(claim)
-    tree = parse(claim, asked.names) if isinstance(claim, str) else claim
-    extra = [name for name in variables(tree).ranks if name not in asked.symbols and name not in asked.sizes]
+    noted: tuple[str, ...] = ()
+    style: Style = "tex" if "\\" in text else "ascii" if text.isascii() else "unicode"
+    known = {*asked.symbols, *asked.sizes}
+    if isinstance(claim, str):
+        body, behind = split_where(claim)
+        meanings = {**asked.definitions, **definitions(behind, sorted(asked.names))}
+        names = asked.names | known | spelled(sorted(meanings))
+        differential = set() if "d" in known else {f"d{word}" for word in spellings(asked.wrt)}
+        body = re.sub(r"\\(?:mathrm|text|rm)\s*\{?\s*d(?![A-Za-z])\s*\}?\s*", "d", claimed_side(body, asked.wrt))
+        claim = substitute(parse(body, names | differential), meanings)
+        noted = doubts(body, claim)
+        claim = t.rename(claim, dict.fromkeys(differential, asked.differential))
+    known |= {asked.differential} & {node.name for node in t.nodes(claim) if isinstance(node, t.Name)}
+    tree, notes = settle(claim, known, asked.sizes, asked.integers)
+    notes += noted
+    if tree == t.Number(1) and len(asked.value_shape) + len(asked.shapes[asked.wrt]) == 1:
+        tree, notes = t.Constant("1"), (*notes, "1 is the vector of ones")
+    extra = [name for name in variables(tree).ranks if name not in known]
     if extra:
-        known = ", ".join(asked.symbols)
-        raise FormulaError(f"{extra[0]} is not in the function, which has {known}", text, max(text.find(extra[0]), 0))
-    return tree, "tex" if "\\" in text else "ascii" if text.isascii() else "unicode"
+        listed = ", ".join(asked.symbols)
+        raise FormulaError(f"{extra[0]} is not in the function, which has {listed}", text, max(text.find(extra[0]), 0))
+    return tree, style, tuple(note for note in notes if note not in asked.notes)

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 from matcalc.claims.problem import Arguments, Problem
 from matcalc.claims.slopes import agrees, direction
 from matcalc.formula import Formula, FormulaError, infer
+from matcalc.formula.errors import Misfit
 from matcalc.formula.sizes import Size
 from matcalc.layout import LAYOUTS, Layout
 
@@ -30,7 +31,7 @@ def choose(problem: Problem, claim: Formula, point: Arguments, asked: AskedLayou
     v = direction(problem, seed, leaves_domain=True)
     fitting: list[Layout] = []
     failure: FormulaError | None = None
-    for layout in candidates(problem, asked):
+    for layout in ("jax",) if problem.is_differential(claim) else candidates(problem, asked):
         try:
             D = problem.in_jax_layout(claim, point, layout)
         except FormulaError as error:
@@ -47,6 +48,8 @@ def choose(problem: Problem, claim: Formula, point: Arguments, asked: AskedLayou
 
 def _explained(problem: Problem, claim: Formula, layout: Layout, error: FormulaError) -> FormulaError:
     """What is wrong with the shapes of a claim, in letters."""
+    if problem.is_differential(claim):
+        return error
     try:
         got = infer(claim, problem.symbols)
     except FormulaError as inner:
@@ -54,7 +57,7 @@ def _explained(problem: Problem, claim: Formula, layout: Layout, error: FormulaE
     text = str(claim)
     ways = " and ".join(f"{_in_words(problem.due(each))} in {each} layout" for each in LAYOUTS[1:3])
     message = f"the claim is {_in_words(got)}; the derivative of {problem.formula} by {problem.wrt} is {ways}"
-    return FormulaError(message, text, 0, len(text)) if got != problem.due(layout) else error
+    return Misfit(message, text, 0, len(text)) if got != problem.due(layout) else error
 
 
 def _in_words(shape: Iterable[Size]) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from typing import Any
 
@@ -12,7 +12,9 @@ import numpy as np
 
 from matcalc.domains import Domain
 from matcalc.formula import Formula, FormulaError, evaluate, infer
-from matcalc.formula.sizes import Size, size_product
+from matcalc.formula import tree as t
+from matcalc.formula.errors import Misfit
+from matcalc.formula.sizes import Size, size_in_numbers, size_product
 from matcalc.formula.variables import Variables
 from matcalc.layout import Layout, from_layout, layout_shape
 
@@ -35,6 +37,8 @@ class Problem:
     sizes: Mapping[str, int]  # a number for every letter that is a size
     names: frozenset[str]  # declared ones, of several letters
     exponent: int = EXPONENT  # and bound of sums
+    notes: tuple[str, ...] = ()  # how the function was read, where that could be doubted
+    definitions: Mapping[str, Formula] = field(default_factory=dict)
 
     # --- Shapes
 
@@ -66,7 +70,7 @@ class Problem:
 
     def numbers(self, shape: Shape) -> tuple[int, ...]:
         """A shape with numbers for letters."""
-        return tuple(math.prod(int(self.sizes.get(part, part)) for part in str(size).split()) for size in shape)
+        return tuple(size_in_numbers(size, self.sizes) for size in shape)
 
     # --- Values
 
@@ -85,13 +89,39 @@ class Problem:
             return np.full(self.numbers(infer(tree, self.symbols)) if shape is None else tuple(shape), np.nan)
         return value
 
+    @property
+    def differential(self) -> str:
+        """What the differential of the variable is called in a claim: dX."""
+        return f"d{self.wrt}"
+
+    def is_differential(self, claim: Formula) -> bool:
+        """Whether a claim is the differential of the function, -X⁻¹ dX X⁻¹."""
+        return self.differential not in self.shapes and t.Name(self.differential) in t.nodes(claim)
+
+    def columns(self, value_along: Callable[[Array], Any]) -> Any:
+        """The derivative, in JAX's layout, by its value along every axis. Misfit where it is not linear."""
+        shape = self.numbers(self.shapes[self.wrt])
+        axes = np.eye(math.prod(shape)).reshape(-1, *shape)
+        D = np.stack([np.asarray(value_along(axis)) for axis in axes], -1)
+        weights = np.cos(np.arange(1.0, len(axes) + 1))
+        at_once, summed = value_along(np.tensordot(weights, axes, 1)), D @ weights
+        error = np.abs(np.asarray(at_once - summed, float))
+        if np.any(error > 1e-3 * (1 + np.abs(np.asarray(summed, float)))):
+            raise Misfit(f"a differential has one {self.differential} in each term")
+        return D.reshape(*D.shape[:-1], *shape)
+
     def claimed(self, claim: Formula, arguments: Arguments, layout: Layout) -> Array:
         """A claimed derivative. FormulaError where its shape does not fit."""
+        if self.is_differential(claim):
+            shape = self.numbers(self.value_shape)
+            name, dtype = self.differential, np.asarray(arguments[self.wrt]).dtype
+            return self.columns(lambda v: self.value_of(claim, {**arguments, name: v.astype(dtype)}, shape))
         return self.value_of(claim, arguments, self.numbers(self.due(layout)))
 
     def in_jax_layout(self, claim: Formula, arguments: Arguments, layout: Layout) -> Array:
         """The same with the axes of the value first."""
         value, variable = self.numbers(self.value_shape), self.numbers(self.shapes[self.wrt])
+        layout = "jax" if self.is_differential(claim) else layout
         return from_layout(self.claimed(claim, arguments, layout), value, variable, layout)
 
     @cached_property

@@ -4,7 +4,7 @@ import difflib
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -15,10 +15,13 @@ from matcalc.claims.slopes import regularity
 from matcalc.domains import Domain, named
 from matcalc.formula import Formula, FormulaError, infer, parse
 from matcalc.formula import tree as t
-from matcalc.formula.shapes import deduce
+from matcalc.formula.meaning import settle, understand
+from matcalc.formula.names import letter_of
+from matcalc.formula.parser import name_of
 from matcalc.formula.sizes import Size
-from matcalc.formula.tokens import FUNCTIONS, GREEK, canonical
+from matcalc.formula.texts import definitions, doubts, spelled, split_where, substitute, without_left_side
 from matcalc.formula.variables import Variables, variables
+from matcalc.formula.words import FUNCTIONS, GREEK
 
 SIZES = (3, 4, 2, 5, 6, 7, 8, *range(9, 80))  # distinct, so that nothing fits by accident
 ASSIGNMENTS = 60  # of numbers to sizes, that are tried
@@ -31,14 +34,28 @@ def read_problem(
     *,
     shape: Mapping[str, Sequence[Size]] | None = None,
     where: Mapping[str, str | Domain] | None = None,
+    let: Sequence[str] = (),
 ) -> Problem:
     """A function typed as a formula. FormulaError for what cannot be read or sized, ValueError for wrong options."""
-    given = {_name(name): tuple(sizes) for name, sizes in (shape or {}).items()}
-    domains = {_name(name): each if isinstance(each, Domain) else named(each) for name, each in (where or {}).items()}
-    wrt = _name(wrt)
-    names = frozenset(name for name in (*given, *domains, wrt) if len(name) > 1)
-    tree = parse(formula, names) if isinstance(formula, str) else formula
+    names = spelled((*(shape or {}), *(where or {}), wrt))
+    given = {name_of(name): tuple(sizes) for name, sizes in (shape or {}).items()}
+    domains = {name_of(name): each if isinstance(each, Domain) else named(each) for name, each in (where or {}).items()}
+    wrt = name_of(wrt)
+    text, definitions_behind = split_where(formula) if isinstance(formula, str) else ("", [])
+    meanings = definitions((*let, *definitions_behind), sorted(names))
+    names |= spelled(sorted(meanings)) | {each.partition("=")[0].strip(" :") for each in (*let, *definitions_behind)}
+    for name in (*given, *domains, wrt):
+        if name in meanings:
+            raise ValueError(f"{name} is defined as {meanings[name]}; say it of the variables in there.")
+    typed = parse(without_left_side(text), names) if isinstance(formula, str) else formula
+    tree, notes = settle(substitute(typed, meanings), {*given, *domains, wrt}, _letters(given))
+    notes += doubts(text, tree)
     found = variables(tree)
+    found = replace(found, ranks={name: rank for name, rank in found.ranks.items() if name not in _letters(given)})
+    meant = {name: _meant(name, found.ranks) for name in (*given, *domains, wrt)}
+    notes += tuple(f"{name} is {full}" for name, full in meant.items() if full != name)
+    given, wrt = {meant[name]: sizes for name, sizes in given.items()}, meant[wrt]
+    domains = {meant[name]: domain for name, domain in domains.items()}
     for name in (*given, *domains, wrt):
         if name not in found.ranks:
             listed = ", ".join(found.ranks) or "none"
@@ -48,15 +65,13 @@ def read_problem(
             found = replace(found, ranks={**found.ranks, name: 2})
     if any(size == 0 for sizes in given.values() for size in sizes):
         raise ValueError("A size must be at least 1; got 0.")
+    square = [name for name, domain in domains.items() if _is_of_square_matrices(domain) and found.ranks[name] == 2]
     try:
-        shapes = deduce(tree, found.ranks, given)
-        for name, domain in domains.items():
-            if _is_of_square_matrices(domain) and len(shapes[name]) == 2:
-                given.setdefault(name, (shapes[name][0], shapes[name][0]))
-                shapes = deduce(tree, found.ranks, given)
+        meaning = understand(tree, found, given, square, wrt)
     except FormulaError as error:
         hint = _hint(str(formula), [name for name, rank in found.ranks.items() if rank == 1 and name not in given])
         raise FormulaError(error.reason + hint, error.text, error.start, error.end) from None
+    shapes, found, notes = meaning.shapes, meaning.found, (*notes, *meaning.notes)
     # A row has the derivative of the column: tables of derivatives do not tell them apart.
     scalars = {name for name, sizes in shapes.items() if not sizes} | found.integers
     if infer(tree, {**shapes, **dict.fromkeys(found.integers, ())})[:1] == (1,):
@@ -64,7 +79,17 @@ def read_problem(
     most = max((math.prod(size for size in sizes if isinstance(size, int)) for sizes in shapes.values()), default=1)
     if most > MOST:
         raise ValueError(f"A variable of {most:,} entries; at most {MOST:,} are tried. Smaller sizes tell as much.")
-    known = _Known(str(tree), wrt, tuple(shapes.items()), tuple(domains.items()), names, tree, found)
+    known = _Known(
+        str(tree),
+        wrt,
+        tuple(shapes.items()),
+        tuple(domains.items()),
+        names,
+        notes,
+        tuple(meanings.items()),
+        tree,
+        found,
+    )
     # A domain of one's own may be of any kind, and a tree of one's own may be printed as another is.
     is_kept = isinstance(formula, str) and all(isinstance(domain, str) for domain in (where or {}).values())
     return (_kept if is_kept else _most_regular)(known)
@@ -79,11 +104,23 @@ class _Known:
     shapes: tuple[tuple[str, Shape], ...]
     domains: tuple[tuple[str, Domain], ...]
     names: frozenset[str]
+    notes: tuple[str, ...]
+    definitions: tuple[tuple[str, Formula], ...]
     tree: Formula = field(compare=False)
     found: Variables = field(compare=False)
 
     def problem(self, sizes: Mapping[str, int]) -> Problem:
-        return Problem(self.tree, self.wrt, self.found, dict(self.shapes), dict(self.domains), sizes, self.names)
+        return Problem(
+            self.tree,
+            self.wrt,
+            self.found,
+            dict(self.shapes),
+            dict(self.domains),
+            sizes,
+            self.names,
+            notes=self.notes,
+            definitions=dict(self.definitions),
+        )
 
 
 def _most_regular(known: _Known) -> Problem:
@@ -107,7 +144,10 @@ def _kept(known: _Known) -> Problem:
 
 def _numbers(shapes: Mapping[str, Shape]) -> Iterator[dict[str, int]]:
     """Numbers for the letters among the sizes, in one order after the other."""
-    letters = list(dict.fromkeys(size for shape in shapes.values() for size in shape if isinstance(size, str)))
+    named_sizes = (size for shape in shapes.values() for size in shape if isinstance(size, str))
+    letters = list(
+        dict.fromkeys(part for size in named_sizes for part in re.split(r"[ +]", size) if not part.isdigit())
+    )
     taken = {size for shape in shapes.values() for size in shape}
     free = [size for size in SIZES if size not in taken][: len(letters) + 1]
     for numbers in itertools.islice(itertools.permutations(free, len(letters)), ASSIGNMENTS):
@@ -116,7 +156,7 @@ def _numbers(shapes: Mapping[str, Shape]) -> Iterator[dict[str, int]]:
 
 def _hint(text: str, vectors: Sequence[str]) -> str:
     """What may be behind sizes that do not fit: a function that is none, or a scalar."""
-    for word in re.findall(r"[A-Za-z]{3,}(?=\()", text):
+    for word in re.findall(r"(?<![A-Za-z])[A-Za-z]{3,}(?=\()", text):
         if word not in FUNCTIONS and word not in GREEK:
             close = difflib.get_close_matches(word.lower(), FUNCTIONS, 1, 0.5)
             return f". {word} is read as {' '.join(word)}" + (f"; is {close[0]} meant?" if close else "")
@@ -124,9 +164,15 @@ def _hint(text: str, vectors: Sequence[str]) -> str:
     return f". A lower-case letter is a vector, unless it is said to be a scalar: {said}" if said else ""
 
 
-def _name(text: str) -> str:
-    """The name as formulas have it: lambda and \\lambda are λ."""
-    return canonical(text.strip())
+def _meant(name: str, variables: Collection[str]) -> str:
+    """The variable that is meant by a letter: the only one with that letter, W^{(1)} by W."""
+    of_letter = [each for each in variables if letter_of(each) == name]
+    return of_letter[0] if name not in variables and len(of_letter) == 1 else name
+
+
+def _letters(shapes: Mapping[str, Sequence[Size]]) -> frozenset[str]:
+    """The letters among the sizes, which are numbers and no variables, `n` of `--shape x=n`."""
+    return frozenset(size for sizes in shapes.values() for size in sizes if isinstance(size, str)) - {*shapes}
 
 
 def _is_of_square_matrices(domain: Domain) -> bool:

@@ -47,6 +47,7 @@ class FormulaReport:
             "claim": str(self.claim),
             "layout": self.layout,
             "certificate": self.certificate,
+            "read": list(self.asked.notes),
             "shapes": {name: [str(size) for size in shape] for name, shape in self.asked.shapes.items()},
             "sizes": dict(self.asked.sizes),
             **{key: numbers.get(key) for key in ("dtype", "seed", "errors", "tolerance", "condition")},
@@ -60,8 +61,11 @@ class FormulaReport:
             "fail": f"{claim} is not the derivative of {f} by {wrt}",
             "inconclusive": f"whether the derivative of {f} by {wrt} is {claim}",
         }
-        lines = [f"{self.verdict}: {said[self.verdict]}, in {self.layout} layout"]
+        layout = "as a differential" if self.asked.is_differential(self.claim) else f"in {self.layout} layout"
+        lines = [f"{self.verdict}: {said[self.verdict]}, {layout}"]
         lines += [str(self.cause)] if self.cause else []
+        if self.asked.notes:
+            lines.append(f"read as {self.asked.formula} and {self.claim}: {', '.join(self.asked.notes)}")
         lines.append(shapes_in_words(self.asked.shapes, self.asked.sizes))
         if self.report:
             errors = ", ".join(f"{error:.0e} against {name}" for name, error in self.report.errors.items())

@@ -14,7 +14,7 @@ from matcalc.claims.slopes import confirms
 from matcalc.domains import Domain
 from matcalc.formula import Formula, FormulaError
 from matcalc.formula import tree as t
-from matcalc.formula.tokens import MATRIX_FUNCTIONS
+from matcalc.formula.words import LIBRARY_FUNCTIONS
 from matcalc.layout import Layout
 from matcalc.referee import Cause, Report
 from matcalc.referee.check import settings
@@ -79,9 +79,9 @@ def refuted_elsewhere(problem: Problem, claim: Formula, layout: Layout, point: A
 
 
 def is_approximated(problem: Problem, claim: Formula) -> bool:
-    """Whether there are functions of matrices, which libraries compute to fewer digits than products."""
+    """Whether there are functions such as those of matrices, which libraries compute to fewer digits than products."""
     nodes = (*t.nodes(problem.formula), *t.nodes(claim))
-    return any(isinstance(node, t.Apply) and node.function in MATRIX_FUNCTIONS for node in nodes)
+    return any(isinstance(node, t.Apply) and node.function in LIBRARY_FUNCTIONS for node in nodes)
 
 
 def too_few_digits(error: float) -> Cause:

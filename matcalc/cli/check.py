@@ -21,6 +21,7 @@ def check(
     layout: Annotated[str, typer.Option(help="Of the claim: numerator, denominator, jax, vec or either.")] = "either",
     where: Annotated[str | None, typer.Option(help="Domains, such as A=symmetric,X=invertible.")] = None,
     shape: Annotated[list[str] | None, typer.Option(help="Such as A=3,4 or c=scalar; may be repeated.")] = None,
+    let: Annotated[list[str] | None, typer.Option(help="A definition, such as 'M = I - A X'; may be repeated.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
     seed: Annotated[int, typer.Option(help="Of the random point, any integer.")] = 0,
     certify: Certify = False,
@@ -28,26 +29,10 @@ def check(
 ) -> None:
     """Check a derivative that is typed as a formula: in ASCII, Unicode or TeX, freely mixed.
 
-    A capital is a matrix, a lower-case letter a vector, a Greek letter a scalar, and any letter an integer in the
-    exponent of a matrix, as a bound or a subscript. --shape and --where say otherwise.
-
-    \b
-    A X B   A*B   A@B   A \\cdot B         products
-    X'   X^T   X.T   X^\\top   Xᵀ          transpose
-    X^-1   X^{-T}   X^+   X^*   inv(X)    inverses, pseudoinverse, adjugate: adj(X)
-    X^2   X^{k-1}   2x   a/b   \\frac{a}{b}
-    tr(X)   \\det X   |X|   logdet(X)      ln |X|
-    ||x||   ||x||_2   ||X||_F   norm(x)
-    exp ln log sin cos sqrt               of a square matrix that of the matrix; of a
-                                          vector, and with a dot, exp.(X), entry by entry
-    tanh sigmoid softplus                 entry by entry
-    A .* B   A \\odot B   A ./ B           products and quotients entry by entry
-    kron(A, B)   A \\otimes B   u \\times v
-    vec(X)   diag(x)   diag(X)   sum(X)
-    x_i   a_ij   [A X]_{ij}               entries
-    I   I_n   0   e_i   E_ij
-    1'x   X 1   ones   1_n                the vector of ones
-    sum_{i=1}^{k} X^i   \\sum_{i=1}^{k}
+    A capital is a matrix, a lower-case letter a vector, a lower-case Greek letter a scalar, or a vector where only that
+    fits, and any letter an integer in the exponent of a matrix, as a bound or a subscript. --shape and --where say
+    otherwise. A letter with a subscript is an entry where the letter is a variable, x_i, else a name, S_W. Definitions
+    stand in --let or at the end of a formula, "... where M = I - A X".
     """
     from matcalc.claims import check_formula
     from matcalc.claims.layouts import ASKED
@@ -57,7 +42,7 @@ def check(
     one_of("--layout", [layout], ASKED)
     one_of("--dtype", [dtype], ("float32", "float64"))
     certifiable(certify)
-    options: dict[str, Any] = {"shape": dict(map(shape_of, shape or [])), "where": domains(where)}
+    options: dict[str, Any] = {"shape": dict(map(shape_of, shape or [])), "where": domains(where), "let": let or []}
     with output(json_file) as write:
         try:
             report = claim and check_formula(

@@ -1,6 +1,7 @@
 """The application: its commands, with an example of each and the rule of exit codes in their help."""
 
 from collections.abc import Callable
+from inspect import getdoc
 from typing import Annotated, Any
 
 import jax
@@ -15,6 +16,7 @@ from matcalc.cli.devices import devices
 from matcalc.cli.list import list_
 from matcalc.cli.show import show
 from matcalc.cli.verify import verify
+from matcalc.formula.spelling import as_text
 
 
 class Commands(TyperGroup):
@@ -57,13 +59,20 @@ def handbook(is_version: Version = False) -> None:
     """The matrix-calculus handbook as running JAX code."""
 
 
-def _add(name: str, command: Callable[..., None], example: str) -> None:
-    app.command(name, epilog=f"Example: matcalc {name} {example}\n\n{exits.CODES}")(command)
+def _add(name: str, command: Callable[..., None], example: str, **settings: Any) -> None:
+    app.command(name, epilog=f"Example: matcalc {name} {example}\n\n{exits.CODES}", **settings)(command)
 
 
 _add("list", list_, "traces --json -")
 _add("show", show, "tr_axbxtc --layout numerator --style tex")
 _add("verify", verify, "tr_axbxtc --sizes l=2,m=8,n=5 --dtype float64 --json result.json")
-_add("check", check, """"tr(A X B X' C)" --wrt X --claim "B X' C A + B' X' A' C'\"""")
+# A formula may begin with a minus, and is no option then.
+_add(
+    "check",
+    check,
+    """"tr(A X B X' C)" --wrt X --claim "B X' C A + B' X' A' C'\"""",
+    context_settings={"ignore_unknown_options": True},
+    help=f"{getdoc(check)}\n\n" + "\n\n".join(f"\b\n{section}" for section in as_text().split("\n\n")),
+)
 _add("bench", bench, "tr_axbxtc --regime square,tall --against autodiff,numpy --json result.json")
 _add("devices", devices, "--json -")

@@ -5,6 +5,7 @@ It shares the reading and the sizes of formulas with the other evaluators, and n
 
 import contextlib
 from collections.abc import Generator, Mapping, Sequence
+from functools import reduce
 from importlib import import_module
 from numbers import Integral
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from matcalc.formula import tree as t
 from matcalc.formula.errors import FormulaError
 from matcalc.formula.evaluation import Array, Evaluation
-from matcalc.formula.inference import Typed
+from matcalc.formula.typed import Typed
 
 DIGITS = 60
 
@@ -92,8 +93,14 @@ class _FunctionsOfBalls:
             return balls([self.scalar(function, entry) for entry in x.ravel()]).reshape(x.shape)
         ball = _flint().arb(x.item() if isinstance(x, np.ndarray) else x)  # of I and 0 the entries are integers
         match function:
-            case "det" | "norm" | "norm2":
+            case "abs" | "det" | "norm" | "norm2" | "norm1" | "norminf" | "nuclear":
                 return abs(ball)
+            case "relu":
+                return ball.max(_flint().arb(0))
+            case "sign":
+                return ball.sgn()
+            case "softmax":
+                return _flint().arb(1)
             case "inv" | "pinv":
                 return 1 / ball
             case "adj":
@@ -102,13 +109,13 @@ class _FunctionsOfBalls:
                 return balls(ball).reshape(1, 1)
             case "ln":
                 return ball.log()
-            case "exp" | "sin" | "cos" | "sqrt" | "tanh":
+            case "exp" | "sin" | "cos" | "sqrt" | "tanh" | "sinh" | "cosh" | "tan":
                 return getattr(ball, function)()
             case "softplus":
                 return (1 + ball.exp()).log()
             case "sigmoid":
                 return 1 / (1 + (-ball).exp())
-            case _:  # tr, sum
+            case _:  # tr, sum, mean, max, min, logsumexp
                 return ball
 
     def matrix(self, function: str, X: Array) -> Array:
@@ -118,7 +125,27 @@ class _FunctionsOfBalls:
                 return np.trace(X)
             case "sum":
                 return np.sum(X)
-            case "norm" | "norm2":
+            case "mean":
+                return np.sum(X) / X.size
+            case "max" | "min":
+                return reduce(lambda one, other: getattr(one, function)(other), balls(X).ravel())
+            case "norm1":
+                return np.sum(self.scalar("abs", X))
+            case "norminf":
+                return self.matrix("max", self.scalar("abs", X))
+            case "logsumexp":
+                return np.sum(self.scalar("exp", X)).log()
+            case "softmax":
+                powers = self.scalar("exp", X)
+                return powers / np.sum(powers)
+            case "tril" | "triu":
+                return balls(getattr(np, function)(X))
+            case "sinh" | "cosh":
+                there, back = self.matrix("exp", X), self.matrix("exp", -X)
+                return (there - back if function == "sinh" else there + back) / 2
+            case "tan":
+                return self.matrix("inv", self.matrix("cos", X)) @ self.matrix("sin", X)
+            case "norm":
                 squares: Any = sum((arb(x) ** 2 for x in X.ravel()), arb(0))
                 return squares.sqrt()
             case "vec":

@@ -1,13 +1,15 @@
 """From grammar rules to trees: one method for each rule of `grammar.lark` that builds something."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Literal, cast
 
 from lark import Token, Transformer, v_args
 
 from matcalc.formula import tree as t
-from matcalc.formula.tokens import ENTRYWISE
+from matcalc.formula.names import joined
+from matcalc.formula.words import ENTRYWISE
 
 _OPS: dict[str, Literal["⊗", "⊙", "⊘", "×"]] = {
     "KRON": "⊗",
@@ -16,6 +18,17 @@ _OPS: dict[str, Literal["⊗", "⊙", "⊘", "×"]] = {
     "CROSS": "×",
 }
 _MAX_DIGITS = 300
+_DOT = t.Name("·")  # between factors
+_WORDS_OF_TWO: dict[str, Callable[[t.Formula, t.Formula], t.Formula]] = {
+    "cross": lambda left, right: t.Infix("×", left, right),
+    "dot": lambda left, right: t.Infix("·", left, right) if t.is_column(left) else t.Product((left, right)),
+    "inner": lambda left, right: t.Apply("tr", t.Product((t.Transpose(left), right))),
+    "outer": lambda left, right: t.Product((left, t.Transpose(right))),
+    "hadamard": lambda left, right: t.Infix("⊙", left, right),
+    "matmul": lambda left, right: t.Product((left, right)),
+}
+_CHAINED: dict[str, Literal["⊗", "⊕"]] = {"kron": "⊗", "blkdiag": "⊕"}
+_HALVES = (t.Number(0.5), t.Infix("/", t.Number(1), t.Number(2)))
 _inline = cast(Any, v_args)(inline=True)
 
 
@@ -43,9 +56,11 @@ class Operands(Transformer[Token, Any]):
         return _variable(name.value)
 
     def number(self, number: Token) -> t.Formula:
-        if len(number.value) > _MAX_DIGITS:
+        value = Decimal(number.value)
+        if len(number.value) > _MAX_DIGITS or abs(value.adjusted()) > _MAX_DIGITS:
             raise Misread(f"a number of more than {_MAX_DIGITS} digits", number)
-        return t.Number(float(number.value) if "." in number.value else int(number.value))
+        is_whole = "." not in number.value and value == value.to_integral_value()
+        return t.Number(int(value) if is_whole else float(value))
 
     def negative(self, _: Token, of: Token) -> t.Formula:
         return t.Neg(self.number(of) if of.type == "NUMBER" else _variable(of.value))
@@ -59,6 +74,16 @@ class Operands(Transformer[Token, Any]):
                 raise Misread(f"{name.value} with {len(indices)} subscripts; read are e_i, E_ij and I_n", name)
             case _:
                 return t.Entry(t.Name(name.value), indices)
+
+    def labelled(self, name: Token, label: Token, indices: tuple[t.Formula, ...] = ()) -> t.Formula:
+        named = t.Name(f"{name.value}^{{{label.value}}}")
+        return t.Entry(named, indices) if indices else named
+
+    def relabelled(self, name: Token, indices: tuple[t.Formula, ...], label: Token) -> t.Formula:
+        return t.Name(f"{joined(name.value, indices)}^{{{label.value}}}")
+
+    def word_subscript(self, word: Token) -> tuple[t.Formula, ...]:
+        return (t.Name(word.value),)
 
     def ones(self, _: Token) -> t.Formula:
         return t.Constant("1")
@@ -84,7 +109,7 @@ class Operands(Transformer[Token, Any]):
         match indices:
             case (t.Product((t.Name() | t.Constant("I", ()), t.Name() | t.Constant("I", ())) as pair),):
                 return pair  # _{ij}
-            case _ if len(indices) > 2:
+            case _ if len(indices) > 2 or _are_letters_of_indices(indices):
                 raise Misread("more than two subscripts")
             case _:
                 return indices
@@ -103,11 +128,30 @@ class Builder(Operands):
     def sum(self, *parts: t.Formula | Token) -> t.Formula:
         return t.sum_of(_signed(parts))
 
-    def tail(self, factors: list[t.Formula], sigma: t.Formula) -> t.Formula:
-        return t.product_of([*factors, sigma])
+    def tail(self, factors: list[t.Formula], *sigma: t.Formula | Token) -> t.Formula:
+        return _product([*factors, *_dotted(sigma)])
 
     def sigma(self, index: Token, start: t.Formula, stop: t.Formula, body: t.Formula) -> t.Formula:
         return t.Sigma(index.value, start, stop, body)
+
+    def open_sigma(self, indices: Token | list[str], body: t.Formula) -> t.Formula:
+        names = indices if isinstance(indices, list) else list(indices.value)
+        if not "".join(names).isalpha():
+            raise Misread("a sum goes over a letter")
+        for index in reversed(names):
+            body = t.Sigma(index, t.Number(1), t.OPEN, body)
+        return body
+
+    def indexes(self, *names: Token) -> list[str]:
+        return [name.value for name in names]
+
+    def bare_sigma(self, body: t.Formula) -> t.Formula:
+        counted = [index for node in t.nodes(body) if isinstance(node, t.Entry) for index in node.indices]
+        bound = {node.index for node in t.nodes(body) if isinstance(node, t.Sigma)}
+        letters = {index.name for index in counted if isinstance(index, t.Name)} - bound
+        if len(letters) != 1:
+            raise Misread("say over what the sum goes, as in \\sum_i")
+        return t.Sigma(letters.pop(), t.Number(1), t.OPEN, body)
 
     def infix(self, left: t.Formula, op: Token, right: t.Formula) -> t.Formula:
         return t.Infix(_OPS[op.type], left, right)
@@ -118,13 +162,13 @@ class Builder(Operands):
     fraction = quotient
 
     def product(self, factors: list[t.Formula]) -> t.Formula:
-        return t.product_of(factors)
+        return _product(factors)
 
     def factors(self, first: t.Formula) -> list[t.Formula]:
         return [first]
 
-    def more_factors(self, factors: list[t.Formula], factor: t.Formula) -> list[t.Formula]:
-        factors.append(factor)
+    def more_factors(self, factors: list[t.Formula], *more: t.Formula | Token) -> list[t.Formula]:
+        factors.extend(_dotted(more))
         return factors
 
     def marked(self, base: t.Formula, mark: Token) -> t.Formula:
@@ -144,14 +188,25 @@ class Builder(Operands):
 
     def power(self, base: t.Formula, exponent: t.Formula) -> t.Formula:
         match exponent:
+            case t.Product(factors) if t.Name("T") in factors:
+                raise Misread("a T beside others in an exponent: the transpose of a power is (X^2)^T")
             case t.Name("H"):
                 raise Misread("X^H is of complex matrices; here they are real: write X^T")
             case t.Neg(t.Number(1)):
                 return t.Apply("inv", base)
             case t.Neg(t.Name("T")):
                 return t.Transpose(t.Apply("inv", base))
+            case half if half in _HALVES:
+                return t.Apply("sqrt", base)
+            case t.Neg(half) if half in _HALVES:
+                return t.Apply("inv", t.Apply("sqrt", base))
+            case t.Infix("/", t.Neg(t.Number(1)), t.Number(2)):
+                return t.Apply("inv", t.Apply("sqrt", base))
             case _:
                 return t.Power(base, exponent)
+
+    def power_of_entries(self, base: t.Formula, exponent: t.Formula) -> t.Formula:
+        return t.Infix(".^", base, exponent)
 
     def exponential(self, exponent: t.Formula) -> t.Formula:
         return t.Apply("exp", exponent)
@@ -164,17 +219,25 @@ class Builder(Operands):
 
     def apply(self, function: Token, *arguments: t.Formula) -> t.Formula:
         match function.value, arguments:
-            case "kron", (first, second, *more):
-                tree = t.Infix("⊗", first, second)
+            case "kron" | "blkdiag" as name, (first, second, *more):
+                tree = t.Infix(_CHAINED[name], first, second)
                 for argument in more:
-                    tree = t.Infix("⊗", tree, argument)
+                    tree = t.Infix(_CHAINED[name], tree, argument)
                 return tree
-            case "cross", (left, right):
-                return t.Infix("×", left, right)
+            case name, (left, right) if name in _WORDS_OF_TWO:
+                return _WORDS_OF_TWO[name](left, right)
+            case "max", (t.Number(0), of) | (of, t.Number(0)):
+                return t.Apply("relu", of)
+            case "norm", (of, t.Number(1 | 2 as kind)):
+                return t.Apply(f"norm{kind}", of)
+            case "transpose", (of,):
+                return t.Transpose(of)
+            case "eye", (size,):
+                return t.Constant("I", (size,))
             case "logdet", (argument,):
                 return t.Apply("ln", t.Apply("det", argument))
-            case "kron" | "cross", _:
-                raise Misread(f"{function.value} takes two formulas", function)
+            case name, _ if name in _WORDS_OF_TWO or name in _CHAINED:
+                raise Misread(f"{name} takes two formulas", function)
             case name, (argument,) if name.endswith(".") and name not in ENTRYWISE:
                 bare = name.removesuffix(".")
                 if bare in ENTRYWISE:
@@ -192,14 +255,52 @@ class Builder(Operands):
         match kind:
             case () | (t.Name("F"),):
                 return t.Apply("norm", of)
-            case (t.Number(2),):
+            case (t.Number(2),) | (t.Name("op"),):
                 return t.Apply("norm2", of)
+            case (t.Number(1),):
+                return t.Apply("norm1", of)
             case _:
-                raise Misread("of norms ‖X‖, ‖X‖_F and, of vectors, ‖x‖_2 are read")
+                raise Misread("of norms ‖X‖, ‖X‖_F, ‖X‖_2, ‖X‖_* and, of vectors, ‖x‖_1 and ‖x‖_∞ are read")
+
+    def norm_of_kind(self, of: t.Formula, kind: Token) -> t.Formula:
+        return t.Apply("norminf" if kind.value == "∞" else "nuclear", of)
+
+    def inner(self, left: t.Formula, right: t.Formula) -> t.Formula:
+        return _WORDS_OF_TWO["inner"](left, right)
 
 
 def _variable(name: str) -> t.Formula:
     return t.Constant("I") if name == "I" else t.Name(name)
+
+
+def _are_letters_of_indices(indices: tuple[t.Formula, ...]) -> bool:
+    """Whether one subscript is a product such as i j k."""
+    match indices:
+        case (t.Product(factors),) if len(factors) > 2:
+            return all(isinstance(factor, t.Name) and factor.name in "ijkl" for factor in factors)
+        case _:
+            return False
+
+
+def _dotted(parts: tuple[t.Formula | Token, ...]) -> list[t.Formula]:
+    """Factors, the dots between them marked."""
+    return [part if isinstance(part, t.Formula) else _DOT for part in parts]
+
+
+def _product(factors: list[t.Formula]) -> t.Formula:
+    """The product; a dot between two columns multiplies them to a number, elsewhere it says nothing."""
+    groups: list[list[t.Formula]] = [[]]
+    for factor in factors:
+        if factor is _DOT:
+            groups.append([])
+        else:
+            groups[-1].append(factor)
+    product, *others = groups
+    for group in others:
+        left, right = t.product_of(product), t.product_of(group)
+        is_dot = t.is_column(left) and t.is_column(right)
+        product = [t.Infix("·", left, right)] if is_dot else product + group
+    return t.product_of(product)
 
 
 def _signed(parts: tuple[t.Formula | Token, ...]) -> Iterator[t.Formula]:

@@ -14,6 +14,10 @@ class FormulaError(ValueError):
         super().__init__(f"{message}\n{point(text, self.start, self.end)}" if text else message)
 
 
+class Misfit(FormulaError):
+    """Shapes in a formula that do not fit each other, or the one that it should have."""
+
+
 def point(text: str, start: int, end: int) -> str:
     """The line of `text` holding `start`, with carets under `text[start:end]`."""
     first = text.rfind("\n", 0, start) + 1

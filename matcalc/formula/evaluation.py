@@ -16,10 +16,10 @@ import numpy as np
 from matcalc.formula import tree as t
 from matcalc.formula.errors import FormulaError
 from matcalc.formula.functions import Functions
-from matcalc.formula.inference import Typed, is_entrywise
 from matcalc.formula.printing import locate
 from matcalc.formula.shapes import typed
-from matcalc.formula.sizes import shape_of_array
+from matcalc.formula.sizes import UNIT, dims, shape_of_array
+from matcalc.formula.typed import Typed, is_entrywise
 from matcalc.formula.variables import spellings
 
 Array = Any  # of NumPy or JAX, or a Python number
@@ -110,7 +110,11 @@ class Evaluation:
                 return self.product(of)
             case t.Infix(op):
                 return self.infix(op, of, self.value(parts[0]), self.value(parts[1]))
+            case t.Power(t.Apply("norm" | "norm2"), t.Number(int() as even)) if even > 0 and even % 2 == 0:
+                return self.norm_squared(parts[0].parts[0], parts[0]) ** (even // 2)
             case t.Power(_, exponent):
+                if len(parts) == 2:
+                    return self.value(parts[0]) ** self.value(parts[1])
                 return self.power(exponent, of, self.value(parts[0]))
             case t.Transpose():
                 value = self.value(parts[0])
@@ -147,6 +151,10 @@ class Evaluation:
                 return self.xp.zeros(shape, self.dtype)
             case "1":
                 return self.xp.ones(shape, self.dtype)
+            case "K":
+                m, n = (int(self.number(index)) for index in indices)
+                places = np.arange(m * n).reshape(m, n, order="F").ravel()  # vec(Aᵀ) in the order of vec(A)
+                return self.xp.asarray(np.eye(m * n, dtype=self.dtype)[places])
             case _:
                 unit = np.zeros(shape, self.dtype)
                 place = tuple(
@@ -160,6 +168,9 @@ class Evaluation:
         value = self.value(part)
         if part.is_scalar:
             value = self.xp.reshape(value, (1, 1))
+        if not of.is_scalar:  # x_i of vectors, the columns of x
+            place = self.position(indices[0], value.shape[1], of.node)
+            return value[:, place : place + 1]
         if len(indices) == 1:
             value = value.reshape(-1)
         return value[self.place(indices, value.shape, of.node)]
@@ -247,6 +258,14 @@ class Evaluation:
                 return left * right
             case "⊘":
                 return left / right
+            case ".^":
+                return left**right
+            case "·":
+                return xp.sum(left * right) if np.ndim(left) == 2 and np.ndim(right) == 2 else left * right
+            case "⊕":
+                one, other = (part if np.ndim(part) else xp.reshape(part, (1, 1)) for part in (left, right))
+                corners = (xp.zeros((len(a), b.shape[1]), self.dtype) for a, b in ((one, other), (other, one)))
+                return xp.block([[one, next(corners)], [next(corners), other]])
             case _:
                 return xp.cross(left.reshape(3), right.reshape(3)).reshape(3, 1)
 
@@ -259,15 +278,27 @@ class Evaluation:
         except TypeError:
             self.fail(exponent, f"the exponent of a matrix must be an integer; it is {number}")
 
+    def norm_squared(self, inner: Typed, norm: Typed) -> Array:
+        """‖X‖² as a sum of squares, which has a derivative at 0 too."""
+        value = self.value(inner)
+        if np.ndim(value) == 0:
+            return value * value
+        if norm.node == t.Apply("norm2", inner.node) and UNIT not in dims(inner.shape):
+            return self.apply("norm2", inner, value) ** 2
+        return self.xp.sum(value * value)
+
     def apply(self, function: str, part: Typed, value: Array) -> Array:
         """A function of one argument; scalars take the ordinary one, as each entry does."""
+        if np.ndim(value) == 2 and function in ("norm2", "det"):
+            is_vector = UNIT in dims(part.shape)
+            function = ("norm" if is_vector else "spectral") if function == "norm2" else "norm" if is_vector else "det"
         if np.ndim(value) == 0 or is_entrywise(function, part):
             number = value if hasattr(value, "dtype") else self.xp.asarray(value, self.dtype)
             return self.functions.scalar(function.removesuffix("."), number)
         return self.functions.matrix(function, value)
 
     def sigma(self, node: t.Sigma, of: Typed) -> Array:
-        start, stop = self.number(node.start), self.number(node.stop)
+        start, stop = self.number(node.start), self.counted(node, of) if node.stop == t.OPEN else self.number(node.stop)
         if not (isinstance(start, int) and isinstance(stop, int)):
             self.fail(node, "the bounds of a sum must be integers")
         if stop - start > TERMS:
@@ -281,6 +312,21 @@ class Evaluation:
         if outside is not None:
             self.bound[node.index] = outside
         return total
+
+    def counted(self, node: t.Sigma, of: Typed) -> int:
+        """How many entries the index of an open sum counts."""
+        index = t.Name(node.index)
+        for part in of.parts[0].nodes:
+            if isinstance(part.node, t.Entry) and index in part.node.indices:
+                rows, columns = (int(size) for size in part.parts[0].dims)
+                return (
+                    columns
+                    if not part.is_scalar
+                    else max(rows, columns)
+                    if len(part.node.indices) == 1
+                    else ((rows, columns)[part.node.indices.index(index)])
+                )
+        self.fail(node, f"nothing in this sum has entries that {node.index} counts; give its bounds")
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ class Functions:
         """The function of a number, or of every entry."""
         xp = self.xp
         match function:
-            case "det" | "norm" | "norm2":
+            case "abs" | "det" | "norm" | "norm2" | "norm1" | "norminf" | "nuclear":
                 return xp.abs(x)
             case "inv":
                 return 1 / x
@@ -32,19 +32,23 @@ class Functions:
                 return x.reshape(1, 1)
             case "ln":
                 return xp.log(x)
-            case "exp" | "sin" | "cos" | "sqrt" | "tanh":
+            case "exp" | "sin" | "cos" | "sqrt" | "tanh" | "sinh" | "cosh" | "tan" | "sign":
                 return getattr(xp, function)(x)
+            case "relu":
+                return xp.maximum(x, xp.zeros_like(x))
+            case "softmax":
+                return xp.ones_like(x)
             case "softplus":  # ln(1 + eˣ)
                 return xp.logaddexp(x, xp.zeros_like(x))
             case "sigmoid":  # 1/(1 + e⁻ˣ), which would overflow
                 return xp.exp(-xp.logaddexp(-x, xp.zeros_like(x)))
-            case _:  # tr, sum
+            case _:  # tr, sum, mean, max, min, logsumexp
                 return x
 
     def matrix(self, function: str, X: Array) -> Array:
-        """The function of a matrix: exp, ln, sin, cos and sqrt are those of the matrix, not of its entries."""
+        """The function of a matrix: exp, ln, sin, cos, sqrt … are those of the matrix, not of its entries."""
         xp = self.xp
-        if xp is np and function in ("pinv", "adj") and not np.all(np.isfinite(X)):
+        if xp is np and function in ("pinv", "adj", "spectral", "nuclear") and not np.all(np.isfinite(X)):
             raise np.linalg.LinAlgError("singular values of an infinite matrix")  # LAPACK would print what it thinks
         match function:
             case "tr":
@@ -55,16 +59,39 @@ class Functions:
                 return xp.linalg.inv(X)
             case "pinv":
                 return xp.linalg.pinv(X)
-            case "norm" | "norm2":
+            case "norm":
                 return xp.linalg.norm(X)
-            case "sum":
-                return xp.sum(X)
+            case "norm1":
+                return xp.sum(xp.abs(X))
+            case "norminf":
+                return xp.max(xp.abs(X))
+            case "spectral":
+                return xp.linalg.norm(X, 2)
+            case "nuclear":
+                return xp.sum(xp.linalg.svd(X, compute_uv=False))
+            case "sum" | "mean" | "max" | "min":
+                return getattr(xp, function)(X)
+            case "logsumexp" | "softmax" if xp is not np:
+                of_jax: Any = import_module("jax.nn")  # which does not differentiate through the largest entry
+                return of_jax.logsumexp(X) if function == "logsumexp" else of_jax.softmax(X, axis=None)
+            case "logsumexp":
+                return X.max() + np.log(np.sum(np.exp(X - X.max())))
+            case "softmax":
+                powers = np.exp(X - X.max())
+                return powers / np.sum(powers)
+            case "tril" | "triu":
+                return getattr(xp, function)(X)
             case "adj":
                 return self.adjugate(X)
             case "vec":
                 return X.T.reshape(-1, 1)
             case "diag":
                 return xp.diag(X[:, 0]) if X.shape[1] == 1 else xp.diag(X)[:, None]
+            case "sinh" | "cosh":
+                there, back = self.matrix("exp", X), self.matrix("exp", -X)
+                return (there - back if function == "sinh" else there + back) / 2
+            case "tan":
+                return xp.linalg.solve(self.matrix("cos", X), self.matrix("sin", X))
             case "exp" | "ln" | "sin" | "cos" | "sqrt":
                 return (_numpy if xp is np else _jax)(function, X)
             case _:

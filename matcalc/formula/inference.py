@@ -1,11 +1,10 @@
 """The shape of every node of a formula, by a walk over the tree; constants get theirs from the context."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from matcalc.formula import tree as t
-from matcalc.formula.errors import FormulaError
+from matcalc.formula.errors import FormulaError, Misfit
 from matcalc.formula.printing import locate
 from matcalc.formula.sizes import (
     SCALAR,
@@ -13,7 +12,6 @@ from matcalc.formula.sizes import (
     AnyShape,
     Dim,
     Dims,
-    Shape,
     Size,
     Unknown,
     dims,
@@ -24,41 +22,10 @@ from matcalc.formula.sizes import (
     known_shape,
     size_in_words,
 )
-from matcalc.formula.tokens import ENTRYWISE, MATRIX_FUNCTIONS
+from matcalc.formula.typed import INSTEAD, Typed, bare, is_column, is_entrywise, is_spread, is_zero, so_far
 from matcalc.formula.unification import Mismatch, SizeProducts, same_size, unify
 from matcalc.formula.variables import matrix_of, spellings
-
-
-@dataclass(eq=False, slots=True)
-class Typed:
-    """A node with its shape and its typed operands; a product is typed as a chain of products of two."""
-
-    node: t.Formula
-    shape: Shape
-    parts: "tuple[Typed, ...]" = ()
-
-    @property
-    def nodes(self) -> "Iterator[Typed]":
-        """This node and all below it, by an iteration, as a product is a deep chain."""
-        left: list[Typed] = [self]
-        while left:
-            yield (node := left.pop())
-            left += node.parts
-
-    @property
-    def dims(self) -> tuple[Size, ...]:
-        """The shape when everything is found (a size never found is 0)."""
-        return tuple(0 if isinstance(size, Unknown) else size for size in dims(self.shape))
-
-    @property
-    def is_scalar(self) -> bool:
-        """Whether the value is a number."""
-        return dims(self.shape) == SCALAR
-
-
-def is_entrywise(function: str, part: Typed) -> bool:
-    """Whether a function acts entry by entry: with a dot, or of a vector, it does."""
-    return function in ENTRYWISE or (function in MATRIX_FUNCTIONS and UNIT in dims(part.shape))
+from matcalc.formula.words import OF_VECTORS, TO_SCALARS
 
 
 class Inference:
@@ -83,6 +50,8 @@ class Inference:
         self.constants: list[Typed] = []
         self.units: dict[t.Constant, Dims] = {}
         self.named: dict[str, Unknown] = {}  # sizes known by nothing but the n of I_n
+        self.spread: list[tuple[Typed, Typed]] = []  # numbers, each beside an array at all of whose entries it stands
+        self.open: dict[str, Dim] = {}  # how far the indices of open sums go
 
     def run(self, shape: Sequence[Size] | None) -> Typed:
         """The formula with the shape of every node; `shape` is what the result must have."""
@@ -98,6 +67,12 @@ class Inference:
         except Mismatch as mismatch:
             context = " the expected shape" if shape else ""
             self.fail_as_whole(str(mismatch) or f"the sizes of the Kronecker products do not fit{context}")
+        for number, array in self.spread:
+            rows, columns = dims(array.shape)
+            if rows == columns != UNIT:
+                words = f"{array.node} is {in_words(array.shape)}, {number.node} is a scalar"
+                one = bare(number.node)
+                self.misfit(number.node, f"{words}; write {one} I, or {one} 1 1' for a matrix full of it")
         for constant in self.constants:
             if any(isinstance(size, Unknown) and not size.letter for size in dims(constant.shape)):
                 remedy = "write it, as in I_3 and 1_3, or give the result's shape"
@@ -107,8 +82,11 @@ class Inference:
     def fail(self, node: t.Formula, message: str) -> NoReturn:
         raise FormulaError(message, *locate(self.tree, node)) from None
 
+    def misfit(self, node: t.Formula, message: str) -> NoReturn:
+        raise Misfit(message, *locate(self.tree, node)) from None
+
     def fail_as_whole(self, message: str) -> NoReturn:
-        raise FormulaError(message, str(self.tree), 0, len(str(self.tree))) from None
+        raise Misfit(message, str(self.tree), 0, len(str(self.tree))) from None
 
     # --- What operands must be
 
@@ -117,9 +95,9 @@ class Inference:
         try:
             unify(one.shape, other.shape)
         except Mismatch:
-            left, right = _bare(one.node), _bare(other.node)
+            left, right = bare(one.node), bare(other.node)
             hint = "; 𝟏 (ones) is the vector of ones" if t.Number(1) in (left, right) else ""
-            self.fail(right, f"{left} is {in_words(one.shape)}, {right} is {in_words(other.shape)}{hint}")
+            self.misfit(right, f"{left} is {in_words(one.shape)}, {right} is {in_words(other.shape)}{hint}")
 
     def square(self, part: Typed) -> Dims:
         """The operand must be square (or a scalar)."""
@@ -127,7 +105,7 @@ class Inference:
         try:
             same_size(shape[0], shape[1])
         except Mismatch:
-            self.fail(part.node, f"{part.node} must be square and is {in_words(shape)}")
+            self.misfit(part.node, f"{part.node} must be square and is {in_words(shape)}")
         return shape
 
     def matrix(self, part: Typed) -> Dims:
@@ -136,7 +114,7 @@ class Inference:
         if isinstance(shape, AnyShape):
             shape.found = shape = (Unknown(), Unknown())
         if len(shape) != 2:
-            self.fail(part.node, f"{part.node} is {in_words(shape)}; such a tensor can only be added and scaled")
+            self.misfit(part.node, f"{part.node} is {in_words(shape)}; such a tensor can only be added and scaled")
         return shape
 
     # --- The walk
@@ -159,10 +137,7 @@ class Inference:
                 part = self.visit(of)
                 return Typed(node, part.shape, (part,))
             case t.Sum(terms):
-                parts = [self.visit(term) for term in terms]
-                for part in parts[1:]:
-                    self.agree(parts[0], part)
-                return Typed(node, parts[0].shape, tuple(parts))
+                return self.sum(node, [self.visit(term) for term in terms])
             case t.Product((first, *rest)):
                 product = self.visit(first)
                 for factor in rest:
@@ -170,9 +145,11 @@ class Inference:
                 return product
             case t.Infix(op, left, right):
                 return self.infix(node, op, self.visit(left), self.visit(right))
-            case t.Power(base):
+            case t.Power(base, exponent):
                 part = self.visit(base)
-                return Typed(node, self.square(part), (part,))
+                if t.is_arithmetic(exponent):
+                    return Typed(node, self.square(part), (part,))
+                return Typed(node, SCALAR, (self.scalar(part), self.scalar(self.visit(exponent))))
             case t.Transpose(of):
                 part = self.visit(of)
                 rows, columns = self.matrix(part)
@@ -186,6 +163,9 @@ class Inference:
                 self.bound.append(index)
                 self.bounds.append(stop.name if isinstance(stop, t.Name) else None)
                 part = self.visit(body)
+                if stop == t.OPEN and index not in self.open:
+                    self.fail(node, f"nothing in this sum has entries that {index} counts; give its bounds")
+                self.open.pop(index, None)
                 self.bound.pop()
                 self.bounds.pop()
                 return Typed(node, part.shape, (part,))
@@ -215,6 +195,9 @@ class Inference:
                 return (self.written(rows), UNIT)
             case "0" | "1", (rows, columns):
                 return (self.written(rows), self.written(columns))
+            case "K", (rows, columns):
+                size = self.products.product(self.written(rows), self.written(columns))
+                return (size, size)
             case "e", _:
                 return (Unknown(), UNIT)
             case _:  # the same E_ij is the same matrix wherever it stands, and E_ji is its transpose
@@ -242,17 +225,50 @@ class Inference:
         except FormulaError as error:
             self.fail(node, error.reason)
         rows, columns = self.matrix(part)
+        if count == 1 and UNIT not in (known(rows), known(columns)):
+            if isinstance(part.node, t.Name) and part.node.name[0].islower():  # x_i of vectors, the columns of x
+                self.sum_over(node.indices[0], columns)
+                return Typed(node, (rows, UNIT), (part,))
+            if any(isinstance(index, t.Name) and index.name in self.bound for index in node.indices):
+                self.fail(
+                    node, f"{node} would be a matrix for every {node.indices[0]}, of three axes; write the sum out"
+                )
+            self.misfit(node, f"{part.node} is {in_words(part.shape)}; its entries have two subscripts")
         for index, size in zip(node.indices, (rows, columns), strict=False):
             self.sum_over(index, size)
-        if count == 1 and UNIT not in (known(rows), known(columns)):
-            self.fail(node, f"{part.node} is {in_words(part.shape)}; its entries have two subscripts")
         return Typed(node, SCALAR, (part,))
 
     def sum_over(self, index: t.Formula, size: Dim) -> None:
         """Σ_{i=1}^{n} x_i tells that x has n entries, where nothing else does."""
         size = known(size)
-        if isinstance(index, t.Name) and index.name in self.bound and isinstance(size, Unknown) and size.letter:
-            size.found = self.bounds[len(self.bound) - 1 - self.bound[::-1].index(index.name)]
+        if not isinstance(index, t.Name) or index.name not in self.bound:
+            return
+        bound = self.bounds[len(self.bound) - 1 - self.bound[::-1].index(index.name)]
+        if bound == t.OPEN.name:
+            try:
+                same_size(self.open.setdefault(index.name, size), size)
+            except Mismatch:
+                sizes = f"{size_in_words(self.open[index.name])} ≠ {size_in_words(size)}"
+                self.fail(index, f"{index} goes over entries of several numbers; {sizes}")
+        elif isinstance(size, Unknown) and size.letter:
+            size.found = bound
+
+    def sum(self, node: t.Formula, parts: "list[Typed]") -> Typed:
+        """The sum; a number beside arrays stands at every entry."""
+        arrays = [part for part in parts if not is_spread(part)] or parts
+        for part in arrays[1:]:
+            self.agree(arrays[0], part)
+        if not arrays[0].is_scalar and not isinstance(known_shape(arrays[0].shape), AnyShape):
+            self.spread += [(part, arrays[0]) for part in parts if part not in arrays and not is_zero(part.node)]
+        return Typed(node, arrays[0].shape, tuple(parts))
+
+    def scalar(self, part: Typed) -> Typed:
+        """The operand must be a scalar."""
+        try:
+            unify(part.shape, SCALAR)
+        except Mismatch:
+            self.misfit(part.node, f"{part.node} is {in_words(part.shape)}; a power of this kind is of scalars")
+        return part
 
     def product(self, node: t.Formula, left: Typed, right: Typed) -> Typed:
         """The product of two; a scalar multiplies anything."""
@@ -268,8 +284,8 @@ class Inference:
             if is_single(other):
                 return Typed(node, left.shape, parts)
             sizes = f"{size_in_words(one[1])} ≠ {size_in_words(other[0])}"
-            done = f"{_so_far(node, left)} is {in_words(one)}"
-            self.fail(right.node, f"{done}, {right.node} is {in_words(other)}; {sizes}")
+            done = f"{so_far(node, left)} is {in_words(one)}"
+            self.misfit(right.node, f"{done}, {right.node} is {in_words(other)}; {sizes}")
         return Typed(node, (one[0], other[1]), parts)
 
     def infix(self, node: t.Formula, op: str, left: Typed, right: Typed) -> Typed:
@@ -280,37 +296,60 @@ class Inference:
                     unify(right.shape, SCALAR)
                 except Mismatch:
                     words = f"{right.node} is {in_words(right.shape)}"
-                    self.fail(right.node, f"the denominator must be a scalar; {words}")
+                    self.misfit(right.node, f"the denominator must be a scalar; {words}")
                 return Typed(node, left.shape, parts)
             case "⊗":
                 one, other = self.matrix(left), self.matrix(right)
                 rows, columns = (self.products.product(a, b) for a, b in zip(one, other, strict=True))
                 return Typed(node, (rows, columns), parts)
-            case "⊙" | "⊘":
+            case "⊙" | "⊘" | ".^" if left.is_scalar or right.is_scalar:
+                return Typed(node, right.shape if left.is_scalar else left.shape, parts)
+            case "⊙" | "⊘" | ".^":
                 self.agree(left, right)
                 return Typed(node, left.shape, parts)
+            case "·":
+                if left.is_scalar or right.is_scalar:
+                    return Typed(node, right.shape if left.is_scalar else left.shape, parts)
+                self.agree(left, right)
+                if known(self.matrix(left)[1]) != UNIT:
+                    self.fail(node, f"{left.node} is {in_words(left.shape)}; a dot between factors is of two vectors")
+                return Typed(node, SCALAR, parts)
+            case "⊕":
+                one, other = self.matrix(left), self.matrix(right)
+                rows, columns = (self.products.sum(a, b) for a, b in zip(one, other, strict=True))
+                return Typed(node, (rows, columns), parts)
             case _:
                 for part in parts:
                     try:
                         unify(part.shape, (3, UNIT))
                     except Mismatch:
-                        self.fail(part.node, f"× is of vectors of length 3; {part.node} is {in_words(part.shape)}")
+                        self.misfit(part.node, f"× is of vectors of length 3; {part.node} is {in_words(part.shape)}")
                 return Typed(node, (3, UNIT), parts)
 
     def applied(self, function: str, part: Typed) -> Dims:
         match function:
+            case "det" if is_column(self.matrix(part)):
+                return SCALAR  # |x| of a vector is its length
             case "tr" | "det":
                 self.square(part)
                 return SCALAR
-            case "norm" | "sum":
+            case "norm" | "norm2" | "nuclear":
                 self.matrix(part)
                 return SCALAR
-            case "norm2":
-                shape = self.matrix(part)
-                if UNIT not in shape:
-                    words = f"{part.node} is {in_words(shape)}"
-                    self.fail(part.node, f"{words}; ‖ ‖_2 is of vectors, of matrices write ‖ ‖_F")
+            case _ if function in TO_SCALARS:
+                self.matrix(part)
                 return SCALAR
+            case _ if function in OF_VECTORS:
+                shape = self.matrix(part)
+                if UNIT not in (known(shape[0]), known(shape[1])):
+                    remedy = INSTEAD.get(function, "take it of vectors")
+                    self.fail(part.node, f"{part.node} is {in_words(shape)}; {function} is of vectors: {remedy}")
+                return shape if function == "softmax" else SCALAR
+            case "tril" | "triu":
+                shape = self.matrix(part)
+                if UNIT in (known(shape[0]), known(shape[1])):
+                    self.fail(part.node, f"{part.node} is {in_words(shape)}; {function} is of matrices")
+                return shape
             case _ if is_entrywise(function, part):
                 return self.matrix(part)
             case "pinv":
@@ -324,17 +363,3 @@ class Inference:
                 return (rows, rows) if known(columns) == UNIT else (self.square(part)[0], UNIT)
             case _:
                 return self.square(part)
-
-
-def _bare(node: t.Formula) -> t.Formula:
-    return node.of if isinstance(node, t.Neg) else node
-
-
-def _so_far(node: t.Formula, left: Typed) -> t.Formula:
-    """The part of a product that `left` is."""
-    if left.node is not node or not isinstance(node, t.Product):
-        return left.node
-    count = 1
-    while left.node is node:
-        left, count = left.parts[0], count + 1
-    return t.product_of(node.factors[:count])

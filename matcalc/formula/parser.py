@@ -1,5 +1,6 @@
 """Reading formulas."""
 
+import re
 from collections.abc import Collection
 from functools import lru_cache
 from importlib.resources import files
@@ -7,12 +8,13 @@ from typing import Any
 
 from matcalc.formula import tree as t
 from matcalc.formula.errors import FormulaError
-from matcalc.formula.tokens import MAX_DEPTH, Token, tokenize
+from matcalc.formula.names import declared, joined
+from matcalc.formula.tokens import MAX_DEPTH, Token, canonical, tokenize
 
 _OPERAND = "a variable, a number, a function or a parenthesis"
 _CLOSERS = {
     **{"_RPAR": "')'", "_RSQB": "']'", "_RBRACE": "'}'", "_RBAR": "a closing '|'", "_RNORM": "a closing '‖'"},
-    **{"_EQUALS": "'='", "$END": "the end"},
+    **{"_EQUALS": "'='", "_RANGLE": "a closing '⟩'", "$END": "the end"},
 }
 _OTHERS = {"_UNDER": "'_{'", "_CARET": "'^'", "_LBRACE": "'{'", "_LPAR": "'('", "_COMMA": "','", "NAME": "a variable"}
 
@@ -35,6 +37,24 @@ def parse_equation(text: str, names: Collection[str] = ()) -> tuple[t.Formula, .
     return _read(text, names, "equation")
 
 
+def name_of(text: str) -> str:
+    r"""The name that a text spells: `\Sigma_{xy}` is Σ_{xy}, `beta` is β; a word is a name of several letters."""
+    text = text.strip().strip("$")
+    if re.fullmatch(r"\\?[^\W_]+", text):
+        return canonical(text)
+    try:
+        tree = parse(text)
+    except FormulaError:
+        return canonical(text)
+    match tree:
+        case t.Name(name):
+            return name
+        case t.Entry(t.Name(base), indices) | t.Constant("e" | "E" | "I" as base, (_, *_) as indices):
+            return joined(base, indices)
+        case _:
+            return canonical(text)
+
+
 def _read(text: str, names: Collection[str], start: str) -> tuple[t.Formula, ...]:
     from lark import Token as Terminal
     from lark import UnexpectedToken
@@ -49,13 +69,27 @@ def _read(text: str, names: Collection[str], start: str) -> tuple[t.Formula, ...
             sides = reader.feed_token(Terminal(token.type, token.value, token.start, end_pos=token.end))
     except UnexpectedToken:
         found = "the formula ends here" if token is end else f"found {text[token.start : token.end]!r}"
-        raise FormulaError(f"expected {_expected(reader.accepts())}; {found}", text, token.start, token.end) from None
+        message = f"expected {_expected(reader.accepts())}; {found}{_remedy(token, text)}"
+        raise FormulaError(message, text, token.start, token.end) from None
     except Misread as error:
         place = error.token or Terminal("", "", token.start, end_pos=token.end)
         raise FormulaError(str(error), text, place.start_pos or 0, place.end_pos) from None
     if any(t.depth(side) > MAX_DEPTH for side in sides):
         raise FormulaError(f"nested deeper than {MAX_DEPTH}", text)
-    return sides
+    subscripted = frozenset(name for name in names if "_" in name)
+    return tuple(declared(side, subscripted) for side in sides) if subscripted else sides
+
+
+def _remedy(token: Token, text: str) -> str:
+    """What helps where a term goes on."""
+    before = text[: token.start]
+    if token.type in ("NAME", "FUNC", "_EULER", "_LPAR", "_LNORM", "_LBAR", "_FRAC", "NUMBER", "ONES") and re.search(
+        r"/[^-+,=]*$", before
+    ):
+        return ". After a quotient write parentheses: (a/b) c or a/(b c)"
+    if token.type in ("NAME", "NUMBER", "_LPAR") and re.search(r"(?:tr|det|ln|log|exp)\s+\S+\s*$", before):
+        return ". Write the argument of the function in parentheses"
+    return ""
 
 
 def _expected(terminals: Collection[str]) -> str:

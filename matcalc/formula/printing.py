@@ -8,8 +8,8 @@ import re
 from decimal import Decimal
 
 from matcalc.formula import tree as t
-from matcalc.formula.tokens import BARE_GREEK, FUNCTIONS, SPELLED
 from matcalc.formula.tree import Style as Style
+from matcalc.formula.words import ACCENTS, BARE_GREEK, FUNCTIONS, SPELLED
 
 # How tightly a formula holds together; an operand printed where a higher level is needed gets parentheses.
 _SUM, _SIGMA, _INFIX, _QUOTIENT, _PRODUCT, _FACTOR, _PRIMARY = range(7)
@@ -21,24 +21,34 @@ _MARKS = {
     "tex": {"T": r"^\top", "inv": "^{-1}", "pinv": "^{+}", "-T": r"^{-\top}"},
 }
 _OPS = {
-    "unicode": {"⊗": " ⊗ ", "⊙": " ⊙ ", "⊘": " ⊘ ", "×": " × "},
-    "ascii": {"⊙": " .* ", "⊘": " ./ "},  # kron(A, B) and cross(u, v) are words
-    "tex": {"⊗": r" \otimes ", "⊙": r" \odot ", "⊘": r" \oslash ", "×": r" \times "},
+    "unicode": {"⊗": " ⊗ ", "⊙": " ⊙ ", "⊘": " ⊘ ", "×": " × ", "·": " · "},
+    "ascii": {"⊙": " .* ", "⊘": " ./ "},  # kron(A, B), cross(u, v) and dot(x, y) are words
+    "tex": {"⊗": r" \otimes ", "⊙": r" \odot ", "⊘": r" \oslash ", "×": r" \times ", "·": r" \cdot "},
 }
-_WORDS = {"⊗": "kron", "×": "cross"}
+_WORDS = {"⊗": "kron", "×": "cross", "·": "dot", "⊕": "blkdiag"}
 _MARK_TEXTS = {"T", "-T", "-1"}
 _CONSTANTS = {("e", 1), ("E", 1), ("E", 2)}  # e_i and E_ij are no entries
 _ONES = {"unicode": "𝟏", "ascii": "ones", "tex": r"\mathbf{1}"}
 _BARS = {
-    "unicode": {"det": ("|", "|"), "norm": ("‖", "‖"), "norm2": ("‖", "‖₂")},
-    "ascii": {"det": ("|", "|"), "norm": ("||", "||"), "norm2": ("||", "||_2")},
+    "unicode": {
+        **{"det": ("|", "|"), "norm": ("‖", "‖"), "norm2": ("‖", "‖₂"), "norm1": ("‖", "‖₁")},
+        **{"norminf": ("‖", "‖_∞"), "nuclear": ("‖", "‖_*")},
+    },
+    "ascii": {
+        **{"det": ("|", "|"), "norm": ("||", "||"), "norm2": ("||", "||_2"), "norm1": ("||", "||_1")},
+        **{"norminf": ("||", r"||_\infty"), "nuclear": ("||", "||_{*}")},
+    },
     "tex": {
         "det": (r"\lvert ", r" \rvert"),
         "norm": (r"\lVert ", r" \rVert"),
         "norm2": (r"\lVert ", r" \rVert_2"),
+        "norm1": (r"\lVert ", r" \rVert_1"),
+        "norminf": (r"\lVert ", r" \rVert_\infty"),
+        "nuclear": (r"\lVert ", r" \rVert_{*}"),
     },
 }
-_TEX_WORDS = {"det", "ln", "sin", "cos", "exp"}
+_NORMS = ("norm", "norm1", "norm2", "norminf", "nuclear")
+_TEX_WORDS = {"det", "ln", "sin", "cos", "exp", "sinh", "cosh", "tan"}
 _OPERATOR = r"\operatorname{%s}"
 _BEGIN, _END = "\ue000", "\ue001"  # around the formula to point at
 
@@ -62,6 +72,11 @@ def locate(tree: t.Formula, part: t.Formula) -> tuple[str, int, int]:
 def _not_ones(text: str) -> str:
     """In parentheses where a number 1 in front would be read as the vector of ones."""
     return f"({text})" if re.match(r"1(?![0-9.])", text.lstrip(_BEGIN)) else text
+
+
+def _word(function: str, style: Style) -> str:
+    """The name of a function."""
+    return function if style != "tex" else rf"\{function}" if function in _TEX_WORDS else _OPERATOR % function
 
 
 class _Printer:
@@ -88,6 +103,12 @@ class _Printer:
                 return _SIGMA if isinstance(factors[-1], t.Sigma) else _PRODUCT
             case t.Infix("/"):
                 return _FACTOR if self.style == "tex" else _QUOTIENT
+            case t.Infix("·") if self._is_dotted(tree):
+                return _PRODUCT
+            case t.Infix("⊕" | "·"):
+                return _PRIMARY
+            case t.Infix(".^"):
+                return _FACTOR
             case t.Infix(op):
                 return _PRIMARY if self.style == "ascii" and op in _WORDS else _INFIX
             case t.Power() | t.Transpose() | t.Derivative() | t.Apply("inv" | "pinv" | "!"):
@@ -132,6 +153,9 @@ class _Printer:
                 return _not_ones(self.text(of, _PRIMARY)) + _MARKS[self.style]["T"]
             case t.Apply(function, of):
                 return self._apply(tree, function, of)
+            case t.Sigma(index, _, t.Name("…"), body):
+                sign = {"unicode": "∑", "ascii": "sum", "tex": r"\sum"}[self.style]
+                return f"{sign}_{self._single(index)} {_not_ones(self.text(body, _SIGMA))}"
             case t.Sigma(index, start, stop, body):
                 sign = {"unicode": "Σ", "ascii": "sum", "tex": r"\sum"}[self.style]
                 lower, upper = f"{self._name(index)}={self._compact(start)}", self._braced(stop)
@@ -140,14 +164,31 @@ class _Printer:
                 raise TypeError(f"not a formula: {type(tree).__name__}")
 
     def _name(self, name: str) -> str:
+        letter, mark, rest = re.fullmatch(r"([^_^]*)(_|\^)?(.*)", name, re.DOTALL).groups()  # pyright: ignore
+        if mark and self.style != "unicode":
+            rest = "".join(self._letter(part) for part in rest)
+            short = mark == "_" and self.style == "tex" and not rest.startswith("{")
+            return self._letter(letter) + mark + (f"{{{rest}}}" if short else rest)
+        return self._letter(letter) + (mark or "") + rest
+
+    def _letter(self, name: str) -> str:
+        """A name without subscripts."""
+        if self.style == "unicode":
+            return name
+        if name[-1:] in ACCENTS:
+            return rf"\{ACCENTS[name[-1]]}{{{self._letter(name[:-1])}}}"
         word = SPELLED.get(name)
-        match self.style:
-            case "unicode":
-                return name
-            case "ascii":
-                return name if word is None else word if word in BARE_GREEK else f"\\{word}"
-            case "tex":
-                return f"\\{word}" if word else name if len(name) == 1 else rf"\mathrm{{{name}}}"
+        if self.style == "ascii":
+            return name if word is None else word if word in BARE_GREEK else f"\\{word}"
+        return f"\\{word}" if word else name if len(name) == 1 or not name.isalnum() else rf"\mathrm{{{name}}}"
+
+    def _single(self, index: str) -> str:
+        text = self._name(index)
+        return text if len(text) == 1 and self.style != "tex" else f"{{{text}}}"
+
+    def _is_dotted(self, tree: t.Infix) -> bool:
+        """Whether a dot is printed between two vectors: where it is read back so."""
+        return self.style != "ascii" and t.is_column(tree.left) and t.is_column(tree.right)
 
     def _derivative(self, tree: t.Derivative) -> str:
         name, by = self._name(tree.of), tree.by
@@ -184,20 +225,32 @@ class _Printer:
                 return rf"\frac{{{self.text(left)}}}{{{self.text(right)}}}"
             case t.Infix("/", left, right), _:
                 return f"{self.text(left, _PRODUCT)}/{self.text(right, _FACTOR)}"
+            case t.Infix("·", left, right), style if self._is_dotted(tree):
+                return (
+                    self.text(left, _PRODUCT if isinstance(left, t.Product) else _FACTOR)
+                    + _OPS[style]["·"]
+                    + (self.text(right, _PRODUCT if isinstance(right, t.Product) else _FACTOR))
+                )
+            case t.Infix("⊕" | "·" as op, left, right), style:
+                return f"{_word(_WORDS[op], style)}({self.text(left)}, {self.text(right)})"
+            case t.Infix(".^", base, exponent), style:
+                return self._power(base, exponent, r"\odot " if style == "tex" else ".")
             case t.Infix("⊗" | "×" as op, left, right), "ascii":
                 return f"{_WORDS[op]}({self.text(left)}, {self.text(right)})"
             case t.Infix(op, left, right), style:
                 chained = isinstance(left, t.Infix) and left.op == op
                 return self.text(left, _INFIX if chained else _FACTOR) + _OPS[style][op] + self.text(right, _FACTOR)
 
-    def _power(self, base: t.Formula, exponent: t.Formula) -> str:
+    def _power(self, base: t.Formula, exponent: t.Formula, dot: str = "") -> str:
         text = self._compact(exponent)
         whole = isinstance(exponent, t.Number) and text.isdigit()
-        letter = isinstance(exponent, t.Name) and text != "T"
+        letter = isinstance(exponent, t.Name) and text != "T" and len(exponent.name) == 1
         euler = isinstance(base, t.Name) and base.name == "e" and (self.style == "tex" or re.fullmatch("[A-Z]", text))
         base_text = "(e)" if euler else self.text(base, _PRIMARY)  # e^{k} and e^X would be the exponential
         if self.style == "tex":
-            return f"{base_text}^{{{self._braced(exponent)}}}"
+            return f"{base_text}^{{{dot}{self._compact(exponent) if dot else self._braced(exponent)}}}"
+        if dot:
+            return base_text + (f".^{text}" if whole or letter else f".^({text})")
         if self.style == "unicode" and whole:
             return base_text + text.translate(_SUPERSCRIPTS)
         return base_text + (f"^{text}" if whole or letter else f"^({text})")
@@ -207,7 +260,7 @@ class _Printer:
         match tree:
             case t.Apply("det"):
                 return not self.bars
-            case t.Apply("norm" | "norm2"):
+            case t.Apply(function) if function in _NORMS:
                 return not self.bars or self.style == "tex"
             case _:
                 return False
@@ -219,7 +272,7 @@ class _Printer:
                 return self.text(of, _PRIMARY) + _MARKS[self.style][function]
             case "!":
                 return self.text(of, _PRIMARY) + "!"
-            case "det" | "norm" | "norm2" if self._barred(tree):
+            case _ if self._barred(tree):
                 left, right = _BARS[self.style][function]
                 self.bars += 1
                 text = self.text(of)
@@ -232,5 +285,4 @@ class _Printer:
             case "ln" if self._barred(of):
                 return (r"\ln " if tex else "ln ") + self.text(of)
             case _:
-                name = function if not tex else rf"\{function}" if function in _TEX_WORDS else _OPERATOR % function
-                return f"{name}({self.text(of)})"
+                return f"{_word(function, self.style)}({self.text(of)})"

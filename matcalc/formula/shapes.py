@@ -1,11 +1,12 @@
 """The shape of a formula from those of its variables, and the shapes of variables from a formula."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from matcalc.formula import tree as t
-from matcalc.formula.inference import Inference, Typed
-from matcalc.formula.sizes import LETTERS, Dim, Size, Unknown, known, shape_of_array
+from matcalc.formula.inference import Inference
+from matcalc.formula.sizes import LETTERS, Dim, Size, Unknown, known, shape_of_array, size_sum
+from matcalc.formula.typed import Typed
 from matcalc.formula.unification import Mismatch
 
 
@@ -25,11 +26,15 @@ def infer(
 
 
 def deduce(
-    tree: t.Formula, ranks: Mapping[str, int], given: Mapping[str, Sequence[Size]] | None = None
+    tree: t.Formula,
+    ranks: Mapping[str, int],
+    given: Mapping[str, Sequence[Size]] | None = None,
+    square: Collection[str] = (),
 ) -> dict[str, tuple[Size, ...]]:
     """The shapes of variables, of which only the number of axes is known, that make the formula fit.
 
-    Sizes that the formula leaves free are letters that it does not use. `given` are shapes that are known.
+    Sizes that the formula leaves free are letters that it does not use. `given` are shapes that are known, and `square`
+    the variables that are square matrices by what is known of them, as invertible ones are.
 
     >>> from matcalc.formula import parse
     >>> deduce(parse("tr(A X B)"), {"A": 2, "X": 2, "B": 2})
@@ -50,17 +55,27 @@ def deduce(
         for name, rank in ranks.items()
         if name not in fixed
     }
+    unknown |= {name: (unknown[name][0],) * 2 for name in square if name in unknown and len(unknown[name]) == 2}
     inference = Inference(tree, fixed, {}, unknown)
     inference.run(None)
     try:
         inference.products.match_factors()
     except Mismatch:
         inference.fail_as_whole("the formula does not tell the sizes in its Kronecker products; give them")
-    free: dict[Unknown, str] = {}
+    free: dict[Unknown, Size] = {}
+    for name, size in inference.named.items():  # the n of I_n
+        if isinstance(written := known(size), Unknown):
+            free.setdefault(written, name)
+    sums = {known(total): (left, right) for left, right, total in inference.products.sums}
 
     def found(size: Dim) -> Size:
         size = known(size)
         if isinstance(size, Unknown):
+            if size in sums and size not in free:
+                left, right = sums.pop(size)
+                if size in (known(left), known(right)):
+                    inference.fail_as_whole("a block is as large as all of the blocks")
+                free[size] = size_sum(found(left), found(right))
             if size not in free:
                 free[size] = next(names)
             return free[size]

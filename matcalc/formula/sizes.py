@@ -6,7 +6,8 @@ number 1: where the data happen to have n = 1, a 1x1 matrix stays a matrix. Whil
 unknown.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 Size = int | str
@@ -99,6 +100,20 @@ def size_product(left: Size, right: Size) -> Size:
     if len(numbers) == 2:
         return numbers[0] * numbers[1]
     return " ".join([*map(str, numbers), *names])
+
+
+def size_sum(left: Size, right: Size) -> Size:
+    """2 and 3 make 5, m and n make "m+n"."""
+    numbers = [int(size) for size in (left, right) if isinstance(size, int) or size == UNIT]
+    if len(numbers) == 2:
+        return sum(numbers)
+    return "+".join(sorted(str(left).split("+") + str(right).split("+")))
+
+
+def size_in_numbers(size: Size, numbers: Mapping[str, int]) -> int:
+    """The number that a size is, of products and sums too: "m+n" and "2 m"."""
+    factors = str(size).split()
+    return math.prod(sum(int(numbers.get(part, part)) for part in factor.split("+")) for factor in factors)
 
 
 def size_quotient(whole: Size, factor: Size) -> Size | None:

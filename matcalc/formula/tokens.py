@@ -1,53 +1,37 @@
 r"""From text to terminals: ASCII, Unicode and TeX spell the same ones.
 
 Every letter is a variable of its own, so `AXB` is three tokens; function words, Greek letters spelled out with four
-or more letters (`beta`; the shorter ones are `\mu`, `\xi`) and declared names are read first, longest first.
+or more letters (`beta`; shorter ones where no letter stands beside them, `mu`) and declared names are read first,
+longest first.
 """
 
 import itertools
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 from matcalc.formula.errors import FormulaError
+from matcalc.formula.patterns import LETTER, LOWERED, RAISED, pattern
+from matcalc.formula.words import BARE_GREEK as BARE_GREEK
+from matcalc.formula.words import DECORATIONS, FUNCTIONS, GREEK, NUMPY, VARIANTS
+from matcalc.formula.words import ENTRYWISE as ENTRYWISE
+from matcalc.formula.words import MATRIX_FUNCTIONS as MATRIX_FUNCTIONS
+from matcalc.formula.words import SPELLED as SPELLED
 
 MAX_LENGTH = 20_000
 MAX_DEPTH = 200
+_CALLED = "\ue002"  # a σ that is a function
 
-GREEK = {
-    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",
-    "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ",
-    "tau": "τ", "upsilon": "υ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω", "Gamma": "Γ", "Delta": "Δ",
-    "Theta": "Θ", "Lambda": "Λ", "Xi": "Ξ", "Pi": "Π", "Sigma": "Σ", "Upsilon": "Υ", "Phi": "Φ", "Psi": "Ψ",
-    "Omega": "Ω",
-}  # fmt: skip
-SPELLED = {letter: word for word, letter in GREEK.items()}
-BARE_GREEK = frozenset(word for word in GREEK if len(word) >= 4)
-
-MATRIX_FUNCTIONS = ("exp", "ln", "sin", "cos", "sqrt")  # of vectors, and with a dot, entry by entry
-_OF_ENTRIES = ("tanh", "sigmoid", "softplus")
-ENTRYWISE = (*_OF_ENTRIES, *(f"{name}." for name in MATRIX_FUNCTIONS))
-FUNCTIONS = {
-    name: name
-    for name in (
-        *("tr", "det", "logdet", "adj", "inv", "pinv", "sum", "vec", "diag", "norm", "norm2", "kron", "cross"),
-        *MATRIX_FUNCTIONS,
-        *_OF_ENTRIES,
-    )
-} | {"log": "ln", "trace": "tr", "Tr": "tr"}
-
-_RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ"
-_LOWERED = "₀₁₂₃₄₅₆₇₈₉ₐₑₒₓₕₖₗₘₙₚₛₜᵢᵣᵤᵥⱼ"
-_SUPERSCRIPTS = str.maketrans(_RAISED + "⁺⁻", "0123456789()abcdefghijklmnoprstuvwxyz+-")
-_SUBSCRIPTS = str.maketrans(_LOWERED, "0123456789aeoxhklmnpstiruvj")
-_LETTER = "[A-Za-zΑ-Ωα-ω]"
-_T = r"(?:\\!\s*)?(?:T|⊤|ᵀ|\\top(?![a-z])|\\intercal|\\prime|\\(?:math(?:sf|rm)|text)\s*(?:T|\{T\})|\\(?:rm|sf)\s+T)"
-_CARET = r"(?:\^|\*\*)"
-_OPENING = {"_LPAR": "_RPAR", "_LSQB": "_RSQB", "_LBRACE": "_RBRACE", "_LBAR": "_RBAR", "_LNORM": "_RNORM"}
+_SUPERSCRIPTS = str.maketrans(RAISED + "⁺⁻", "0123456789()abcdefghijklmnoprstuvwxyz+-")
+_SUBSCRIPTS = str.maketrans(LOWERED, "0123456789aeoxhklmnpstiruvj")
+_OPENING = {
+    **{"_LPAR": "_RPAR", "_LSQB": "_RSQB", "_LBRACE": "_RBRACE", "_LBAR": "_RBAR", "_LNORM": "_RNORM"},
+    **{"_LANGLE": "_RANGLE", "_POWER_OF_ENTRIES": "_RBRACE"},
+}
 _CLOSING = frozenset(_OPENING.values())
 _ENDS = _CLOSING | {
     *("NAME", "NUMBER", "ONES", "SUB", "TRANSPOSE", "INVERSE", "INVERSE_TRANSPOSE", "PINV", "ADJUGATE", "FACTORIAL"),
+    *("LABEL", "SUBWORD", "KIND"),
 }  # an operand may end with these, so a bar after one of them can close
 
 
@@ -61,118 +45,112 @@ class Token:
     end: int
 
 
-def _raised(body: str) -> str:
-    """The pattern of `^body`, with or without braces or parentheses."""
-    return rf"{_CARET}\s*(?:{body}|\{{\s*{body}\s*\}}|\(\s*{body}\s*\))"
-
-
-@lru_cache(maxsize=64)
-def _pattern(names: frozenset[str]) -> re.Pattern[str]:
-    """The one regular expression of the language: a named group for each terminal, earlier ones first."""
-    words = sorted(names | BARE_GREEK, key=len, reverse=True)
-    greek = "|".join(sorted(GREEK, key=len, reverse=True))
-    name = rf"(?:\\(?:{greek})(?![A-Za-z])|{'|'.join(map(re.escape, words))}|{_LETTER})"
-    functions = "|".join(sorted(FUNCTIONS, key=len, reverse=True))
-    declared = "|".join(map(re.escape, sorted(names, key=len, reverse=True))) or "(?!)"
-    marks = rf"\s*(?:-\s*1|-?\s*{_T}|\+|\\dagger)\s*\}}"
-    patterns = {
-        "SPACE": r"\s+|[~&$]|\\[,;:!> ]|\\(?:left|right|[bB]igg?[lr]?|q?quad|limits|displaystyle)(?![A-Za-z])"
-        r"|\\(?:mathbf|boldsymbol|bm)(?=\s+[A-Za-z\\])|\\(?:bf|rm|it|sf)(?![A-Za-z])",
-        # A 1 that is transposed is the vector of ones, as is one behind an operand: see `_paired`.
-        "ONES": r"[𝟏𝟙]|\\(?:math(?:bf|bb)|boldsymbol|bm)\s*(?:1|\{\s*1\s*\})|ones(?![a-z])"
-        rf"|(?<![0-9.])1(?=\s*(?:'|ᵀ|\^\s*(?:{_T}|\{{\s*{_T}\s*\}})))",
-        "RATIO": r"(?<![\^*])[0-9]+\s*/\s*[0-9]+(?![0-9.!^⁻⁰-⁹])(?=\s*[A-Za-zα-ωΑ-Ω|‖(])",  # 1/2 x
-        "NUMBER": r"[0-9]+(?:\.[0-9]+)?",
-        "WRAP": r"\\(?:math(?:bf|bb|cal|rm|it|sf)|boldsymbol|bm|operatorname\*?|text)\s*\{[^{}]*\}",
-        "DECLARED": declared,
-        "_SIGMA": r"Σ(?=\s*_\s*\{[^{}=]*=)|(?:∑|\\sum(?![A-Za-z])|sum)(?=\s*_\s*\{)",
-        "FRACTION": rf"\\[dt]?frac\s*\{{\s*\\partial\s*(?:\^\s*\{{?2\}}?)?\s*(?:{name}|\\mathrm\{{{name}\}})\s*\}}"
-        r"\s*\{\s*\\partial\s*[A-Za-z]\s*(?:\\partial\s*[A-Za-z]\s*)?\}",
-        "PARTIAL": r"(?:∂|\\partial(?![A-Za-z]))(?:\s*_\s*\{\s*[A-Za-z]\s*\}|_[A-Za-z]|²|\^2|\^\{2\})?",
-        "DIFFERENTIAL": rf"d(?:_[A-Za-z]|2)?\(\s*{name}\s*\)|(?<![A-Za-z])d[A-Z]",
-        "FUNC": rf"(?:\\(?:{functions})(?![A-Za-z])|{functions})(?:\.(?=\s*(?:\\left)?\s*[(\[{{]|\Z))?",
-        "_EULER": rf"e(?=\s*{_CARET}\s*(?:\{{(?!{marks})|[A-SU-Z]))",
-        "NAME": name,
-        "DIGITS": r"\\[dt]?frac\s*[0-9]\s*[0-9]",  # \frac12
-        "_FRAC": r"\\[dt]?frac(?![A-Za-z])",
-        "INVERSE_TRANSPOSE": "⁻ᵀ|" + _raised(rf"-\s*{_T}"),
-        "INVERSE": rf"⁻¹(?![{_RAISED}])|" + _raised(r"-\s*1(?![0-9.!])"),
-        "TRANSPOSE": rf"'|ᵀ|\.T(?![A-Za-z])|\^\s*(?:{_T}|\{{\s*{_T}\s*\}})",
-        "ADJUGATE": _raised(r"(?:[*∗]|\\ast)"),
-        "PINV": "⁺|†|" + _raised(r"(?:\+|†|\\dagger)"),
-        "SUPERSCRIPT": rf"(?:[{_RAISED}]|[⁺⁻](?=[{_RAISED}]))+",
-        "SUB": rf"_{_LETTER}{{1,2}}(?!{_LETTER})|_[0-9]+|[{_LOWERED}]+",
-        "_UNDER": r"_(?=\s*\{)",
-        "_CARET": _CARET,
-        "FACTORIAL": r"!",
-        "_PLUS": r"\+",
-        "MINUS": r"[-−–]",
-        "KRON": r"⊗|\\otimes",
-        "HADAMARD": r"[⊙∘]|\\odot|\\circ(?![A-Za-z])|\.\*",
-        "HADAMARD_QUOTIENT": r"⊘|\\oslash|\./",
-        "CROSS": r"×|\\times",
-        "_DOT": r"[*@·⋅∙]|\\cdot(?![a-z])",
-        "_SLASH": r"/",
-        "_COMMA": r",",
-        "_EQUALS": r"=",
-        "_LBAR": r"\\lvert",
-        "_RBAR": r"\\rvert",
-        "_LNORM": r"\\lVert",
-        "_RNORM": r"\\rVert",
-        "NORM": r"\|\||‖|∥|\\\||\\Vert(?![A-Za-z])",
-        "BAR": r"\||\\vert(?![A-Za-z])",
-        "_LPAR": r"\(",
-        "_RPAR": r"\)",
-        "_LSQB": r"\[",
-        "_RSQB": r"\]",
-        "_LBRACE": r"\\?\{",
-        "_RBRACE": r"\\?\}",
-    }
-    return re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in patterns.items()))
-
-
 def canonical(name: str) -> str:
     r"""The name a variable goes by: `\beta` and `beta` are `β`."""
     name = name.removeprefix("\\")
-    return GREEK.get(name, name)
+    return GREEK.get(name) or VARIANTS.get(name) or name
 
 
 def tokenize(text: str, names: Collection[str] = ()) -> Iterator[Token]:
     """The terminals of `text`, with every bar known as an opening or a closing one."""
     if len(text) > MAX_LENGTH:
         raise FormulaError(f"the formula has {len(text):,} characters; at most {MAX_LENGTH:,} are read")
-    declared = frozenset(name for name in names if len(name) > 1)
+    declared = frozenset(name for name in names if len(name) > 1 and re.fullmatch(r"\w+", name))
     for name in declared:
-        if name in FUNCTIONS or not re.fullmatch(rf"{_LETTER}[A-Za-zΑ-Ωα-ω0-9]+", name):
+        if name in FUNCTIONS or not re.fullmatch(rf"{LETTER}[\u0302-\u0307A-Za-zΑ-Ωα-ω0-9_]+", name):
             raise FormulaError(f"{name!r} cannot be a name: write a letter, then letters and digits, and no function")
-    # ‖x‖^2_2 is ‖x‖_2^2, in as many characters
+    # ‖x‖^2_2 is ‖x‖_2^2, in as many characters; and a Σ before x_i at the very beginning is a sum
     turned = re.sub(r"(\\\||\|\||‖|\\r?Vert)(\s*)\^(\{2\}|2)_(\{[2F]\}|[2F])", r"\1\2_\4^\3", text)
-    return _paired(text, _raw(turned, 0, declared, text))
+    if turned.count("Σ") == 1:
+        turned = re.sub(r"^(\s*)Σ(?=\s*[a-z]_\{?[ijk]\b)", r"\1∑", turned)
+    plain = frozenset(name for name in declared if "_" not in name)
+    if not plain & {"sigma"} and "σ" not in names:
+        turned = _with_sigmoids(turned)
+    return _paired(text, _raw(turned, 0, plain, text))
+
+
+def _with_sigmoids(text: str) -> str:
+    r"""σ( is the sigmoid, unless σ stands elsewhere without a parenthesis, as a variable; in as many characters."""
+    sigma, called = r"(?:\\sigma(?![A-Za-z])|σ|(?<![A-Za-z])sigma(?![A-Za-z]))", r"(?=\s*(?:\\left)?\s*\()"
+    if re.search(sigma + r"(?!\s*(?:\\left)?\s*\()", text):
+        return text
+    return re.sub(sigma + called, lambda found: _CALLED + " " * (len(found.group()) - 1), text)
 
 
 def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[Token]:
     """The terminals of `text`, which begins at `offset` of `whole`; bars are still bars."""
-    pattern, position = _pattern(names), 0
+    terminals, position = pattern(names), 0
+    last, kind_of_base = "", ""  # the kinds of the last terminal, and of what has the last subscript
+    opened: list[str] = []  # of what each open brace is the subscript
     while position < len(text):
-        match = pattern.match(text, position)
+        if text[position] == _CALLED:
+            yield Token("FUNC", "sigmoid", offset + position, offset + position + 1)
+            position, last = position + 1, "FUNC"
+            continue
+        match = terminals.match(text, position)
         start = offset + position
         if match is None or match.lastgroup is None:
             raise FormulaError(_unreadable(text[position:]), whole, start)
         kind, value, end = match.lastgroup, match.group(), offset + match.end()
-        position = match.end()
+        is_power = kind == "LABEL" and last not in ("NAME", "SUB", "SUBWORD")
+        if is_power or (kind == "POWER_TRANSPOSED" and last == "_SIGMA"):
+            kind, value = "_CARET", "**" if value.startswith("**") else "^"
+            end = start + len(value)
+        position = end - offset
+        if kind == "_UNDER":
+            kind_of_base = last
+        if kind == "_LBRACE":
+            opened.append(kind_of_base if last == "_UNDER" else "")
+        if kind != "SPACE":
+            of = opened.pop() if kind == "_RBRACE" and opened else ""
+            last = {"NAME": "SUB", "_SIGMA": "_SIGMA"}.get(of, kind)
         match kind:
             case "SPACE":
                 continue
             case "WRAP":
                 brace = value.index("{") + 1
-                if value.startswith(r"\operatorname") and value[brace:-1].strip().removesuffix(".") not in FUNCTIONS:
-                    raise FormulaError(f"unknown function {value[brace:-1].strip()}", whole, start, end)
-                yield from _raw(value[brace:-1], start + brace, names, whole)
+                word = value[brace:-1].strip().removesuffix(".")
+                if value.startswith(r"\operatorname") and word not in FUNCTIONS:
+                    raise FormulaError(f"unknown function {word}", whole, start, end)
+                if word in FUNCTIONS:
+                    yield Token("FUNC", FUNCTIONS[word] + "." * value[:-1].rstrip().endswith("."), start, end)
+                    continue
+                for token in _raw(value[brace:-1], start + brace, names, whole):
+                    last = token.type
+                    yield token
+            case "WORD":
+                word = re.sub(r"[{}\s]|\\[a-z]+\s*", "", value)
+                yield Token("FUNC", FUNCTIONS[word], start, end)
             case "SUPERSCRIPT":
                 yield Token("_CARET", "^", start, end)
                 yield Token("_LPAR", "(", start, end)
                 yield from _raw(value.translate(_SUPERSCRIPTS), start, names, whole)
                 yield Token("_RPAR", ")", end, end)
+            case "NUMPY":
+                yield Token("FUNC", _of_numpy(value.rpartition(".")[2], whole, start, end), start, end)
+            case "POWER_TRANSPOSED":
+                exponent = re.sub(r"[\^*{\s]", "", value)
+                inner = re.match(r"-?(?:[0-9]+|[a-z])", exponent)
+                yield Token("_CARET", "^", start, end)
+                yield Token("_LPAR", "(", start, end)
+                yield from _raw(inner.group() if inner else "", start, names, whole)
+                yield Token("_RPAR", ")", end, end)
+                yield Token("TRANSPOSE", "'", start, end)
+            case "LABEL":
+                body, transposed = _label(value)
+                yield Token("LABEL", body, start, end)
+                if transposed:
+                    yield Token("TRANSPOSE", "'", start, end)
+            case "SUBWORD":
+                word = re.sub(r"^_\s*\{?\s*(?:\\[a-z]+)?[\s{]*|[\s}]+$", "", value)
+                yield Token("SUBWORD", word, start, end)
+            case "KIND":
+                yield Token("KIND", "∞" if "inf" in value or "∞" in value else "*", start, end)
+            case "DECORATED":
+                word = re.match(r"\\([a-z]+)", value)
+                letter = re.sub(r"^\\[a-z]+|\\(?:math(?:bf|rm)|boldsymbol|bm)|[{}\s]", "", value)
+                yield Token("NAME", canonical(letter) + DECORATIONS[word[1] if word else ""], start, end)
+                last = "NAME"
             case "FRACTION":
                 bare = re.sub(r"\\[dt]?frac|\\partial|\\mathrm|\^\s*\{?2\}?|\s", "", value)  # {U}{x}
                 of, by = bare[1:-1].split("}{")
@@ -191,9 +169,10 @@ def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[
                     yield Token(kind, part.strip(), start, end)
             case "DIGITS":
                 yield Token("_FRAC", value, start, end)
-                for digit in re.findall("[0-9]", value):
-                    for kind, part in (("_LBRACE", "{"), ("NUMBER", digit), ("_RBRACE", "}")):
-                        yield Token(kind, part, start, end)
+                for each in re.sub(r"\\[dt]?frac|\s", "", value):
+                    yield Token("_LBRACE", "{", start, end)
+                    yield Token("NUMBER" if each.isdigit() else "NAME", each, start, end)
+                    yield Token("_RBRACE", "}", start, end)
             case "PARTIAL":
                 mark = re.sub(r"∂|\\partial|[\s{}^]", "", value).replace("2", "²")
                 yield Token("PARTIAL", f"∂{mark}", start, end)
@@ -206,10 +185,31 @@ def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[
                 yield Token("FUNC", FUNCTIONS[name] + dot, start, end)
             case "NAME" | "DECLARED":
                 yield Token("NAME", canonical(value), start, end)
+                last = "NAME"
             case "SUB":
-                yield Token("SUB", value.removeprefix("_").translate(_SUBSCRIPTS), start, end)
+                yield Token("SUB", canonical(value.removeprefix("_").translate(_SUBSCRIPTS)), start, end)
             case _:
                 yield Token(kind, value, start, end)
+
+
+def _label(value: str) -> tuple[str, bool]:
+    r"""What a superscript that is no power says, and whether a transpose follows in its braces: `^{(1)T}`."""
+    body = re.sub(
+        r"^(?:\^|\*\*)\s*|[{}\s]|\\(?:text|math)?(?:rm|bf|it|sf|normal)?(?![a-z])|\\mbox|\\operatorname", "", value
+    )
+    found = re.match(r"\(\w+\)|\[\w+\]|\w+", body)
+    word = found.group() if found else body
+    return word, len(word) < len(body)
+
+
+def _of_numpy(word: str, whole: str, start: int, end: int) -> str:
+    """The function that a word of NumPy is."""
+    known = NUMPY.get(word) or FUNCTIONS.get(word)
+    if known is None:
+        raise FormulaError(f"unknown function {word} of NumPy", whole, start, end)
+    if re.search(r"[A-Za-z)\]']\s*\*\s*[A-Za-z(\[]", whole):
+        raise FormulaError("beside functions of NumPy, * would be entry by entry: write .* or @", whole, start, end)
+    return known
 
 
 def _paired(text: str, tokens: Iterator[Token]) -> Iterator[Token]:

@@ -47,7 +47,10 @@ class Number(Formula):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Name(Formula):
-    """A variable: one letter, or a declared name. Spelled Greek letters are the letters."""
+    """A variable: one letter, with a subscript or a label where it has one (`S_W`, `W^{(1)}`), or a declared name.
+
+    Spelled Greek letters are the letters.
+    """
 
     name: str
 
@@ -73,9 +76,12 @@ class Derivative(Formula):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Constant(Formula):
-    """A constant sized by its context: `I` (or `I_n`), `𝟏`, `e_i`, `E_ij`; also `0_mn` and `1_mn`."""
+    """A constant sized by its context: `I` (or `I_n`), `𝟏`, `e_i`, `E_ij`; also `0_mn`, `1_mn` and `K_mn`.
 
-    symbol: Literal["I", "e", "E", "0", "1"]
+    K_mn is the commutation matrix, K_mn vec(A) = vec(Aᵀ) of an m×n matrix A.
+    """
+
+    symbol: Literal["I", "e", "E", "0", "1", "K"]
     indices: tuple[Formula, ...] = ()
 
 
@@ -110,9 +116,9 @@ class Product(Formula):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Infix(Formula):
-    """`A ⊗ B`, `u × v`, `a/b`, and entry by entry `A ⊙ B` and `A ⊘ B`."""
+    """`A ⊗ B`, `u × v`, `a/b`, `x · y`, blocks, `A ⊕ B`, and entry by entry `A ⊙ B`, `A ⊘ B` and the power `A.^k`."""
 
-    op: Literal["⊗", "⊙", "⊘", "×", "/"]
+    op: Literal["⊗", "⊙", "⊘", "×", "/", "·", "⊕", ".^"]
     left: Formula
     right: Formula
 
@@ -142,12 +148,15 @@ class Apply(Formula):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Sigma(Formula):
-    """`Σ_{index=start}^{stop} body`."""
+    """`Σ_{index=start}^{stop} body`; without a `stop`, `OPEN`, it goes over all entries that the index counts."""
 
     index: str
     start: Formula
     stop: Formula
     body: Formula
+
+
+OPEN = Name("…")
 
 
 def children(tree: Formula) -> tuple[Formula, ...]:
@@ -264,7 +273,9 @@ def is_scalar(tree: Formula, scalars: Collection[str] = ()) -> bool:
             return value != 0
         case Name(name):
             return name in scalars
-        case Entry() | Apply("tr" | "det" | "norm" | "norm2" | "sum" | "!"):
+        case Entry() | Apply("tr" | "det" | "norm" | "norm2" | "norm1" | "norminf" | "nuclear" | "!"):
+            return True
+        case Apply("sum" | "mean" | "max" | "min" | "logsumexp") | Infix("·"):
             return True
         case Constant() | Apply("vec" | "diag"):
             return False
@@ -278,6 +289,17 @@ def is_scalar(tree: Formula, scalars: Collection[str] = ()) -> bool:
             return all(is_scalar(child, scalars) for child in children(tree))
 
 
+def is_arithmetic(tree: Formula) -> bool:
+    """Whether the formula is of numbers and names only, as an exponent or a bound is that says a number."""
+    match tree:
+        case Number() | Name():
+            return True
+        case Neg() | Sum() | Product() | Infix("/") | Power() | Apply("!"):
+            return all(is_arithmetic(child) for child in children(tree))
+        case _:
+            return False
+
+
 def transpose(tree: Formula, scalars: Collection[str] = ()) -> Formula:
     """The transposed formula; `scalars` are names of scalars, which stay as they are."""
     if is_scalar(tree, scalars):
@@ -289,7 +311,7 @@ def transpose(tree: Formula, scalars: Collection[str] = ()) -> Formula:
     match tree:
         case Number() | Constant("I"):
             return tree
-        case Constant("E" | "0" | "1" as symbol, (row, column)):
+        case Constant("E" | "0" | "1" | "K" as symbol, (row, column)):
             return Constant(symbol, (column, row))
         case Transpose(of):
             return of
@@ -303,11 +325,34 @@ def transpose(tree: Formula, scalars: Collection[str] = ()) -> Formula:
             return product_of(numbers + matrices)
         case Infix("⊗" | "⊙" | "⊘" as op, left, right):
             return Infix(op, turn(left), turn(right))
-        case Infix("/", left, right):
-            return Infix("/", turn(left), right)
+        case Infix("/" | ".^" as op, left, right):
+            return Infix(op, turn(left), right)
+        case Infix("⊕", left, right):
+            return Infix("⊕", turn(left), turn(right))
         case Power(base, exponent):
             return Power(turn(base), exponent)
         case Sigma(index, start, stop, body):
             return Sigma(index, start, stop, turn(body))
         case _:
             return Transpose(tree)
+
+
+def is_column(tree: Formula) -> bool:
+    """Whether the formula is a column by its form: lower-case letters are vectors, as far as nobody says otherwise."""
+    match tree:
+        case Name(name):
+            return name[0].islower()
+        case Entry(Name(name), (_,)):
+            return name[0].islower()
+        case Constant("e" | "1", indices):
+            return len(indices) < 2
+        case Neg(of) | Apply("tanh" | "sigmoid" | "softplus" | "relu" | "softmax" | "vec" | "exp" | "ln", of):
+            return tree == Apply("vec", of) or is_column(of)
+        case Sum((first, *_)) | Infix("⊙" | "⊘" | ".^" | "/", first):
+            return is_column(first)
+        case Product((first, *_, last)):
+            return is_column(last) and not (isinstance(first, Transpose) and is_column(first.of))
+        case Infix("×"):
+            return True
+        case _:
+            return False

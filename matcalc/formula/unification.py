@@ -11,6 +11,7 @@ from matcalc.formula.sizes import (
     known_shape,
     size_product,
     size_quotient,
+    size_sum,
 )
 
 
@@ -58,6 +59,7 @@ class SizeProducts:
 
     def __init__(self) -> None:
         self.open: list[tuple[Dim, Dim, Dim]] = []  # a, b, c with a b = c
+        self.sums: list[tuple[Dim, Dim, Unknown]] = []  # a, b, c with a + b = c
 
     def product(self, left: Dim, right: Dim) -> Dim:
         """The product of two sizes."""
@@ -70,8 +72,21 @@ class SizeProducts:
             return product
         return size_product(left, right)
 
+    def sum(self, left: Dim, right: Dim) -> Dim:
+        """The sum of two sizes, of blocks side by side."""
+        left, right = known(left), known(right)
+        if isinstance(left, Unknown) or isinstance(right, Unknown):
+            total = Unknown()
+            self.sums.append((left, right, total))
+            return total
+        return size_sum(left, right)
+
     def solve(self) -> None:
         """Find the third size of a b = c where two are found. Mismatch where there is none."""
+        for left, right, total in self.sums:
+            one, other = known(left), known(right)
+            if not (isinstance(one, Unknown) or isinstance(other, Unknown)):
+                same_size(size_sum(one, other), total)
         progress = True
         while progress and self.open:
             progress = False
@@ -94,12 +109,16 @@ class SizeProducts:
                 progress = True
 
     def match_factors(self) -> None:
-        """Of two products that are the same, and not known, each factor is the same: of a square A ⊗ X both are."""
-        seen: dict[Dim, tuple[Dim, Dim]] = {}
-        for left, right, product in self.open:
-            whole = known(product)
-            if whole in seen:
-                for one, other in zip(seen[whole], (left, right), strict=True):
-                    same_size(one, other)
-            else:
-                seen[whole] = (left, right)
+        """Of two products that are the same, and not known, each factor is the same: of a square A ⊗ X both are.
+
+        So it is of sums: of a square matrix of blocks each block is square.
+        """
+        for composed in (self.open, self.sums):
+            seen: dict[Dim, tuple[Dim, Dim]] = {}
+            for left, right, product in composed:
+                whole = known(product)
+                if whole in seen:
+                    for one, other in zip(seen[whole], (left, right), strict=True):
+                        same_size(one, other)
+                else:
+                    seen[whole] = (left, right)

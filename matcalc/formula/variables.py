@@ -4,15 +4,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from matcalc.formula import tree as t
-from matcalc.formula.tokens import SPELLED
+from matcalc.formula.names import is_one_letter, letter_of
+from matcalc.formula.words import SPELLED
 
 
 @dataclass(frozen=True)
 class Variables:
     """The free names of a formula: how many axes those of arrays have, and which are integers.
 
-    A capital is a matrix, a lower-case letter a vector, a Greek letter and a name of several letters a scalar; what
-    stands in an exponent of a matrix, as a bound of a sum or as a subscript is an integer, in one of a scalar a scalar.
+    A capital is a matrix, Greek ones too, a lower-case letter a vector, a lower-case Greek letter and a name of several
+    letters a scalar; a subscript changes nothing. What stands in an exponent of a matrix, as a bound of a sum or as a
+    subscript is an integer, in one of a scalar a scalar.
     """
 
     ranks: Mapping[str, int]
@@ -37,21 +39,29 @@ def variables(tree: t.Formula) -> Variables:
 
 
 def _rank(name: str) -> int:
-    return 0 if name in SPELLED or len(name) > 1 else 2 if name.isupper() else 1
+    letter = letter_of(name)
+    if not is_one_letter(name):
+        return 0
+    return 2 if letter.isupper() else 0 if letter in SPELLED else 1
 
 
 def _free(tree: t.Formula, bound: frozenset[str], place: str = "value") -> Iterator[tuple[str, str]]:
     """The free names, each with where it stands: as a value, as a number, or as the index of an entry."""
     match tree:
         case t.Name(name):
-            if name not in bound:
+            if name not in bound and tree != t.OPEN:
                 yield name, place
         case t.Derivative():
             yield tree.key, place
         case t.Power(base, exponent):
             yield from _free(base, bound, place)
             # Of a scalar any number may stand in the exponent; of a matrix an integer.
-            yield from _free(exponent, bound, "power" if t.is_scalar(base) and place == "value" else "number")
+            of_scalar = t.is_scalar(base) and place == "value"
+            in_exponent = "value" if not t.is_arithmetic(exponent) else "power" if of_scalar else "number"
+            yield from _free(exponent, bound, in_exponent)
+        case t.Infix(".^", base, exponent):
+            yield from _free(base, bound, place)
+            yield from _free(exponent, bound, "power" if t.is_arithmetic(exponent) else place)
         case t.Entry(of, indices):
             yield from _free(of, bound, place)
             for index in indices:

@@ -14,7 +14,7 @@ from matcalc.claims.layouts import candidates
 from matcalc.claims.points import draw
 from matcalc.claims.reading import read_problem
 from matcalc.claims.slopes import truth
-from matcalc.formula import FormulaError, parse
+from matcalc.formula import parse
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,6 @@ def test_the_report_as_json():
         ("tr(A X)", "A' +", {"wrt": "X"}, "expected"),
         ("tr(A X)", "A'", {"wrt": "Y"}, "Y does not occur in tr(A X) as a variable; its variables are A, X"),
         ("tr(A X)", "A' B", {"wrt": "X"}, "B is not in the function, which has A, X"),
-        ("tr(A X B)", "A A A A B", {"wrt": "X"}, "A is l×m, A is l×m; m ≠ l"),
-        ("a' X b", "a a' a a' a a'", {"wrt": "X"}, "the claim is l×l; the derivative of aᵀ X b by X is"),
         ("c X", "X", {"wrt": "c"}, "c=scalar"),
         ("tr(A X)", "A'", {"wrt": "X", "where": {"B": "symmetric"}}, "B does not occur in tr(A X)"),
         ("tr(A X)", "A'", {"wrt": "X", "where": {"A": "round"}}, "There is no domain 'round'"),
@@ -120,9 +118,26 @@ def test_what_cannot_be_checked_is_said(formula, claim, given, message):
     assert len(str(raised.value)) < 2000
 
 
-def test_a_number_where_ones_are_meant_is_explained():
-    with pytest.raises(FormulaError, match="ones"):
-        check_formula("sum(tanh(x))", "1 - tanh(x) .* tanh(x)", wrt="x")
+@pytest.mark.parametrize(
+    ("formula", "wrt", "claim", "message"),
+    [
+        ("tr(A X B)", "X", "A A A A B", "A is l×m, A is l×m; m ≠ l"),
+        ("a' X b", "X", "a a' a a' a a'", "the claim is l×l; the derivative of aᵀ X b by X is"),
+        (r"\log\det\Sigma", r"\Sigma", r"tr(\Sigma^{-1})", "the claim is a scalar"),
+    ],
+)
+def test_a_claim_whose_shapes_do_not_fit_is_wrong(formula, wrt, claim, message):
+    report = check_formula(formula, claim, wrt=wrt)
+    assert report.verdict == "fail"
+    assert message in report.cause.text
+
+
+def test_a_number_beside_an_array_stands_at_every_entry():
+    assert check_formula("sum(tanh(x))", "1 - tanh(x) .* tanh(x)", wrt="x").ok
+    assert not check_formula("sum(tanh(x))", "2 - tanh(x) .* tanh(x)", wrt="x").ok
+    report = check_formula("tr(X X)", "X + 1", wrt="X")
+    assert report.verdict == "fail"
+    assert "write 1 I, or 1 1 1' for a matrix full of it" in report.cause.text
 
 
 WORDS = (

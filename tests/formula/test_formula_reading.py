@@ -53,7 +53,7 @@ from matcalc.formula import tree as t
         ("tr X A", None, None),
         ("det X^2", None, None),
         ("tr.(X)", None, None),
-        ("||x||_1", None, None),
+        ("||x||_3", None, None),
         ("dU V + adU", "∂U V + a d U", None),
     ],
 )

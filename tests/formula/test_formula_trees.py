@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from matcalc.formula import FormulaError, evaluate, infer, parse, terms
 from matcalc.formula import tree as t
-from matcalc.formula.tokens import ENTRYWISE, MATRIX_FUNCTIONS
+from matcalc.formula.words import ENTRYWISE, MATRIX_FUNCTIONS, OF_VECTORS, TO_SCALARS
 
 NAMES = "AXBabxyesdEtrlnTkβμΣΓ"
 
 
-name = st.sampled_from(NAMES).map(t.Name)
+name = st.sampled_from([*NAMES, "x̂", "Σ̄", "W^{(1)}", "σ^{(i)}", "W^{[2]}", "x^{new}"]).map(t.Name)
 
 
 number = st.integers(0, 99).map(t.Number) | st.sampled_from([0.5, 2.0, 1.25e-7, 1e22]).map(t.Number)
@@ -46,28 +46,34 @@ leaf = name | number | constant | derivative
 
 FUNCTIONS = [
     *("tr", "det", "adj", "inv", "pinv", "sum", "vec", "diag", "norm", "norm2", "!"),
+    *("norm1", "norminf", "nuclear", "tril", "triu", *TO_SCALARS, *OF_VECTORS),
     *MATRIX_FUNCTIONS,
     *ENTRYWISE,
 ]
 
 
 def _canonical(tree):
-    """Whether the parser can make the tree: X^(-1) is read as the inverse."""
-    return not (isinstance(tree, t.Power) and tree.exponent in (t.Neg(t.Number(1)), t.Neg(t.Name("T"))))
+    """Whether the parser can make the tree: X^(-1) is read as the inverse, X^(1/2) as the square root."""
+    half = t.Infix("/", t.Number(1), t.Number(2))
+    roots = (half, t.Neg(half), t.Number(0.5), t.Neg(t.Number(0.5)), t.Infix("/", t.Neg(t.Number(1)), t.Number(2)))
+    return not (isinstance(tree, t.Power) and tree.exponent in (t.Neg(t.Number(1)), t.Neg(t.Name("T")), *roots))
 
 
 def _larger(inner):
+    column = inner.filter(t.is_column) | st.sampled_from("axb").map(t.Name)
     several = st.lists(inner, min_size=2, max_size=4).map(tuple)
     return (
         several.map(t.Sum)
         | several.map(t.Product)
         | inner.map(t.Neg)
         | inner.map(t.Transpose)
-        | st.builds(t.Infix, st.sampled_from("⊗⊙⊘×/"), inner, inner)
+        | st.builds(t.Infix, st.sampled_from([*"⊗⊙⊘×/⊕", ".^"]), inner, inner)
+        | st.builds(t.Infix, st.just("·"), column, column)
         | st.builds(t.Power, inner, inner).filter(_canonical)
         | st.builds(t.Apply, st.sampled_from(FUNCTIONS), inner)
         | st.builds(t.Entry, inner, indices)
         | st.builds(t.Sigma, st.sampled_from("ijeΣ"), inner, inner, inner)
+        | st.builds(t.Sigma, st.sampled_from("ije"), st.just(t.Number(1)), st.just(t.OPEN), inner)
     )
 
 
@@ -85,7 +91,7 @@ def test_what_is_printed_is_read_back(tree):
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.text("AXab()[]|‖^_'{}+-*/ᵀ⁻¹⁺²∂Σ=, 012.!\\exptr", max_size=40))
+@given(st.text("AXab()[]|‖^_'{}+-*/ᵀ⁻¹⁺²∂Σ∑=, 012.!\\exptr·<>", max_size=40))
 def test_any_text_is_read_or_refused(text):
     try:
         tree = parse(text)

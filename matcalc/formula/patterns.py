@@ -1,0 +1,130 @@
+r"""The one regular expression of the language: a named group for each terminal, earlier ones first."""
+
+import re
+from functools import lru_cache
+
+from matcalc.formula.words import (
+    BARE_GREEK,
+    DECORATIONS,
+    DOTTED,
+    FUNCTIONS,
+    GREEK,
+    MARKED_FUNCTIONS,
+    VARIANTS,
+    WHOLE_GREEK,
+)
+
+RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ"
+LOWERED = "₀₁₂₃₄₅₆₇₈₉ₐₑₒₓₕₖₗₘₙₚₛₜᵢᵣᵤᵥⱼ"
+LETTER = "[A-Za-zΑ-Ωα-ω]"
+_T = (
+    r"(?:\\!\s*)?(?:T|⊤|ᵀ|\\top(?![a-z])|\\intercal|\\prime|'"
+    r"|\\(?:math(?:sf|rm|bf|it|tt)|text|mbox|textrm)\s*(?:T|\{T\})|\\(?:rm|sf|bf|it)\s+T)"
+)
+_TEXT = r"\\(?:text(?:rm|bf|it|sf|normal)?|math(?:rm|it|bf|sf)|mbox|operatorname)"
+_KIND = r"(?:\*|∗|\\ast(?![a-z])|\\infty(?![a-z])|∞|\\star(?![a-z]))"  # of a norm
+_CARET = r"(?:\^|\*\*)"
+_DECORATED = "|".join(sorted(DECORATIONS, key=len, reverse=True))
+_GREEK = "|".join(sorted((*GREEK, *VARIANTS), key=len, reverse=True))
+_LETTERS_OF_INDICES = "ijkl"  # of which three are subscripts, and no word
+_DECIMAL = r"(?:[0-9]+(?:\.[0-9]+)?|(?<![0-9A-Za-z)\]}])\.[0-9]+)"
+
+
+def _raised(body: str) -> str:
+    """The pattern of `^body`, with or without braces or parentheses."""
+    return rf"{_CARET}\s*(?:{body}|\{{\s*{body}\s*\}}|\(\s*{body}\s*\))"
+
+
+def _longest_first(words: "frozenset[str] | set[str]") -> str:
+    return "|".join(map(re.escape, sorted(words, key=lambda word: (-len(word), word)))) or "(?!)"
+
+
+@lru_cache(maxsize=64)
+def pattern(names: frozenset[str]) -> re.Pattern[str]:
+    """The pattern of the terminals; `names` are declared ones."""
+    whole = rf"(?<![A-Za-z])(?:{_longest_first(WHOLE_GREEK)})(?![A-Za-z])"
+    name = rf"(?:\\(?:{_GREEK})(?![A-Za-z])|{_longest_first(names | BARE_GREEK)}|{whole}|{LETTER}[̃̂̄̇]?)"
+    free = _longest_first(set(FUNCTIONS) - MARKED_FUNCTIONS)
+    marked_functions = rf"(?:{_longest_first(MARKED_FUNCTIONS)})(?=\s*(?:\\left)?\s*\.?[(\[{{])"
+    marks = rf"\s*(?:-\s*1|-?\s*{_T}|\+|\\dagger)\s*\}}"
+    words = _longest_first(set(FUNCTIONS))
+    no_labels = _longest_first({*FUNCTIONS, *BARE_GREEK, *names, "ones"})
+    label = r"(?:\(\s*(?:[0-9]{1,2}|[A-SU-Za-z][A-Za-z]*)\s*\)|\[\s*[0-9A-Za-z]+\s*\])"
+    patterns = {
+        "SPACE": r"\s+|[~&$]|\\[,;:!> ]|\\(?:left|right|middle|[bB]igg?[lr]?|q?quad|limits|displaystyle)(?![A-Za-z])"
+        r"|\\(?:mathbf|boldsymbol|bm|pmb|vec|mathrm)(?=\s+[A-Za-z\\]|\\)|\\(?:bf|rm|it|sf|cal)(?![A-Za-z])"
+        r"|\\(?:nonumber|notag)(?![A-Za-z])",
+        # A 1 that is transposed is the vector of ones, as is one behind an operand: see `_paired`.
+        "ONES": r"[𝟏𝟙]|\\(?:math(?:bf|bb)|boldsymbol|bm|pmb|textbf|vec)\s*(?:1|\{\s*1\s*\})|\{\s*\\bf\s+1\s*\}"
+        r"|ones(?![a-z])"
+        rf"|(?<![0-9.])1(?=\s*(?:'|ᵀ|⊤|\^\s*(?:{_T}|\{{\s*{_T}\s*\}})))",
+        "RATIO": r"(?<![\^*.])[0-9]+\s*/\s*[0-9]+(?![0-9.!^⁻⁰-⁹])(?=\s*(?:[A-Za-zα-ωΑ-Ω|‖⟨(\[]|\\[A-Za-z|{]))",  # 1/2 x
+        "NUMBER": rf"{_DECIMAL}(?:[eE][-+]?[0-9]+(?![0-9A-Za-z]))?",
+        "WORD": rf"\{{\s*\\(?:rm|bf|it|sf|mathrm)\s*(?:{words})\s*\}}"  # {\rm tr}
+        rf"|\\mathop\s*\{{\s*\\(?:mathrm|rm|text|sf)\s*\{{?\s*(?:{words})\s*\}}?\s*\}}",
+        "WRAP": r"\\(?:math(?:bf|bb|cal|rm|it|sf|scr|frak|op)|boldsymbol|bm|pmb|vec|operatorname\*?"
+        r"|text(?:bf|rm|it|sf)?|mbox)\s*\{[^{}]*\}",
+        "DECORATED": rf"\\(?:{_DECORATED})\s*(?:\{{\s*(?:\\(?:math(?:bf|rm)|boldsymbol|bm)\s*\{{\s*{name}\s*\}}"
+        rf"|{name})\s*\}}|(?=[\sA-Za-z\\])\s*{name})",
+        "DECLARED": _longest_first(set(names)),
+        "NUMPY": rf"(?<![A-Za-z])(?:{'|'.join(DOTTED)})\.(?:(?:linalg|special|nn|functional|numpy|scipy)\.)*[A-Za-z_]+",
+        "_SIGMA": r"Σ(?=\s*_\s*\{[^{}=]*=)|∑|\\sum(?![A-Za-z])|sum(?=\s*_)",
+        "FRACTION": rf"\\[dt]?frac\s*\{{\s*\\partial\s*(?:\^\s*\{{?2\}}?)?\s*(?:{name}|\\mathrm\{{{name}\}})\s*\}}"
+        r"\s*\{\s*\\partial\s*[A-Za-z]\s*(?:\\partial\s*[A-Za-z]\s*)?\}",
+        "PARTIAL": r"(?:∂|\\partial(?![A-Za-z]))(?:\s*_\s*\{\s*[A-Za-z]\s*\}|_[A-Za-z]|²|\^2|\^\{2\})?",
+        "DIFFERENTIAL": rf"d(?:_[A-Za-z]|2)?\(\s*{name}\s*\)|(?<![A-Za-z])d[A-Z]",
+        "FUNC": rf"(?:\\(?:{_longest_first(set(FUNCTIONS))})(?![A-Za-z])|{free}|{marked_functions})"
+        r"(?:\.(?=\s*(?:\\left)?\s*[(\[{]|\Z))?",
+        "_EULER": rf"e(?=\s*{_CARET}\s*(?:\{{(?!{marks})|[A-SU-Z]))",
+        "NAME": name,
+        "DIGITS": r"\\[dt]?frac(?:\s*[0-9]|\s+[A-Za-z])\s*(?:[0-9A-Za-z]|(?=\{))",  # \frac12, \frac n2, \frac1{n}
+        "_FRAC": r"\\[dt]?frac(?![A-Za-z])",
+        "_OVER": r"\\over(?![A-Za-z])",
+        "_DOTTED_CARET": r"\.\s*(?:\^|\*\*)",
+        "_POWER_OF_ENTRIES": rf"{_CARET}\s*\{{\s*(?:\\odot(?![a-z])|\\circ(?![a-z])|⊙|∘)",  # X^{\odot 2}
+        "INVERSE_TRANSPOSE": "⁻ᵀ|" + _raised(rf"-\s*{_T}"),
+        "INVERSE": rf"⁻¹(?![{RAISED}])|\.inverse\(\)|" + _raised(r"-\s*1(?![0-9.!]|\s*\w)"),
+        "POWER_TRANSPOSED": rf"{_CARET}\s*\{{\s*-?\s*(?:[0-9]+|[a-z])\s*{_T}\s*\}}",  # X^{-2T}
+        "TRANSPOSE": rf"'|ᵀ|⊤|\.m?T(?![A-Za-z])|\.'|\.(?:transpose|t)\(\)|\^\s*(?:{_T}|\{{\s*{_T}\s*\}})",
+        "ADJUGATE": _raised(r"(?:[*∗]|\\ast)"),
+        "PINV": "⁺|†|" + _raised(r"(?:\+|†|\\dagger)"),
+        "SUPERSCRIPT": rf"(?:[{RAISED}]|[⁺⁻](?=[{RAISED}]))+",
+        "LABEL": rf"{_CARET}\s*(?:\{{\s*(?:{label}\s*(?:{_T}|\\dagger)?|(?!(?:{no_labels})\s*\}})[A-Za-z]{{3,}}"
+        rf"|\(?\s*{_TEXT}\s*\{{\s*\(?[A-Za-z0-9]{{2,}}\)?\s*\}}\s*\)?|\\rm\s+[A-Za-z]{{2,}})\s*\}}"
+        rf"|{_TEXT}\s*\{{\s*\(?[A-Za-z0-9]{{2,}}\)?\s*\}})",
+        "KIND": rf"_\s*(?:{_KIND}|\{{\s*{_KIND}\s*\}})",
+        "SUBWORD": rf"_\s*(?:\{{\s*{_TEXT}\s*\{{\s*[A-Za-z0-9]+\s*\}}\s*\}}|{_TEXT}\s*\{{\s*[A-Za-z0-9]+\s*\}}"
+        rf"|\{{\s*\\rm\s+[A-Za-z0-9]+\s*\}}|\{{\s*(?![{_LETTERS_OF_INDICES}]+\s*\}})[A-Za-z]{{3,}}[0-9]*\s*\}})",
+        # TeX: x_iy_i is x_i y_i. ASCII: a_ij has two subscripts.
+        "SUB": rf"_[a-z](?=[A-Z]|{LETTER}_)|_{LETTER}{{1,2}}(?!{LETTER})|_[0-9]+|_\\(?:{_GREEK})(?![A-Za-z])"
+        rf"|[{LOWERED}]+",
+        "_UNDER": r"_(?=\s*\{)",
+        "_CARET": _CARET,
+        "FACTORIAL": r"!",
+        "_PLUS": r"\+",
+        "MINUS": r"[-−–]",
+        "KRON": r"⊗|\\otimes",
+        "HADAMARD": r"[⊙∘]|\\odot|\\circ(?![A-Za-z])|\.\*",
+        "HADAMARD_QUOTIENT": r"⊘|\\oslash|\./",
+        "CROSS": r"×|\\times",
+        "DOT": r"[@·⋅∙]|\\cdot(?![a-z])|\\bullet(?![a-z])|\.dot(?=\s*\()",
+        "_DOT": r"\*",
+        "_SLASH": r"/",
+        "_COMMA": r",",
+        "_EQUALS": r"=",
+        "_LANGLE": r"\\langle(?![a-z])|⟨|<",
+        "_RANGLE": r"\\rangle(?![a-z])|⟩|>",
+        "_LBAR": r"\\lvert",
+        "_RBAR": r"\\rvert",
+        "_LNORM": r"\\lVert",
+        "_RNORM": r"\\rVert",
+        "NORM": r"\|\||‖|∥|\\\||\\Vert(?![A-Za-z])",
+        "BAR": r"\||\\vert(?![A-Za-z])",
+        "_LPAR": r"\(",
+        "_RPAR": r"\)",
+        "_LSQB": r"\[",
+        "_RSQB": r"\]",
+        "_LBRACE": r"\\?\{",
+        "_RBRACE": r"\\?\}",
+    }
+    return re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in patterns.items()))

@@ -1,0 +1,166 @@
+r"""What stands around a formula in a paper: `f(X) = …`, `\frac{\partial f}{\partial X} = …`, and `… where M = …`."""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from matcalc.formula import tree as t
+from matcalc.formula.errors import FormulaError
+from matcalc.formula.parser import name_of, parse
+from matcalc.formula.words import FUNCTIONS
+
+NODES = 20_000  # of a formula with its definitions put in
+_WHERE = re.compile(r"\b(?:where|with)\b")
+_BETWEEN = re.compile(r"[,;]|\\(?:text|mbox)\{ *and *\}|\band\b")
+_NAME = r"(?:\\(?:math(?:cal|bf|rm|scr)|operatorname|text)\s*\{\s*\w+\s*\}|\\?[A-Za-zΑ-Ωα-ω]\w*)(?:_\w|_\{\w+\})?"
+_CALLED = re.compile(rf"\s*{_NAME}\s*(?:\(\s*[^()=]*\s*\))?\s*")
+_PARTIAL = r"(?:\\partial|∂|\\mathrm\s*\{?d\}?|\\(?:rm\s+)?d|d)"
+_BY = rf"(?P<by>(?:\\(?:math(?:bf|rm)|boldsymbol|bm|vec)\s*\{{?\s*)?{_NAME}(?:\^(?:\{{?(?:T|\\top)\}}?))?)"
+_LEFT = [
+    re.compile(
+        rf"\s*\\[dt]?frac\s*\{{\s*{_PARTIAL}[^{{}}]*(?:\{{[^{{}}]*\}}[^{{}}]*)*\}}\s*\{{\s*{_PARTIAL}\s*{_BY}\s*\}}\s*\}}?.*"
+    ),
+    re.compile(rf"\s*{_PARTIAL}[^/=]*/\s*{_PARTIAL}\s*{_BY}.*"),
+    re.compile(rf"\s*(?:\\nabla|∇)\s*_\s*\{{?\s*{_BY}\s*\}}?.*"),
+    re.compile(r"\s*(?:\\nabla|∇)(?P<by>)\s*\S.*"),
+]
+_LETTER_CALLED = re.compile(
+    r"(?<![A-Za-z\\^_])(\\[A-Za-z]+|[A-Za-zΑ-Ωα-ω])(?:_\w)?\((\\?[A-Za-zΑ-Ωα-ω]+(?:_\w)?)\)"
+)  # f(x), as nobody writes a product
+_DIFFERENTIAL = re.compile(rf"\s*(?:\\mathrm\s*\{{?d\}}?|d)\s*{_NAME}(?:\s*\([^()=]*\))?\s*")
+
+
+def without_left_side(text: str) -> str:
+    """The formula behind `f(X) =`. FormulaError for an equation between two formulas."""
+    sides = _sides(text)
+    if len(sides) == 1:
+        return text
+    if len(sides) == 2 and _is_name(sides[0]):
+        return sides[1]
+    start = text.find("=")
+    raise FormulaError("this is an equation; give one side, or f = … with a name on the left", text, start)
+
+
+def claimed_side(text: str, wrt: str) -> str:
+    r"""The claim behind `\frac{\partial f}{\partial X} =` or `∇_X f =`. FormulaError for that by another variable."""
+    sides = _sides(text)
+    if len(sides) == 1:
+        return text
+    left = next((found for pattern in _LEFT if (found := pattern.fullmatch(sides[0]))), None)
+    if len(sides) > 2 or not (left or _is_name(sides[0]) or _DIFFERENTIAL.fullmatch(sides[0])):
+        raise FormulaError("a claim is one formula; check the sides of an equation one by one", text, text.find("="))
+    by = re.sub(r"\\(?:math(?:bf|rm)|boldsymbol|bm|vec)\s*\{?|\^.*|[{}\s]", "", left["by"]) if left else ""
+    if by and name_of(by) != wrt:
+        raise FormulaError(f"the claim is a derivative by {name_of(by)}; asked for is that by {wrt}", text, 0)
+    return sides[1]
+
+
+def _is_name(text: str) -> bool:
+    """Whether the text is the name of a function, with its variables in parentheses or without."""
+    return bool(_CALLED.fullmatch(text)) and text.partition("(")[0].strip(" \\") not in FUNCTIONS
+
+
+def split_where(text: str) -> tuple[str, list[str]]:
+    """The formula, and the definitions behind `where`."""
+    found = _WHERE.search(text)
+    if not found or "=" not in text[found.end() :]:
+        return text, []
+    parts: list[str] = []
+    for piece in _BETWEEN.split(text[found.end() :].lstrip(" }:")):
+        if "=" in piece or not parts:
+            parts.append(piece)
+        else:
+            parts[-1] += f",{piece}"  # of a function of two, kron(A, B)
+    return _without_end(text[: found.start()]), [part.strip(" .$") for part in parts if part.strip(" .$")]
+
+
+def _without_end(text: str) -> str:
+    """The text without the commas, spaces and commands at its end."""
+    end = len(text.rstrip(" ,;.{"))
+    for word in ("\\text", "\\mbox", "\\mathrm", "\\quad", "\\qquad", "\\ ", "\\,", "\\;") * 3:
+        end = len(text[:end].removesuffix(word).rstrip(" ,;.{"))
+    return text[:end]
+
+
+def definitions(texts: Sequence[str], names: Sequence[str]) -> dict[str, t.Formula]:
+    """The formulas of definitions such as "M = I - A X", of which one may use another."""
+    found: dict[str, t.Formula] = {}
+    parts = [_sides(text) for text in texts]
+    for text, sides in zip(texts, parts, strict=True):
+        if len(sides) != 2:
+            raise FormulaError("a definition is a name, = and a formula: M = I - A X", text, 0, len(text))
+    words = spelled([*names, *(sides[0].strip() for sides in parts)])
+    typed: dict[str, t.Formula] = {}
+    for text, (left, right) in zip(texts, parts, strict=True):
+        if "(" in re.sub(r"\^\s*\{[^{}]*\}", "", left):
+            message = f"a definition is of a name: write {left.partition('(')[0].strip()} without its argument"
+            raise FormulaError(message, text, 0, len(left))
+        name = name_of(left)
+        if name in typed or name in ("I", "e", "E"):
+            raise FormulaError(f"{name} cannot be defined{' twice' if name in typed else ''}", text, 0, len(left))
+        typed[name] = parse(right.strip(" .$"), words)
+    while len(found) < len(typed):
+        names_in = {
+            name: {node.name for node in t.nodes(tree) if isinstance(node, t.Name)} & typed.keys() - found.keys()
+            for name, tree in typed.items()
+            if name not in found
+        }
+        ready = [name for name, used in names_in.items() if not used]
+        if not ready:
+            raise FormulaError(f"{next(iter(names_in))} is defined by itself")
+        found |= {name: substitute(typed[name], found) for name in ready}
+    return found
+
+
+def spelled(names: Sequence[str]) -> frozenset[str]:
+    """The names as `parse` wants them: words as they are typed, others in their normal form."""
+    return frozenset(name.strip() for name in names) | {name_of(name) for name in names}
+
+
+def substitute(tree: t.Formula, meanings: Mapping[str, t.Formula]) -> t.Formula:
+    """The formula with what its names are defined to be. FormulaError where it becomes too large."""
+    if not meanings:
+        return tree
+
+    def put(node: t.Formula, bound: frozenset[str]) -> t.Formula:
+        match node:
+            case t.Name(name) if name in meanings:
+                caught = bound & {each.name for each in t.nodes(meanings[name]) if isinstance(each, t.Name)}
+                if caught:
+                    raise FormulaError(f"{name} depends on {min(caught)}, which is bound by a sum here; write it out")
+                return meanings[name]
+            case t.Sigma(index):
+                bound = bound | {index}
+            case _:
+                pass
+        return t.with_children(node, [put(child, bound) for child in t.children(node)])
+
+    whole = put(tree, frozenset())
+    if sum(1 for _ in itertools.islice(t.nodes(whole), NODES + 1)) > NODES:
+        raise FormulaError(f"with its definitions put in, the formula has more than {NODES:,} parts")
+    return whole
+
+
+def doubts(text: str, tree: t.Formula) -> tuple[str, ...]:
+    r"""What a reader could doubt of how a text is read, in words: φ(x) is a product, and σ(x) the sigmoid."""
+    called = [(found[1], found[2]) for found in _LETTER_CALLED.finditer(text)]
+    notes = [f"{name_of(letter)}({inner}) is read as a product" for letter, inner in called if letter not in FUNCTIONS]
+    if "sigmoid" not in text and any(
+        isinstance(node, t.Apply) and node.function == "sigmoid" for node in t.nodes(tree)
+    ):
+        notes = [note for note in notes if not note.startswith("σ(")] + ["σ( ) is read as the sigmoid"]
+    return tuple(dict.fromkeys(notes))
+
+
+def _sides(text: str) -> list[str]:
+    """The text split at each = that stands in no braces."""
+    places = [-1, *_equals(text), len(text)]
+    return [text[start + 1 : end].removesuffix(":") for start, end in itertools.pairwise(places)]
+
+
+def _equals(text: str) -> Iterator[int]:
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character in "{(") - (character in "})")
+        if character == "=" and depth == 0:
+            yield place

@@ -1,0 +1,99 @@
+"""What stands around a formula: left sides, and definitions."""
+
+import itertools
+
+import pytest
+
+from matcalc.formula import FormulaError, parse
+from matcalc.formula.texts import claimed_side, definitions, split_where, substitute, without_left_side
+
+
+@pytest.mark.parametrize("left", ["f = ", "f(X) = ", r"\mathcal{L}(w) := ", "J_1 = ", "L(X, A) = "])
+def test_the_name_of_a_function_stands_before_it(left):
+    assert parse(without_left_side(f"{left}tr(A X)")) == parse("tr(A X)")
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        r"\frac{\partial f}{\partial X} = ",
+        r"\frac{\partial \operatorname{tr}(A X)}{\partial \mathbf{X}} = ",
+        r"\dfrac{\partial}{\partial X} \operatorname{tr}(A X) = ",
+        r"\frac{\mathrm{d} f}{\mathrm{d} X} = ",
+        "∂f/∂X = ",
+        "df/dX = ",
+        r"\nabla_X f = ",
+        r"\nabla_{\mathbf{X}} \operatorname{tr}(A X) = ",
+        "∇f = ",
+        "df = ",
+        "G = ",
+    ],
+)
+def test_the_derivative_is_named_before_a_claim(left):
+    assert claimed_side(f"{left}A^T", "X").strip() == "A^T"
+
+
+def test_claims_by_another_variable_and_equations_are_refused():
+    for text in (r"\nabla_A f = X^T", r"\frac{\partial f}{\partial A} = X^T"):
+        with pytest.raises(FormulaError, match="the claim is a derivative by A; asked for is that by X"):
+            claimed_side(text, "X")
+    for text in ("A = B = C", "A X = X A"):
+        with pytest.raises(FormulaError, match="one by one"):
+            claimed_side(text, "X")
+    for text in ("tr(A X) = tr(X A)", "f = g = h"):
+        with pytest.raises(FormulaError, match="this is an equation"):
+            without_left_side(text)
+
+
+def test_equals_signs_in_sums_are_none():
+    assert without_left_side(r"\sum_{i=1}^{n} x_i") == r"\sum_{i=1}^{n} x_i"
+    assert claimed_side(r"\sum_{i=1}^{n} e_i", "x") == r"\sum_{i=1}^{n} e_i"
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("tr(M'M) where M = I - A X", ["M = I - A X"]),
+        ("tr(M'M), where M = A X, A = B + C.", ["M = A X", "A = B + C"]),
+        (r"y^T M y \quad\text{where } M = I - P \text{ and } P = X X^+", ["M = I - P ", "P = X X^+"]),
+        ("tr(A X)", []),
+    ],
+)
+def test_definitions_stand_behind_where(text, parts):
+    body, found = split_where(text)
+    assert [part.strip() for part in found] == [part.strip() for part in parts]
+    assert "where" not in body
+
+
+def test_definitions_may_use_each_other_in_any_order():
+    for texts in (["M = I - P", "P = X X^+"], ["P = X X^+", "M = I - P"]):
+        meanings = definitions(texts, ["X"])
+        assert str(substitute(parse("y' M y"), meanings)) == "yᵀ (I - X X⁺) y"
+    meanings = definitions(["S_W = A A'", "res = y - X w", r"\hat y = X w"], [])
+    assert str(substitute(parse("res' S_W res", ["res", "S_W"]), meanings)) == "(y - X w)ᵀ (A Aᵀ) (y - X w)"
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["M"], "a definition is a name, = and a formula"),
+        (["M = N", "N = M"], "M is defined by itself"),
+        (["M = M + A"], "M is defined by itself"),
+        (["M = A", "M = B"], "M cannot be defined twice"),
+        (["I = A"], "I cannot be defined"),
+        (["r(w) = y - X w"], "write r without its argument"),
+        (["A = B +"], "expected a variable"),
+    ],
+)
+def test_what_is_no_definition_is_said(texts, message):
+    with pytest.raises(FormulaError, match=message.replace("(", r"\(")):
+        definitions(texts, [])
+
+
+def test_definitions_that_grow_without_end_are_refused():
+    letters = "ABCDFGHJKLM"
+    doubled = [f"{new} = {old} {old} {old} {old}" for old, new in itertools.pairwise(letters)]
+    with pytest.raises(FormulaError, match="more than 20,000 parts"):
+        definitions(doubled, [])
+    with pytest.raises(FormulaError, match="which is bound by a sum here"):
+        substitute(parse("Σ_{i=1}^{n} p x_i"), definitions(["p = y_i"], []))
