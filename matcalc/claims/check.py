@@ -4,13 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+import numpy as np
+
 from matcalc.claims.causes import explain
 from matcalc.claims.certificate import certify_claim
 from matcalc.claims.layouts import ASKED, AskedLayout, candidates, choose
-from matcalc.claims.points import draw
+from matcalc.claims.points import draw, not_real
 from matcalc.claims.problem import Problem
 from matcalc.claims.reading import read_problem
 from matcalc.claims.report import FormulaReport
+from matcalc.claims.threads import one_thread
 from matcalc.claims.verdict import CERTAIN, ask_referee, refuted_elsewhere, too_few_digits
 from matcalc.domains import Domain
 from matcalc.formula import Formula, FormulaError, parse
@@ -64,8 +67,16 @@ def check_formula(
         words(seed)
     except TypeError:
         raise ValueError(f"seed must be an integer or a JAX key, got {seed!r}.") from None
-    asked = read_problem(formula, wrt, shape=shape, where=where)
-    tree, style = _read_claim(asked, claim)
+    with one_thread():
+        asked = read_problem(formula, wrt, shape=shape, where=where)
+        tree, style = _read_claim(asked, claim)
+        return _check(asked, tree, style, layout, dtype, seed, certify)
+
+
+def _check(
+    asked: Problem, tree: Formula, style: Style, layout: AskedLayout, dtype: str, seed: Any, certify: bool
+) -> FormulaReport:
+    """The report on a claim that was read."""
     point = draw(asked, seed, "point of a claim")
     try:
         chosen = choose(asked, tree, point, layout, seed)
@@ -75,6 +86,9 @@ def check_formula(
                 cause = replace(cause, text=f"{cause.text} As it stands, the shapes do not fit: {misfit.reason}.")
                 return FormulaReport("fail", cause, asked, tree, each, None, style)
         raise
+    if not np.all(np.isfinite(asked.claimed(tree, point, chosen))):
+        cause = Cause("not finite", f"It is not a finite number here{not_real(asked, tree, point)}.")
+        return FormulaReport("fail", cause, asked, tree, chosen, None, style)
 
     def in_its_terms(evidence: Evidence, look: Look, wrong: Comparison) -> Cause:
         del evidence, look

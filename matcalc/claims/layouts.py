@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
-from matcalc.claims.problem import Arguments, Problem
+from matcalc.claims.problem import Arguments, Array, Problem
 from matcalc.claims.slopes import agrees, direction
 from matcalc.formula import Formula, FormulaError, infer
 from matcalc.formula.sizes import Size
@@ -26,23 +26,23 @@ def choose(problem: Problem, claim: Formula, point: Arguments, asked: AskedLayou
 
     FormulaError where its shape fits none of those that may be.
     """
-    # Inside the domain of symmetric matrices layouts do not differ.
-    v = direction(problem, seed, leaves_domain=True)
-    fitting: list[Layout] = []
+    fitting: dict[Layout, Array] = {}
     failure: FormulaError | None = None
     for layout in candidates(problem, asked):
         try:
-            D = problem.in_jax_layout(claim, point, layout)
+            fitting[layout] = problem.in_jax_layout(claim, point, layout)
         except FormulaError as error:
             failure = failure or _explained(problem, claim, layout, error)
-            continue
-        fitting.append(layout)
-        if agrees(problem, D, point, v):
-            return layout
     if not fitting:
         assert failure is not None
         raise failure
-    return fitting[0]
+    # In all directions first: inside the domain of symmetric matrices layouts do not differ.
+    for leaves_domain in (True, False):
+        v = direction(problem, seed, leaves_domain=leaves_domain)
+        for layout, D in fitting.items():
+            if agrees(problem, D, point, v):
+                return layout
+    return next(iter(fitting))
 
 
 def _explained(problem: Problem, claim: Formula, layout: Layout, error: FormulaError) -> FormulaError:

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from matcalc.claims.problem import Problem, Shape
-from matcalc.claims.slopes import regularity
+from matcalc.claims.points import has_shapes, regularity
 from matcalc.domains import Domain, named
 from matcalc.formula import Formula, FormulaError, infer, parse
 from matcalc.formula import tree as t
@@ -91,11 +91,13 @@ def _most_regular(known: _Known) -> Problem:
     best, reached = None, -1
     for sizes in _numbers(dict(known.shapes)):
         problem = known.problem(sizes)
-        if (regular := regularity(problem)) > reached:
+        if has_shapes(problem) and (regular := regularity(problem)) > reached:
             best, reached = problem, regular
         if reached == 2:
             break
-    assert best is not None
+    if best is None:
+        told = ", ".join(f"{name} {'×'.join(map(str, dict(known.shapes)[name]))}" for name, _ in known.domains)
+        raise ValueError(f"No arrays of these shapes are in the domains: {told}. Give other shapes.")
     return best
 
 
@@ -130,4 +132,9 @@ def _name(text: str) -> str:
 
 
 def _is_of_square_matrices(domain: Domain) -> bool:
-    return not domain.contains(np.eye(3, 2) + 0.5)
+    """Whether there is nothing else in it."""
+    try:
+        a = domain.sample(np.random.default_rng(0), (3, 2))
+        return a.shape != (3, 2) or not domain.contains(a)
+    except (ValueError, IndexError, np.linalg.LinAlgError):
+        return True
