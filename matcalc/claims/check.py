@@ -20,6 +20,7 @@ from matcalc.formula import Formula, FormulaError, parse
 from matcalc.formula.sizes import Size
 from matcalc.formula.tree import Style
 from matcalc.formula.variables import variables
+from matcalc.layout import Layout
 from matcalc.referee import Cause
 from matcalc.referee.comparison import Comparison
 from matcalc.referee.evidence import Evidence
@@ -69,7 +70,7 @@ def check_formula(
         raise ValueError(f"seed must be an integer or a JAX key, got {seed!r}.") from None
     with one_thread():
         asked = read_problem(formula, wrt, shape=shape, where=where)
-        tree, style = _read_claim(asked, claim)
+        tree, style = _read_claim(asked, str(formula), claim)
         return _check(asked, tree, style, layout, dtype, seed, certify)
 
 
@@ -79,27 +80,30 @@ def _check(
     """The report on a claim that was read."""
     point = draw(asked, seed, "point of a claim")
     try:
-        chosen = choose(asked, tree, point, layout, seed)
+        chosen, fitting = choose(asked, tree, point, layout, seed)
     except FormulaError as misfit:
-        for each in candidates(asked, layout):
-            if cause := explain(asked, tree, point, each, layout, style, seed):
-                cause = replace(cause, text=f"{cause.text} As it stands, the shapes do not fit: {misfit.reason}.")
-                return FormulaReport("fail", cause, asked, tree, each, None, style)
+        if explained := explain(asked, tree, point, candidates(asked, layout), layout, style, seed):
+            cause, read = explained
+            cause = replace(cause, text=f"{cause.text} As it stands, the shapes do not fit: {misfit.reason}.")
+            return FormulaReport("fail", cause, asked, tree, read, None, style)
         raise
     if not np.all(np.isfinite(asked.claimed(tree, point, chosen))):
         cause = Cause("not finite", f"It is not a finite number here{not_real(asked, tree, point)}.")
         return FormulaReport("fail", cause, asked, tree, chosen, None, style)
+    reading: list[Layout] = [chosen]  # in which a wrong claim is nearest to the derivative
 
     def in_its_terms(evidence: Evidence, look: Look, wrong: Comparison) -> Cause:
         del evidence, look
         if (error := max(wrong.errors)) < DIGITS:
             return too_few_digits(error)
-        unknown = f"It is off by {error:.1e}, and no single change in it is right."
-        return explain(asked, tree, point, chosen, layout, style, seed) or Cause("unknown", unknown)
+        if explained := explain(asked, tree, point, fitting, layout, style, seed):
+            cause, reading[0] = explained
+            return cause
+        return Cause("unknown", f"It is off by {error:.1e}, and no single change in it is right.")
 
     given = {name: value.astype(dtype) for name, value in point.items()}
     report = ask_referee(asked, tree, chosen, given, in_its_terms, seed)
-    found = FormulaReport(report.verdict, report.cause, asked, tree, chosen, report, style)
+    found = FormulaReport(report.verdict, report.cause, asked, tree, reading[0], report, style)
     if found.ok and (cause := refuted_elsewhere(asked, tree, chosen, point, seed)):
         found = replace(found, verdict="fail", cause=cause)
     if not certify:
@@ -113,7 +117,7 @@ def _check(
     return replace(found, certificate=digits)
 
 
-def _read_claim(asked: Problem, claim: str | Formula) -> tuple[Formula, Style]:
+def _read_claim(asked: Problem, formula: str, claim: str | Formula) -> tuple[Formula, Style]:
     """The claim, and the style in which it is written. FormulaError where it has variables that the function lacks."""
     text = claim if isinstance(claim, str) else str(claim)
     tree = parse(claim, asked.names) if isinstance(claim, str) else claim
@@ -121,4 +125,5 @@ def _read_claim(asked: Problem, claim: str | Formula) -> tuple[Formula, Style]:
     if extra:
         known = ", ".join(asked.symbols)
         raise FormulaError(f"{extra[0]} is not in the function, which has {known}", text, max(text.find(extra[0]), 0))
-    return tree, "tex" if "\\" in text else "ascii" if text.isascii() else "unicode"
+    is_ascii = text.isascii() and formula.isascii()
+    return tree, "tex" if "\\" in text else "ascii" if is_ascii else "unicode"

@@ -21,8 +21,10 @@ def candidates(problem: Problem, asked: AskedLayout) -> tuple[Layout, ...]:
     return ("vec",) if axes > 2 else ("denominator", "numerator")
 
 
-def choose(problem: Problem, claim: Formula, point: Arguments, asked: AskedLayout, seed: Any) -> Layout:
-    """The layout in which the claim is right or, if it is in none, in which it has a shape.
+def choose(
+    problem: Problem, claim: Formula, point: Arguments, asked: AskedLayout, seed: Any
+) -> tuple[Layout, list[Layout]]:
+    """The layout in which the claim is right or, if it is in none, in which it has a shape; and all of these.
 
     FormulaError where its shape fits none of those that may be.
     """
@@ -41,8 +43,8 @@ def choose(problem: Problem, claim: Formula, point: Arguments, asked: AskedLayou
         v = direction(problem, seed, leaves_domain=leaves_domain)
         for layout, D in fitting.items():
             if agrees(problem, D, point, v):
-                return layout
-    return next(iter(fitting))
+                return layout, list(fitting)
+    return next(iter(fitting)), list(fitting)
 
 
 def _explained(problem: Problem, claim: Formula, layout: Layout, error: FormulaError) -> FormulaError:
