@@ -20,8 +20,8 @@ ROOTS = ("ln", "sqrt")  # functions of matrices that are real where no eigenvalu
 SCALES = (2.0**-3, 2.0**-6, 2.0**-9)  # of points nearer to 0, at which a claim has to hold too
 
 
-def draw(problem: Problem, seed: Any, purpose: str) -> dict[str, Array]:
-    """A random point where the function is finite and, if there are such, well conditioned.
+def draw(problem: Problem, seed: Any, purpose: str, *, well: float = WELL) -> dict[str, Array]:
+    """A random point where the function is finite and, if there are such, has a condition no larger than `well`.
 
     FormulaError where none is found.
     """
@@ -31,7 +31,7 @@ def draw(problem: Problem, seed: Any, purpose: str) -> dict[str, Array]:
         point = _point(problem, rng, 2 * attempt // DRAWS)
         if not np.all(np.isfinite(problem.value_of(problem.formula, point))):
             continue
-        if (kappa := condition(problem, point)) <= WELL:
+        if well == np.inf or (kappa := condition(problem, point)) <= well:
             return point
         if best is None or kappa < least:
             best, least = point, kappa

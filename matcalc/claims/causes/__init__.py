@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from matcalc.claims.causes import terms, whole
-from matcalc.claims.causes.search import Search
+from matcalc.claims.causes.search import Search, observe
 from matcalc.claims.layouts import AskedLayout
 from matcalc.claims.problem import Arguments, Problem
 from matcalc.formula import Formula
@@ -28,8 +28,9 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     terms.one_term,
     terms.number,
     whole.special_arguments,
-    terms.missing_term,
     terms.two_terms,
+    whole.several_special_arguments,
+    terms.missing_term,
     terms.product_of_factors,
 )
 
@@ -47,7 +48,8 @@ def explain(
 
     None where there is none.
     """
-    searches = [Search(problem, claim, point, layout, asked, style, seed) for layout in layouts]
+    seen_at = observe(problem, claim, point, seed)
+    searches = [Search(seen_at, claim, layout, asked, style, seed) for layout in layouts]
     for search in searches:
         if cause := whole.one_sign(search):
             return cause, search.layout

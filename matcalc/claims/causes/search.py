@@ -5,7 +5,6 @@ the derivative at the point where the claim is wrong and at others, some of whic
 """
 
 import contextlib
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from matcalc.formula.tree import Style
 from matcalc.layout import Layout, to_layout
 from matcalc.referee import Cause
 
-EDITS = 800  # at most, of a term
+WORK = 20_000  # nodes of all the edits of a claim, at most
 FEWEST_POINTS, MOST_POINTS = 3, 7
 SPARE = 4  # equations more than twice what is fitted
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
@@ -39,39 +38,54 @@ class Mended(Cause):
     derivative: Formula | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Points, and the derivative at each, as far as it can be seen in the domain of the variable."""
+
+    points: list[tuple[Problem, Arguments]]
+    values: list[Array]
+
+
 class Search:
     """A claim that is wrong, beside the truth, and the test of an explanation."""
 
     def __init__(
         self,
-        problem: Problem,
+        seen_at: "Truth",
         claim: Formula,
-        point: Arguments,
         layout: Layout,
         asked: AskedLayout,
         style: Style,
         seed: Any,
     ) -> None:
-        self.problem, self.claim, self.seed = problem, claim, seed
+        self.problem, self.claim, self.seed = seen_at.points[0][0], claim, seed
         self.layout: Layout = layout
         self.asked: AskedLayout = asked
         self.style: Style = style
         self.terms = terms(claim)
-        self.points = _points(problem, point, seed, 2 * len(self.terms) + SPARE)
-        truths = [seen(each, truth(each, at)) for each, at in self.points]
-        self.truth = _joined(truths)
-        self.first = truths[0].size  # how many of the entries are those of the first point
+        self.points, self.truths = seen_at.points, seen_at.values
+        self.truth = _joined(self.truths)
+        self.first = self.truths[0].size  # how many of the entries are those of the first point
+        self.known: dict[Formula, Array | None] = {}
         self.parts = [self.value(term) for term in self.terms]
         self.total = sum_of_values(self.parts)
 
-    def value(self, tree: Formula, layout: Layout | None = None, points: int | None = None) -> Array | None:
-        """A formula at all points, or the first ones, in JAX's layout; None where it does not fit, or is infinite.
+    def value(self, tree: Formula, layout: Layout | None = None) -> Array | None:
+        """A formula at all points, in JAX's layout; None where it does not fit, or is infinite.
 
         Of variables of a subspace, it is what can be seen in that.
         """
-        chosen = self.points[:points]
+        return self._value(tree, layout or self.layout, self.points)
+
+    def first_value(self, tree: Formula) -> Array | None:
+        """The same at the first point only."""
+        if tree not in self.known:
+            self.known[tree] = self._value(tree, self.layout, self.points[:1])
+        return self.known[tree]
+
+    def _value(self, tree: Formula, layout: Layout, points: Sequence[tuple[Problem, Arguments]]) -> Array | None:
         try:
-            value = _joined([seen(each, each.in_jax_layout(tree, at, layout or self.layout)) for each, at in chosen])
+            value = _joined([seen(each, each.in_jax_layout(tree, at, layout)) for each, at in points])
         except ValueError:
             return None
         return value if np.all(np.isfinite(value)) else None
@@ -82,7 +96,7 @@ class Search:
 
     def corrects(self, tree: Formula, others: Array | None = None) -> bool:
         """Whether a formula, and other terms beside it, are the derivative: at one point, and at all."""
-        value = self.value(tree, points=1)
+        value = self.first_value(tree)
         if value is None or not same(value + (0 if others is None else others[: self.first]), self.truth[: self.first]):
             return False
         value = self.value(tree)
@@ -114,7 +128,7 @@ class Search:
             value = to_layout(D, len(each.value_shape), self.layout)
             return value.reshape(*value.shape[:1] or (1,), -1)  # a vector is a column
 
-        target = np.stack([arranged(seen(each, truth(each, at)), each) for each, at in points])
+        target = np.stack([arranged(self.truths[k], self.problem) for k in same_sizes])
         terms = [
             np.stack([arranged(seen(each, each.in_jax_layout(term, at, self.layout)), each) for each, at in points])
             for k, term in enumerate(self.terms)
@@ -140,11 +154,14 @@ class Search:
 
     def edits(self, term: Formula) -> Iterator[Formula]:
         """Formulas that differ from a term in one place: a sign, a transpose, a factor, their order, a function."""
-        tried = {term}
-        for edited in itertools.islice(single_edits(term, list(self.problem.symbols), self.scalars), EDITS):
+        tried, work = {term}, WORK // len(self.terms)
+        for edited in single_edits(term, list(self.problem.symbols), self.scalars):
             if edited not in tried:
                 tried.add(edited)
                 yield edited
+                work -= sum(1 for _ in t.nodes(edited))
+                if work < 0:
+                    return
 
     # --- Words
 
@@ -165,8 +182,12 @@ def sum_of_values(values: Sequence[Array | None]) -> Array | None:
     return sum(known[1:], known[0]) if known and len(known) == len(values) else None
 
 
-def _points(problem: Problem, point: Arguments, seed: Any, equations: int) -> list[tuple[Problem, Arguments]]:
-    """The point, one with other sizes and integers, and more, so that what is fitted to them is no accident."""
+def observe(problem: Problem, claim: Formula, point: Arguments, seed: Any) -> Truth:
+    """The derivative at the point, at one with other sizes and integers, and at as many more as the claim has terms.
+
+    So what is fitted to them is no accident.
+    """
+    equations = 2 * len(terms(claim)) + SPARE
     found = [(problem, point)]
     entries = math.prod(problem.numbers((*problem.value_shape, *problem.shapes[problem.wrt])))
     for turn in range(MOST_POINTS):
@@ -177,7 +198,7 @@ def _points(problem: Problem, point: Arguments, seed: Any, equations: int) -> li
             at = draw(each, seed, f"point {turn} of a cause")
             if np.all(np.isfinite(along(each, at, direction(each, seed)[None]))):
                 found.append((each, at))
-    return found
+    return Truth(found, [seen(each, truth(each, at)) for each, at in found])
 
 
 def _joined(parts: list[Array]) -> Array:

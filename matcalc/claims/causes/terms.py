@@ -78,7 +78,7 @@ def missing_term(search: Search) -> Iterator[Cause]:
     turned = ((t.transpose(term, search.scalars), *search.edits(term)) for term in search.terms)
     near = [value[: search.first] for value in values]
     for candidate in itertools.chain(itertools.chain.from_iterable(turned), _monomials(search)):
-        first = search.value(candidate, points=1)
+        first = search.first_value(candidate)
         if first is None or not np.any(first):
             continue
         columns = np.stack([*near, first], 1)
@@ -134,7 +134,7 @@ def two_terms(search: Search) -> Iterator[Cause]:
     ways: list[list[Formula]] = []
     values: list[Array] = []
     for term in search.terms:
-        known = [(tree, search.value(tree, points=1)) for tree in (term, *search.edits(term))]
+        known = [(tree, search.first_value(tree)) for tree in (term, *search.edits(term))]
         fitting = [(tree, value) for tree, value in known if value is not None]
         if not fitting:
             return

@@ -118,20 +118,29 @@ def special_values(search: Search) -> Iterator[Cause]:
 
 
 def special_arguments(search: Search) -> Iterator[Cause]:
-    """It holds for special matrices only: one of them, or several at once."""
-    problem = search.problem
-    squares = [name for name, s in problem.shapes.items() if len(s) == 2 and s[0] == s[1] and name not in problem.where]
+    """It holds for a special matrix only."""
     for kind in KINDS:
-        for name in squares:
+        for name in _squares(search.problem):
             if _holds_for(search, {name: kind}):
                 yield Cause("condition", f"True only for {kind} {name}.", f'Say so, {name}="{kind}", or mend it.')
-        if len(squares) > 1 and _holds_for(search, dict.fromkeys(squares, kind)):
+
+
+def several_special_arguments(search: Search) -> Iterator[Cause]:
+    """It holds only where several matrices are special at once."""
+    squares = _squares(search.problem)
+    for kind in KINDS if len(squares) > 1 else ():
+        if _holds_for(search, dict.fromkeys(squares, kind)):
             needed = squares
             for name in squares:
                 fewer = [other for other in needed if other != name]
                 needed = fewer if fewer and _holds_for(search, dict.fromkeys(fewer, kind)) else needed
             said = ", ".join(f'{name}="{kind}"' for name in needed)
             yield Cause("condition", f"True only for {kind} {' and '.join(needed)}.", f"Say so, {said}, or mend it.")
+
+
+def _squares(problem: Problem) -> list[str]:
+    """The square matrices of which nothing is declared."""
+    return [name for name, s in problem.shapes.items() if len(s) == 2 and s[0] == s[1] and name not in problem.where]
 
 
 def _holds_for(search: Search, kinds: Mapping[str, str]) -> bool:
@@ -150,7 +159,7 @@ def _is_derivative(claim: Array, problem: Problem, point: Arguments, layout: Lay
 def _holds(search: Search, special: Problem, kinds: Mapping[str, str], purpose: str) -> bool:
     """Whether the claim is right, and not zero, at a random point of a special problem."""
     try:
-        point = draw(special, search.seed, purpose)
+        point = draw(special, search.seed, purpose, well=np.inf)
         D = special.in_jax_layout(search.claim, point, search.layout)
         doubled = {**point, **{name: 2 * point[name] for name in kinds}}
         if "skew-symmetric" in kinds.values() and same(special.in_jax_layout(search.claim, doubled, search.layout), D):
