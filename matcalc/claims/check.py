@@ -1,6 +1,5 @@
 """Check a derivative that is typed as a formula: both are read, sized and evaluated, and the referee judges."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -10,14 +9,12 @@ from matcalc.claims.causes import explain
 from matcalc.claims.certificate import certify_claim
 from matcalc.claims.layouts import ASKED, AskedLayout, candidates, choose
 from matcalc.claims.points import draw, not_real
-from matcalc.claims.problem import Problem
-from matcalc.claims.reading import read_problem
+from matcalc.claims.problem import Array, Problem
+from matcalc.claims.reading import CONVENTIONS, Convention, Domains, Shapes, read_problem
 from matcalc.claims.report import FormulaReport
 from matcalc.claims.threads import one_thread
 from matcalc.claims.verdict import CERTAIN, ask_referee, refuted_elsewhere, too_few_digits
-from matcalc.domains import Domain
 from matcalc.formula import Formula, FormulaError, parse
-from matcalc.formula.sizes import Size
 from matcalc.formula.tree import Style
 from matcalc.formula.variables import variables
 from matcalc.layout import Layout
@@ -36,8 +33,9 @@ def check_formula(
     *,
     wrt: str,
     layout: AskedLayout = "either",
-    shape: Mapping[str, Sequence[Size]] | None = None,
-    where: Mapping[str, str | Domain] | None = None,
+    shape: Shapes = None,
+    where: Domains = None,
+    convention: Convention = "full",
     dtype: Literal["float32", "float64"] = "float64",
     seed: Any = 0,
     certify: bool = False,
@@ -53,7 +51,9 @@ def check_formula(
     that it leaves free are given distinct numbers. `layout="either"` takes the claim in numerator or denominator
     layout, whichever fits (of matrices by matrices, in that of vec); a row counts as a column, as in the tables.
     `where` names the domain of variables, {"A": "symmetric"}; by a variable with a domain, derivatives are compared
-    along the directions inside it. The claim is judged at a random point as by `check_gradient`, and has to hold where
+    along the directions inside it. Both may be text as of the command, "A=symmetric, X=invertible" and "c=scalar".
+    `convention="independent"` takes the derivative by the independent entries of a symmetric matrix, which is
+    2 G - G ⊙ I of the gradient G. The claim is judged at a random point as by `check_gradient`, and has to hold where
     signs, scales, sizes and integers are others too. With `certify` it is also judged in ball arithmetic, where what is
     right only in the digits of the dtype fails. `seed` is an integer or a JAX key, by which all points are drawn.
 
@@ -64,12 +64,14 @@ def check_formula(
         raise ValueError(f"layout must be one of {', '.join(ASKED)}; got {layout!r}.")
     if dtype not in ("float32", "float64"):
         raise ValueError(f"dtype must be float32 or float64; got {dtype!r}.")
+    if convention not in CONVENTIONS:
+        raise ValueError(f"convention must be one of {', '.join(CONVENTIONS)}; got {convention!r}.")
     try:
         words(seed)
     except TypeError:
         raise ValueError(f"seed must be an integer or a JAX key, got {seed!r}.") from None
     with one_thread():
-        asked = read_problem(formula, wrt, shape=shape, where=where)
+        asked = read_problem(formula, wrt, shape=shape, where=where, convention=convention)
         tree, style = _read_claim(asked, str(formula), claim)
         return _check(asked, tree, style, layout, dtype, seed, certify)
 
@@ -90,6 +92,9 @@ def _check(
     if not np.all(np.isfinite(asked.claimed(tree, point, chosen))):
         cause = Cause("not finite", f"It is not a finite number here{not_real(asked, tree, point)}.")
         return FormulaReport("fail", cause, asked, tree, chosen, None, style)
+    if asked.is_independent and not _is_symmetric(asked.claimed(tree, point, chosen)):
+        text = f"By the independent entries of a symmetric {asked.wrt} the derivative is symmetric, and this is not."
+        return FormulaReport("fail", Cause("symmetric convention", text), asked, tree, chosen, None, style)
     reading: list[Layout] = [chosen]  # in which a wrong claim is nearest to the derivative
 
     def in_its_terms(evidence: Evidence, look: Look, wrong: Comparison) -> Cause:
@@ -115,6 +120,10 @@ def _check(
     if found.verdict == "pass" and digits < CERTAIN:
         found = replace(found, verdict="fail", cause=too_few_digits(10**-digits))
     return replace(found, certificate=digits)
+
+
+def _is_symmetric(D: Array) -> bool:
+    return bool(np.allclose(D, D.T, rtol=0, atol=DIGITS * np.abs(D).max()))
 
 
 def _read_claim(asked: Problem, formula: str, claim: str | Formula) -> tuple[Formula, Style]:

@@ -35,6 +35,7 @@ class Problem:
     sizes: Mapping[str, int]  # a number for every letter that is a size
     names: frozenset[str]  # declared ones, of several letters
     exponent: int = EXPONENT  # and bound of sums
+    is_independent: bool = False  # whether derivatives are by the independent entries of a symmetric matrix
 
     # --- Shapes
 
@@ -86,8 +87,12 @@ class Problem:
         return value
 
     def claimed(self, claim: Formula, arguments: Arguments, layout: Layout) -> Array:
-        """A claimed derivative. FormulaError where its shape does not fit."""
-        return self.value_of(claim, arguments, self.numbers(self.due(layout)))
+        """A claimed derivative, for entries that move freely. FormulaError where its shape does not fit."""
+        return self.freed(self.value_of(claim, arguments, self.numbers(self.due(layout))))
+
+    def freed(self, D: Array) -> Array:
+        """The symmetric G of D = 2 G - G ⊙ I, where D is by the independent entries; otherwise D itself."""
+        return (D + D * np.eye(len(D), dtype=int)) / 2 if self.is_independent else D
 
     def in_jax_layout(self, claim: Formula, arguments: Arguments, layout: Layout) -> Array:
         """The same with the axes of the value first."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -25,17 +26,65 @@ ASSIGNMENTS = 60  # of numbers to sizes, that are tried
 MOST = 4096  # entries of a variable
 
 
+Convention = Literal["full", "independent"]
+CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
+Shapes = Mapping[str, Sequence[Size]] | str | Sequence[str] | None
+Domains = Mapping[str, str | Domain] | str | None
+SYMMETRIC = (named("symmetric"), named("positive definite"))
+SAID = {
+    r"(?:1|𝟏|ones) ?(?:'|ᵀ|\^T) ?(\w+) ?= ?1": "sums to one",
+    r"(\w+) ?= ?\1(?:'|ᵀ|\^T)": "symmetric",
+    r"(\w+)(?:'|ᵀ|\^T) ?= ?\1": "symmetric",
+    r"(\w+)(?:'|ᵀ|\^T) ?\1 ?= ?I": "orthogonal",
+}
+
+
+def shapes_of(shape: Shapes) -> dict[str, tuple[Size, ...]]:
+    """Shapes of variables: a mapping, or text such as "A=3,4" or "c=scalar", or several of them."""
+    if isinstance(shape, Mapping):
+        return {name: tuple(sizes) for name, sizes in shape.items()}
+    return dict(map(_shape_of, [shape] if isinstance(shape, str) else shape or ()))
+
+
+def _shape_of(text: str) -> tuple[str, tuple[Size, ...]]:
+    name, _, sizes = (part.strip() for part in text.partition("="))
+    parts = [part.strip() for part in sizes.split(",")]
+    if not name or not all(part.isdecimal() or part.isalpha() for part in parts) or "0" in parts:
+        raise ValueError(f"shape takes name=sizes, such as A=3,4 or x=n, or c=scalar; got {text!r}.")
+    is_scalar = parts == ["scalar"]
+    return name, () if is_scalar else tuple(int(part) if part.isdecimal() else part for part in parts)
+
+
+def domains_of(where: Domains) -> dict[str, str | Domain]:
+    """Domains of variables: a mapping, or text such as "A=symmetric, X=invertible" or "1't = 1"."""
+    if not isinstance(where, str):
+        return dict(where or {})
+    found: dict[str, str | Domain] = {}
+    for part in where.split(",") if where.strip() else ():
+        said = next(((name[1], kind) for form, kind in SAID.items() if (name := re.fullmatch(form, part.strip()))), None)
+        name, *kinds = (side.strip() for side in part.split("="))
+        if not said and (len(kinds) != 1 or not name):
+            raise ValueError(f"where takes name=domain, such as A=symmetric,X=invertible; got {where!r}.")
+        name, kind = said or (name, kinds[0])
+        found[name] = kind
+    return found
+
+
 def read_problem(
     formula: str | Formula,
     wrt: str,
     *,
-    shape: Mapping[str, Sequence[Size]] | None = None,
-    where: Mapping[str, str | Domain] | None = None,
+    shape: Shapes = None,
+    where: Domains = None,
+    convention: Convention = "full",
 ) -> Problem:
     """A function typed as a formula. FormulaError for what cannot be read or sized, ValueError for wrong options."""
-    given = {_name(name): tuple(sizes) for name, sizes in (shape or {}).items()}
-    domains = {_name(name): each if isinstance(each, Domain) else named(each) for name, each in (where or {}).items()}
+    given = {_name(name): tuple(sizes) for name, sizes in shapes_of(shape).items()}
+    where = domains_of(where)
+    domains = {_name(name): each if isinstance(each, Domain) else named(each) for name, each in where.items()}
     wrt = _name(wrt)
+    if convention == "independent" and domains.setdefault(wrt, named("symmetric")) not in SYMMETRIC:
+        raise ValueError(f"By independent entries is of a symmetric {wrt}; it is declared {domains[wrt].text}.")
     names = frozenset(name for name in (*given, *domains, wrt) if len(name) > 1)
     tree = parse(formula, names) if isinstance(formula, str) else formula
     found = variables(tree)
@@ -64,9 +113,12 @@ def read_problem(
     most = max((math.prod(size for size in sizes if isinstance(size, int)) for sizes in shapes.values()), default=1)
     if most > MOST:
         raise ValueError(f"A variable of {most:,} entries; at most {MOST:,} are tried. Smaller sizes tell as much.")
-    known = _Known(str(tree), wrt, tuple(shapes.items()), tuple(domains.items()), names, tree, found)
+    is_independent = convention == "independent"
+    if is_independent and infer(tree, {**shapes, **dict.fromkeys(found.integers, ())}):
+        raise ValueError(f"By independent entries is of a scalar function; {tree} is none.")
+    known = _Known(str(tree), wrt, tuple(shapes.items()), tuple(domains.items()), names, is_independent, tree, found)
     # A domain of one's own may be of any kind, and a tree of one's own may be printed as another is.
-    is_kept = isinstance(formula, str) and all(isinstance(domain, str) for domain in (where or {}).values())
+    is_kept = isinstance(formula, str) and all(isinstance(domain, str) for domain in where.values())
     return (_kept if is_kept else _most_regular)(known)
 
 
@@ -79,11 +131,13 @@ class _Known:
     shapes: tuple[tuple[str, Shape], ...]
     domains: tuple[tuple[str, Domain], ...]
     names: frozenset[str]
+    is_independent: bool
     tree: Formula = field(compare=False)
     found: Variables = field(compare=False)
 
     def problem(self, sizes: Mapping[str, int]) -> Problem:
-        return Problem(self.tree, self.wrt, self.found, dict(self.shapes), dict(self.domains), sizes, self.names)
+        given = (self.tree, self.wrt, self.found, dict(self.shapes), dict(self.domains), sizes, self.names)
+        return Problem(*given, is_independent=self.is_independent)
 
 
 def _most_regular(known: _Known) -> Problem:

@@ -9,7 +9,7 @@ from matcalc.claims.causes.edits import in_numbers, is_plain, negated, scaled
 from matcalc.claims.causes.search import Mended, Search
 from matcalc.claims.points import draw, near
 from matcalc.claims.problem import Arguments, Array, Problem
-from matcalc.claims.slopes import SAME, confirms, same, truth
+from matcalc.claims.slopes import SAME, confirms, same, seen, truth
 from matcalc.domains import named
 from matcalc.formula import FormulaError, parse
 from matcalc.formula import tree as t
@@ -18,6 +18,7 @@ from matcalc.referee import Cause
 from matcalc.referee.causes.points import SPECIAL
 
 KINDS = (*SPECIAL, "correlation")
+ASKED = 'convention="independent"'
 POINTS = (1, 2)  # at which a claim has to be as it is said to be
 ONE_SIGN = Cause("special", "True at some points only: where signs are others, it is wrong.")
 
@@ -72,21 +73,33 @@ def symmetric_convention(search: Search) -> Iterator[Cause]:
     shape = problem.numbers(problem.shapes[wrt])
     if problem.numbers(problem.value_shape) or len(shape) != 2 or shape[0] != shape[1]:
         return
-    problem = replace(problem, where={wrt: named("symmetric"), **problem.where})
-    try:
-        points = [draw(problem, search.seed, f"symmetric convention {k}") for k in POINTS]
-        claims = [problem.in_jax_layout(search.claim, point, search.layout) for point in points]
-    except FormulaError:
+    if problem.is_independent:
+        if all(_is_full(search, *each) for each in zip(search.points, search.truths, strict=True)):
+            G = search.text(parse("2 G - G ⊙ I"))
+            text = f"It is the derivative G for which every entry of {wrt} moves freely."
+            yield Cause("symmetric convention", text, f"By the independent entries it is {G} of its symmetric part.")
         return
-    gradients = [truth(problem, point) for point in points]
+    problem = replace(problem, where={wrt: named("symmetric"), **problem.where})
+    known: list[tuple[Array, Array]] = []
 
     def is_claimed(convention: Callable[[Array], Array]) -> bool:
-        return all(same(D, convention(G)) for D, G in zip(claims, gradients, strict=True))
+        for k, turn in enumerate(POINTS):
+            if k == len(known):
+                point = draw(problem, search.seed, f"symmetric convention {turn}", well=np.inf)
+                known.append((problem.in_jax_layout(search.claim, point, search.layout), truth(problem, point)))
+            D, G = known[k]
+            if not same(D, convention(G)):
+                return False
+        return True
 
-    if is_claimed(lambda G: G + G.T - np.diag(np.diag(G))):
+    try:
+        is_independent = is_claimed(lambda G: G + G.T - np.diag(np.diag(G)))
+    except FormulaError:
+        return
+    if is_independent:
         G = search.text(parse("G + G' - G ⊙ I"))
         text = f"It is {G} of the gradient G, the derivative by the independent entries of a symmetric {wrt}."
-        yield Cause("symmetric convention", text, "Give G, for which every entry moves freely.")
+        yield Cause("symmetric convention", text, f"Give G, for which every entry moves freely, or ask for it: {ASKED}.")
     if is_claimed(lambda G: (G + G.T) / 2) and not is_claimed(lambda G: G):
         text = f"It is the symmetric part of the gradient, which is enough where {wrt} is symmetric."
         yield Cause("symmetric convention", text, f'Say so, {wrt}="symmetric", or give all of it.')
@@ -147,6 +160,15 @@ def _holds_for(search: Search, kinds: Mapping[str, str]) -> bool:
     """Whether the claim is right where these variables are special, at several points."""
     special = replace(search.problem, where={**search.problem.where, **{name: named(kinds[name]) for name in kinds}})
     return all(_holds(search, special, kinds, f"special arguments {k}") for k in POINTS)
+
+
+def _is_full(search: Search, at: tuple[Problem, Arguments], gradient: Array) -> bool:
+    """Whether the claim is the derivative at a point where every entry moves freely."""
+    problem = replace(at[0], is_independent=False)
+    try:
+        return same(seen(problem, problem.in_jax_layout(search.claim, at[1], search.layout)), gradient)
+    except FormulaError:
+        return False
 
 
 def _is_derivative(claim: Array, problem: Problem, point: Arguments, layout: Layout, search: Search) -> bool:
