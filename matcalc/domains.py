@@ -139,7 +139,7 @@ def _diagonal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 def _triangular(project: Callable[[Array], Array]) -> Callable[[np.random.Generator, tuple[int, ...]], Array]:
     """The diagonal outweighs the rest, as the inverse of a normal triangular matrix grows exponentially with n."""
-    return lambda rng, shape: _diagonal(rng, shape) + project(_normal(rng, shape) * (1 - np.eye(*shape)) / shape[0])
+    return lambda rng, shape: _diagonal(rng, shape) + project(_normal(rng, shape) * (1 - np.eye(shape[0])) / shape[0])
 
 
 def _depth_positive_diagonal(A: Array) -> float:
@@ -188,7 +188,10 @@ def _subspace(
     sample: Callable[[np.random.Generator, tuple[int, ...]], Array] | None = None,
 ) -> Domain:
     """The square matrices that a linear projection leaves as they are."""
-    usual = lambda rng, shape: project(_normal(rng, shape))  # noqa: E731
+
+    def usual(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        return project(_normal(rng, shape))
+
     return Domain(text, _is_unchanged(project), sample or usual, project, is_subspace=True, has_shape=_is_square)
 
 

@@ -27,6 +27,7 @@ def draw(problem: Problem, seed: Any, purpose: str, *, well: float = WELL) -> di
     """
     rng = stream(seed, purpose)
     best, least = None, np.inf
+    point: dict[str, Array] = {}
     for attempt in range(DRAWS):
         point = _point(problem, rng, 2 * attempt // DRAWS)
         if not np.all(np.isfinite(problem.value_of(problem.formula, point))):
@@ -137,9 +138,12 @@ def turned(problem: Problem) -> Iterator[tuple[str, Problem]]:
         if len(shape) != 2 or not {*shape} <= {*problem.sizes} or shape[0] == shape[1]:
             continue
         rows, columns = (problem.sizes[letter] for letter in shape)
-        letters, numbers = sorted(problem.sizes, key=lambda letter: problem.sizes[letter]), sorted(problem.sizes.values())
+        letters, numbers = (
+            sorted(problem.sizes, key=lambda letter: problem.sizes[letter]),
+            sorted(problem.sizes.values()),
+        )
         back = dict(zip(letters, numbers[::-1], strict=True))
-        swapped = {**problem.sizes, shape[0]: columns, shape[1]: rows}
+        swapped = {**problem.sizes, str(shape[0]): columns, str(shape[1]): rows}
         for sizes in (back, swapped):
             other = replace(problem, sizes=sizes)
             if has_shapes(other) and regularity(other) == 2:

@@ -11,8 +11,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from matcalc.claims.problem import Problem, Shape
 from matcalc.claims.points import has_shapes, regularity
+from matcalc.claims.problem import Problem, Shape
 from matcalc.domains import Domain, named
 from matcalc.formula import Formula, FormulaError, infer, parse
 from matcalc.formula import tree as t
@@ -60,8 +60,9 @@ def domains_of(where: Domains) -> dict[str, str | Domain]:
     if not isinstance(where, str):
         return dict(where or {})
     found: dict[str, str | Domain] = {}
-    for part in where.split(",") if where.strip() else ():
-        said = next(((name[1], kind) for form, kind in SAID.items() if (name := re.fullmatch(form, part.strip()))), None)
+    for part in map(str.strip, where.split(",") if where.strip() else ()):
+        forms = ((re.fullmatch(form, part), kind) for form, kind in SAID.items())
+        said = next(((form[1], kind) for form, kind in forms if form), None)
         name, *kinds = (side.strip() for side in part.split("="))
         if not said and (len(kinds) != 1 or not name):
             raise ValueError(f"where takes name=domain, such as A=symmetric,X=invertible; got {where!r}.")

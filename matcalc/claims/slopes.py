@@ -48,7 +48,9 @@ def direction(problem: Problem, seed: Any, *, leaves_domain: bool = False) -> Ar
 def agrees(problem: Problem, D: Array, point: Arguments, v: Array) -> bool | None:
     """Whether this is the derivative, in JAX's layout, along a direction; None where there is none."""
     (slope,) = along(problem, point, v[None])
-    return same(np.tensordot(D, v, v.ndim), slope) if np.all(np.isfinite(slope)) else None
+    if not np.all(np.isfinite(slope)):
+        return None
+    return bool(np.all(np.isfinite(D))) and same(np.tensordot(D, v, v.ndim), slope)
 
 
 def confirms(problem: Problem, D: Array, point: Arguments, seed: Any) -> bool | None:

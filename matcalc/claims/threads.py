@@ -4,14 +4,13 @@ import contextlib
 from collections.abc import Generator
 from functools import lru_cache
 from importlib import import_module
-
-from threadpoolctl import ThreadpoolController
+from typing import Any
 
 
 @lru_cache(maxsize=1)
-def _libraries() -> ThreadpoolController:
+def _libraries() -> Any:
     import_module("scipy.linalg")  # which has a BLAS of its own
-    return ThreadpoolController()
+    return import_module("threadpoolctl").ThreadpoolController()
 
 
 @contextlib.contextmanager

@@ -75,7 +75,10 @@ def _elsewhere(
     problem: Problem, others: Sequence[tuple[str, Problem]], point: Arguments, seed: Any, turn: str
 ) -> Iterator[tuple[Cause, Problem, Arguments]]:
     """Where a claim has to hold too, and what it is if it does not."""
-    causes = {"sign": ONE_SIGN, "scale": Cause("special", "True where both are flat to rounding, and wrong nearer to 0.")}
+    causes = {
+        "sign": ONE_SIGN,
+        "scale": Cause("special", "True where both are flat to rounding, and wrong nearer to 0."),
+    }
     for kind, at in near(problem, point):
         yield causes[kind], problem, at
     numbers = ", ".join(f"{name} = {number}" for name, number in {**problem.sizes, **problem.integers}.items())

@@ -18,7 +18,7 @@ DENOMINATOR = 12  # of the coefficients that people write: whole ones, halves, t
 
 
 def single_edits(tree: Formula, names: Sequence[str], scalars: Collection[str] = ()) -> Iterator[Formula]:
-    """The formulas that differ from this one in one place; `names` may stand there instead of others, or beside them."""
+    """The formulas that differ from this one in one place, where `names` may stand instead or beside."""
     yield from _instead_of(tree, names)
     yield from _rearranged(tree)
     yield from _raised(tree, scalars)
@@ -174,7 +174,7 @@ def scaled(c: float, term: Formula) -> Formula:
     return t.Neg(product) if sign * c < 0 else product
 
 
-def _product(numbers: list[Formula], of: Formula) -> Formula:
+def _product(numbers: Sequence[Formula], of: Formula) -> Formula:
     left = [number for number in numbers if number != t.Number(1)]
     return t.product_of((*left, *factors_of(of))) if of != t.Number(1) else t.product_of(left)
 

@@ -32,7 +32,7 @@ class Chain:
 
 
 def scalars(problem: Problem, claim: Formula) -> Iterator[Formula]:
-    """Numbers that may be a factor: letters and sizes, numbers of the function and the claim; roots, powers, inverses."""
+    """What may be a factor: letters, sizes, numbers in the function and the claim, roots and powers."""
     letters = [name for name, shape in problem.symbols.items() if not shape]
     simple: list[Formula] = [t.Name(name) for name in (*letters, *problem.sizes)]
     inner = dict.fromkeys((*t.nodes(problem.formula), *t.nodes(claim)))
@@ -66,9 +66,9 @@ def scalar_values(problem: Problem, claim: Formula, points: Points) -> list[tupl
             continue
         known = np.array(values, np.float64)
         is_one = np.allclose(known, known[0], rtol=1e-9)  # the same everywhere: a number, and no function of arguments
-        if np.all(np.isfinite(known)) and np.all(known) and not is_one:
-            if not any(np.allclose(known, other, rtol=1e-9) for _, other in found):
-                found.append((tree, known))
+        is_factor = np.all(np.isfinite(known)) and np.all(known) and not is_one
+        if is_factor and not any(np.allclose(known, other, rtol=1e-9) for _, other in found):
+            found.append((tree, known))
         if len(found) == SCALARS:
             break
     return found

@@ -46,7 +46,7 @@ def number(search: Search) -> Iterator[Cause]:
     parts = [(search.claim, search.total, search.truth, None)]
     parts += [(search.terms[k], search.parts[k], search.truth - search.others(k), k) for k in places]
     for term, value, due, place in parts:
-        if not np.any(due):
+        if value is None or not np.any(due):
             continue
         for factor, values in search.numbers:
             product = search.times(values, value)

@@ -99,7 +99,9 @@ def symmetric_convention(search: Search) -> Iterator[Cause]:
     if is_independent:
         G = search.text(parse("G + G' - G ⊙ I"))
         text = f"It is {G} of the gradient G, the derivative by the independent entries of a symmetric {wrt}."
-        yield Cause("symmetric convention", text, f"Give G, for which every entry moves freely, or ask for it: {ASKED}.")
+        yield Cause(
+            "symmetric convention", text, f"Give G, for which every entry moves freely, or ask for it: {ASKED}."
+        )
     if is_claimed(lambda G: (G + G.T) / 2) and not is_claimed(lambda G: G):
         text = f"It is the symmetric part of the gradient, which is enough where {wrt} is symmetric."
         yield Cause("symmetric convention", text, f'Say so, {wrt}="symmetric", or give all of it.')
