@@ -137,12 +137,9 @@ def turned(problem: Problem) -> Iterator[tuple[str, Problem]]:
     for name, shape in {problem.wrt: problem.shapes[problem.wrt], **problem.shapes}.items():
         if len(shape) != 2 or not {*shape} <= {*problem.sizes} or shape[0] == shape[1]:
             continue
-        rows, columns = (problem.sizes[letter] for letter in shape)
-        letters, numbers = (
-            sorted(problem.sizes, key=lambda letter: problem.sizes[letter]),
-            sorted(problem.sizes.values()),
-        )
-        back = dict(zip(letters, numbers[::-1], strict=True))
+        rows, columns = problem.numbers(shape)
+        letters = sorted(problem.sizes, key=lambda letter: problem.sizes[letter])
+        back = dict(zip(letters, sorted(problem.sizes.values(), reverse=True), strict=True))
         swapped = {**problem.sizes, str(shape[0]): columns, str(shape[1]): rows}
         for sizes in (back, swapped):
             other = replace(problem, sizes=sizes)
