@@ -30,10 +30,9 @@ from machine import environment
 from matcalc import check_formula
 from matcalc.claims.causes.edits import single_edits
 from matcalc.claims.certificate import certify_claim
-from matcalc.claims.points import draw
+from matcalc.claims.points import draw, regularity
 from matcalc.claims.problem import Problem
 from matcalc.claims.reading import read_problem
-from matcalc.claims.slopes import regularity
 from matcalc.claims.verdict import CERTAIN, ask_referee, is_approximated
 from matcalc.formula import Formula, FormulaError, parse
 from matcalc.formula import tree as t

@@ -122,38 +122,131 @@ def _polar_factor(X: Array) -> Array:
     return U @ Vt
 
 
-def _subspace(text: str, project: Callable[[Array], Array]) -> Domain:
+def _bounded(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Entries of either sign and of sizes between 1/2 and 2."""
+    return rng.uniform(0.5, 2.0, shape) * rng.choice([-1, 1], shape)
+
+
+def _symmetric(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Eigenvalues of either sign and of sizes between 1/2 and 2, for a normal matrix may be all but singular."""
+    Q = _orthogonal(rng, shape[0])
+    return _symmetric_part(Q * _bounded(rng, shape[:1]) @ Q.T)
+
+
+def _diagonal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    return np.diag(_bounded(rng, shape[:1]))
+
+
+def _triangular(project: Callable[[Array], Array]) -> Callable[[np.random.Generator, tuple[int, ...]], Array]:
+    """The diagonal outweighs the rest, as the inverse of a normal triangular matrix grows exponentially with n."""
+    return lambda rng, shape: _diagonal(rng, shape) + project(_normal(rng, shape) * (1 - np.eye(shape[0])) / shape[0])
+
+
+def _depth_positive_diagonal(A: Array) -> float:
+    is_diagonal = A.shape[0] == A.shape[1] and np.array_equal(A, _diagonal_part(A))
+    return float(np.diag(A).min() / np.abs(A).max()) if is_diagonal and np.any(A) else 0.0
+
+
+def _correlation(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    B = np.eye(shape[0]) + 0.4 * _normal(rng, shape)
+    B /= np.linalg.norm(B, axis=1, keepdims=True)
+    return _with_unit_diagonal(B @ B.T)
+
+
+def _with_unit_diagonal(A: Array) -> Array:
+    A = _symmetric_part(A)
+    return A - _diagonal_part(A) + np.eye(len(A), dtype=A.dtype)
+
+
+def _depth_correlation(A: Array) -> float:
+    return _depth_positive_definite(A) if np.array_equal(np.diag(A), np.ones(len(A))) else 0.0
+
+
+def _depth_sums_to_one(x: Array) -> float:
+    return float(x.ndim == 1 and abs(x.sum() - 1) < 100 * len(x) * np.finfo(x.dtype).eps)
+
+
+def _simplex(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    x = rng.uniform(0.5, 2.0, shape)
+    return x / x.sum()
+
+
+def _depth_mask(A: Array) -> float:
+    return float(np.all((A == 0) | (A == 1)))
+
+
+def _mask(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Zeros and ones, and both of them where there is room for both."""
+    entries = rng.integers(0, 2, shape).astype(np.float64).ravel()
+    entries[rng.permutation(entries.size)[:2]] = (1.0, 0.0)[: entries.size]
+    return entries.reshape(shape)
+
+
+def _subspace(
+    text: str,
+    project: Callable[[Array], Array],
+    sample: Callable[[np.random.Generator, tuple[int, ...]], Array] | None = None,
+) -> Domain:
     """The square matrices that a linear projection leaves as they are."""
-    return Domain(
-        text, _is_unchanged(project), lambda rng, shape: project(_normal(rng, shape)), project, is_subspace=True
-    )
+
+    def usual(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        return project(_normal(rng, shape))
+
+    return Domain(text, _is_unchanged(project), sample or usual, project, is_subspace=True, has_shape=_is_square)
+
+
+def _is_square(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 2 and shape[0] == shape[1]
 
 
 general = Domain("any", lambda _: 1.0, _normal)
 well_conditioned = Domain(
     "any", lambda _: 1.0, lambda rng, shape: (_full_rank if len(shape) == 2 else _normal)(rng, shape)
 )
-invertible = Domain("invertible", _depth_invertible, _full_rank)
+invertible = Domain("invertible", _depth_invertible, _full_rank, has_shape=_is_square)
 full_column_rank = Domain(
-    "of full column rank", _depth_full_column_rank, _full_rank, has_shape=lambda shape: shape[0] >= shape[1]
+    "of full column rank",
+    _depth_full_column_rank,
+    _full_rank,
+    has_shape=lambda shape: len(shape) == 2 and shape[0] >= shape[1],
 )
-symmetric = _subspace("symmetric", _symmetric_part)
+symmetric = _subspace("symmetric", _symmetric_part, _symmetric)
 skew_symmetric = _subspace("skew-symmetric", _skew_part)
-diagonal = _subspace("diagonal", _diagonal_part)
-lower_triangular = _subspace("lower triangular", np.tril)
-upper_triangular = _subspace("upper triangular", np.triu)
+diagonal = _subspace("diagonal", _diagonal_part, _diagonal)
+positive_diagonal = Domain(
+    "diagonal and positive",
+    _depth_positive_diagonal,
+    lambda rng, shape: np.abs(_diagonal(rng, shape)),
+    _diagonal_part,
+    is_subspace=True,
+    has_shape=_is_square,
+)
+lower_triangular = _subspace("lower triangular", np.tril, _triangular(np.tril))
+upper_triangular = _subspace("upper triangular", np.triu, _triangular(np.triu))
 positive_definite = Domain(
     "symmetric and positive definite",
     _depth_positive_definite,
     lambda rng, shape: (lambda B: _symmetric_part(B @ B.T))(_full_rank(rng, shape)),
     _symmetric_part,
     is_subspace=True,
+    has_shape=_is_square,
 )
-orthogonal = Domain("orthogonal", _depth_orthogonal, lambda rng, shape: _orthogonal(rng, shape[0]), _polar_factor)
-nonzero = Domain(
-    "nonzero", _depth_nonzero, lambda rng, shape: rng.uniform(0.5, 2.0, shape) * rng.choice([-1, 1], shape)
+correlation = Domain(
+    "a correlation matrix", _depth_correlation, _correlation, _with_unit_diagonal, has_shape=_is_square
 )
+orthogonal = Domain(
+    "orthogonal",
+    _depth_orthogonal,
+    lambda rng, shape: _orthogonal(rng, shape[0]),
+    _polar_factor,
+    has_shape=_is_square,
+)
+nonzero = Domain("nonzero", _depth_nonzero, _bounded)
 positive = Domain("positive", lambda x: float(np.min(np.sign(x))), lambda rng, shape: rng.uniform(0.5, 2.0, shape))
+sums_to_one = Domain(
+    "of sum one", _depth_sums_to_one, _simplex, lambda x: x / x.sum(), has_shape=lambda shape: len(shape) == 1
+)
+mask = Domain("of zeros and ones", _depth_mask, _mask, np.round)
 with_principal_logarithm = Domain(
     "invertible, without eigenvalues on the negative real axis", _depth_off_the_negative_axis, _near_identity
 )
@@ -165,12 +258,16 @@ _NAMED = {
     "symmetric": symmetric,
     "skew-symmetric": skew_symmetric,
     "positive definite": positive_definite,
+    "correlation": correlation,
     "orthogonal": orthogonal,
     "diagonal": diagonal,
+    "positive diagonal": positive_diagonal,
     "lower triangular": lower_triangular,
     "upper triangular": upper_triangular,
     "nonzero": nonzero,
     "positive": positive,
+    "sums to one": sums_to_one,
+    "0/1": mask,
 }
 
 

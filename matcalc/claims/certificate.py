@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from matcalc.claims.problem import Arguments, Problem
+from matcalc.claims.slopes import seen
 from matcalc.formula import Formula
-from matcalc.formula.balls import evaluate_in_balls, precision
+from matcalc.formula.balls import balls, evaluate_in_balls, precision
 from matcalc.formula.digits import against_differences
 from matcalc.formula.sizes import Size
 from matcalc.layout import Layout, from_layout
@@ -21,13 +22,20 @@ def certify_claim(problem: Problem, claim: Formula, layout: Layout, point: Argum
         numbers = problem.numbers(tuple(shape))
         return evaluate_in_balls(tree, {**arguments, **problem.integers}, sizes=problem.sizes, shape=numbers)
 
-    def f(x: Any) -> Any:
-        return at(problem.formula, {**point, problem.wrt: x}, problem.value_shape)
+    domain = problem.where.get(problem.wrt)
+    project = domain.project if domain and domain.is_subspace else lambda a: a
 
     with precision():
-        x, value_shape = point[problem.wrt], problem.numbers(problem.value_shape)
+        x, value_shape = balls(point[problem.wrt]), problem.numbers(problem.value_shape)
+
+        def f(moved: Any) -> Any:
+            inside = x + project(moved - x)
+            return at(problem.formula, {**point, problem.wrt: inside}, problem.value_shape)
+
         if problem.is_differential(claim):
             D = problem.columns(lambda v: at(claim, {**point, problem.differential: v}, problem.value_shape))
         else:
-            D = from_layout(at(claim, point, problem.due(layout)), value_shape, x.shape, layout)
+            D = problem.freed(at(claim, point, problem.due(layout)))
+            D = from_layout(D, value_shape, x.shape, layout)
+        D = seen(problem, D)
         return against_differences(f, x, D, 1, seed)

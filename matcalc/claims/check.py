@@ -1,27 +1,29 @@
 """Check a derivative that is typed as a formula: both are read, sized and evaluated, and the referee judges."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
+
+import numpy as np
 
 from matcalc.claims.causes import explain
 from matcalc.claims.certificate import certify_claim
 from matcalc.claims.layouts import ASKED, AskedLayout, candidates, choose
-from matcalc.claims.points import draw
-from matcalc.claims.problem import Problem
-from matcalc.claims.reading import read_problem
+from matcalc.claims.points import draw, not_real
+from matcalc.claims.problem import Array, Problem
+from matcalc.claims.reading import CONVENTIONS, Convention, Domains, Shapes, read_problem
 from matcalc.claims.report import FormulaReport
+from matcalc.claims.threads import one_thread
 from matcalc.claims.verdict import CERTAIN, ask_referee, refuted_elsewhere, too_few_digits
-from matcalc.domains import Domain
 from matcalc.formula import Formula, FormulaError, parse
 from matcalc.formula import tree as t
 from matcalc.formula.errors import Misfit
 from matcalc.formula.meaning import settle
-from matcalc.formula.sizes import Size
 from matcalc.formula.texts import claimed_side, definitions, doubts, spelled, split_where, substitute
 from matcalc.formula.tree import Style
 from matcalc.formula.variables import spellings, variables
+from matcalc.layout import Layout
 from matcalc.referee import Cause
 from matcalc.referee.comparison import Comparison
 from matcalc.referee.evidence import Evidence
@@ -37,8 +39,9 @@ def check_formula(
     *,
     wrt: str,
     layout: AskedLayout = "either",
-    shape: Mapping[str, Sequence[Size]] | None = None,
-    where: Mapping[str, str | Domain] | None = None,
+    shape: Shapes = None,
+    where: Domains = None,
+    convention: Convention = "full",
     dtype: Literal["float32", "float64"] = "float64",
     seed: Any = 0,
     certify: bool = False,
@@ -55,7 +58,9 @@ def check_formula(
     "n")}. Sizes are found from the formula, and those that it leaves free are given distinct numbers.
     `layout="either"` takes the claim in numerator or denominator layout, whichever fits (of matrices by matrices,
     in that of vec); a row counts as a column, as in the tables. `where` names the domain of variables, {"A":
-    "symmetric"}; by a variable with a domain, derivatives are compared along the directions inside it. The claim is
+    "symmetric"}; by a variable with a domain, derivatives are compared along the directions inside it. Both may be
+    text as of the command, "A=symmetric, X=invertible" and "c=scalar". `convention="independent"` takes the
+    derivative by the independent entries of a symmetric matrix, which is 2 G - G ⊙ I of the gradient G. The claim is
     judged at a random point as by `check_gradient`, and has to hold where signs, scales, sizes and integers are
     others too. With `certify` it is also judged in ball arithmetic, where what is right only in the digits of the
     dtype fails. `seed` is an integer or a JAX key, by which all points are drawn. `let` defines names, ["M = I - A
@@ -68,36 +73,56 @@ def check_formula(
         raise ValueError(f"layout must be one of {', '.join(ASKED)}; got {layout!r}.")
     if dtype not in ("float32", "float64"):
         raise ValueError(f"dtype must be float32 or float64; got {dtype!r}.")
+    if convention not in CONVENTIONS:
+        raise ValueError(f"convention must be one of {', '.join(CONVENTIONS)}; got {convention!r}.")
     try:
         words(seed)
     except TypeError:
         raise ValueError(f"seed must be an integer or a JAX key, got {seed!r}.") from None
-    asked = read_problem(formula, wrt, shape=shape, where=where, let=[let] if isinstance(let, str) else let)
-    tree, style, notes = _read_claim(asked, claim)
-    asked = replace(asked, notes=(*asked.notes, *notes)) if notes else asked
+    with one_thread():
+        lets = [let] if isinstance(let, str) else let
+        asked = read_problem(formula, wrt, shape=shape, where=where, convention=convention, let=lets)
+        tree, style, notes = _read_claim(asked, str(formula), claim)
+        asked = replace(asked, notes=(*asked.notes, *notes)) if notes else asked
+        return _check(asked, tree, style, layout, dtype, seed, certify)
+
+
+def _check(
+    asked: Problem, tree: Formula, style: Style, layout: AskedLayout, dtype: str, seed: Any, certify: bool
+) -> FormulaReport:
+    """The report on a claim that was read."""
     point = draw(asked, seed, "point of a claim")
     try:
-        chosen = choose(asked, tree, point, layout, seed)
+        chosen, fitting = choose(asked, tree, point, layout, seed)
     except FormulaError as misfit:
-        for each in candidates(asked, layout):
-            if cause := explain(asked, tree, point, each, layout, style, seed):
-                cause = replace(cause, text=f"{cause.text} As it stands, the shapes do not fit: {misfit.reason}.")
-                return FormulaReport("fail", cause, asked, tree, each, None, style)
+        if explained := explain(asked, tree, point, candidates(asked, layout), layout, style, seed):
+            cause, read = explained
+            cause = replace(cause, text=f"{cause.text} As it stands, the shapes do not fit: {misfit.reason}.")
+            return FormulaReport("fail", cause, asked, tree, read, None, style)
         if not isinstance(misfit, Misfit):
             raise
         cause = Cause("shape", f"The shapes do not fit: {misfit.reason}.")
         return FormulaReport("fail", cause, asked, tree, candidates(asked, layout)[0], None, style)
+    if not np.all(np.isfinite(asked.claimed(tree, point, chosen))):
+        cause = Cause("not finite", f"It is not a finite number here{not_real(asked, tree, point)}.")
+        return FormulaReport("fail", cause, asked, tree, chosen, None, style)
+    if asked.is_independent and not _is_symmetric(asked.claimed(tree, point, chosen)):
+        text = f"By the independent entries of a symmetric {asked.wrt} the derivative is symmetric, and this is not."
+        return FormulaReport("fail", Cause("symmetric convention", text), asked, tree, chosen, None, style)
+    reading: list[Layout] = [chosen]  # in which a wrong claim is nearest to the derivative
 
     def in_its_terms(evidence: Evidence, look: Look, wrong: Comparison) -> Cause:
         del evidence, look
         if (error := max(wrong.errors)) < DIGITS:
             return too_few_digits(error)
-        unknown = f"It is off by {error:.1e}, and no single change in it is right."
-        return explain(asked, tree, point, chosen, layout, style, seed) or Cause("unknown", unknown)
+        if explained := explain(asked, tree, point, fitting, layout, style, seed):
+            cause, reading[0] = explained
+            return cause
+        return Cause("unknown", f"It is off by {error:.1e}, and no single change in it is right.")
 
     given = {name: value.astype(dtype) for name, value in point.items()}
     report = ask_referee(asked, tree, chosen, given, in_its_terms, seed)
-    found = FormulaReport(report.verdict, report.cause, asked, tree, chosen, report, style)
+    found = FormulaReport(report.verdict, report.cause, asked, tree, reading[0], report, style)
     if found.ok and (cause := refuted_elsewhere(asked, tree, chosen, point, seed)):
         found = replace(found, verdict="fail", cause=cause)
     if not certify:
@@ -111,14 +136,19 @@ def check_formula(
     return replace(found, certificate=digits)
 
 
-def _read_claim(asked: Problem, claim: str | Formula) -> tuple[Formula, Style, tuple[str, ...]]:
+def _is_symmetric(D: Array) -> bool:
+    return bool(np.allclose(D, D.T, rtol=0, atol=DIGITS * np.abs(D).max()))
+
+
+def _read_claim(asked: Problem, formula: str, claim: str | Formula) -> tuple[Formula, Style, tuple[str, ...]]:
     """The claim, the style in which it is written, and how it was read, where that could be doubted.
 
     FormulaError where it has variables that the function lacks.
     """
     text = claim if isinstance(claim, str) else str(claim)
     noted: tuple[str, ...] = ()
-    style: Style = "tex" if "\\" in text else "ascii" if text.isascii() else "unicode"
+    is_ascii = text.isascii() and formula.isascii()
+    style: Style = "tex" if "\\" in text else "ascii" if is_ascii else "unicode"
     known = {*asked.symbols, *asked.sizes}
     if isinstance(claim, str):
         body, behind = split_where(claim)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
-from matcalc.claims.problem import Arguments, Problem
+from matcalc.claims.problem import Arguments, Array, Problem
 from matcalc.claims.slopes import agrees, direction
 from matcalc.formula import Formula, FormulaError, infer
 from matcalc.formula.errors import Misfit
@@ -22,28 +22,30 @@ def candidates(problem: Problem, asked: AskedLayout) -> tuple[Layout, ...]:
     return ("vec",) if axes > 2 else ("denominator", "numerator")
 
 
-def choose(problem: Problem, claim: Formula, point: Arguments, asked: AskedLayout, seed: Any) -> Layout:
-    """The layout in which the claim is right or, if it is in none, in which it has a shape.
+def choose(
+    problem: Problem, claim: Formula, point: Arguments, asked: AskedLayout, seed: Any
+) -> tuple[Layout, list[Layout]]:
+    """The layout in which the claim is right or, if it is in none, in which it has a shape; and all of these.
 
     FormulaError where its shape fits none of those that may be.
     """
-    # Inside the domain of symmetric matrices layouts do not differ.
-    v = direction(problem, seed, leaves_domain=True)
-    fitting: list[Layout] = []
+    fitting: dict[Layout, Array] = {}
     failure: FormulaError | None = None
     for layout in ("jax",) if problem.is_differential(claim) else candidates(problem, asked):
         try:
-            D = problem.in_jax_layout(claim, point, layout)
+            fitting[layout] = problem.in_jax_layout(claim, point, layout)
         except FormulaError as error:
             failure = failure or _explained(problem, claim, layout, error)
-            continue
-        fitting.append(layout)
-        if agrees(problem, D, point, v):
-            return layout
     if not fitting:
         assert failure is not None
         raise failure
-    return fitting[0]
+    # In all directions first: inside the domain of symmetric matrices layouts do not differ.
+    for leaves_domain in (True, False):
+        v = direction(problem, seed, leaves_domain=leaves_domain)
+        for layout, D in fitting.items():
+            if agrees(problem, D, point, v):
+                return layout, list(fitting)
+    return next(iter(fitting)), list(fitting)
 
 
 def _explained(problem: Problem, claim: Formula, layout: Layout, error: FormulaError) -> FormulaError:

@@ -1,36 +1,112 @@
 """Where claims are compared: points drawn at random, points near one, and other numbers for sizes."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from matcalc.claims.problem import Arguments, Array, Problem
+from matcalc.claims.slopes import along, condition, direction
 from matcalc.domains import Domain, general, positive, well_conditioned, with_principal_logarithm
-from matcalc.formula import FormulaError
+from matcalc.formula import Formula, FormulaError
 from matcalc.formula import tree as t
+from matcalc.formula.variables import variables
 from matcalc.streams import stream
 
 DRAWS = 20
+WELL = 1e3  # the condition of a point that is well conditioned
+ROOTS = ("ln", "sqrt")  # functions of matrices that are real where no eigenvalue is negative
 SCALES = (2.0**-3, 2.0**-6, 2.0**-9)  # of points nearer to 0, at which a claim has to hold too
 
 
-def draw(problem: Problem, seed: Any, purpose: str) -> dict[str, Array]:
-    """A random point where the function is finite. FormulaError where none is found."""
+def draw(problem: Problem, seed: Any, purpose: str, *, well: float = WELL) -> dict[str, Array]:
+    """A random point where the function is finite and, if there are such, has a condition no larger than `well`.
+
+    FormulaError where none is found.
+    """
     rng = stream(seed, purpose)
-    first, then = (_principal, _positive) if _is_restricted(problem) else (_general, _principal)
+    best, least = None, np.inf
+    point: dict[str, Array] = {}
     for attempt in range(DRAWS):
-        usual = first if attempt < DRAWS // 2 else then
-        point: dict[str, Array] = {}
-        for name, shape in problem.shapes.items():
-            lengths = problem.numbers(shape)
-            domain = problem.where.get(name) or usual(lengths)
-            point[name] = np.asarray(domain.sample(rng, lengths), np.float64)
-        if np.all(np.isfinite(problem.value_of(problem.formula, point))):
+        point = _point(problem, rng, 2 * attempt // DRAWS)
+        if not np.all(np.isfinite(problem.value_of(problem.formula, point))):
+            continue
+        if well == np.inf or (kappa := condition(problem, point)) <= well:
             return point
+        if best is None or kappa < least:
+            best, least = point, kappa
+    if best is not None:
+        return best
     text = str(problem.formula)
-    raise FormulaError("no random point was found where this is a finite number", text, 0, len(text))
+    reason = f"no random point was found where this is a finite number{not_real(problem, problem.formula, point)}"
+    raise FormulaError(reason, text, 0, len(text))
+
+
+def _point(problem: Problem, rng: np.random.Generator, turn: int) -> dict[str, Array]:
+    """A random point of the domains; in the second turn one at which more functions are real."""
+    ways = (_principal, _positive) if _is_restricted(problem) else (_general, _principal)
+    point: dict[str, Array] = {}
+    for name, shape in problem.shapes.items():
+        lengths = problem.numbers(shape)
+        domain = problem.where.get(name)
+        a = np.asarray((domain or ways[turn](lengths)).sample(rng, lengths), np.float64)
+        if domain and turn:
+            a = next((other for other in _more_positive(a) if domain.contains(other)), a)
+        point[name] = a
+    return point
+
+
+def _more_positive(a: Array) -> Iterator[Array]:
+    """What of a domain may be positive where it is not: A A', or the entries without their signs."""
+    if a.ndim == 2 and a.shape[0] == a.shape[1]:
+        yield (a @ a.T + (a @ a.T).T) / 2
+    yield np.abs(a)
+
+
+def not_real(problem: Problem, tree: Formula, point: Arguments) -> str:
+    """Which part of a formula is no finite number at a point, and what to declare against that; for messages."""
+    for node in _inner_first(tree):
+        try:
+            value = problem.value_of(node, point)
+            parts = [problem.value_of(child, point) for child in t.children(node)]
+        except ValueError:  # constants that are sized by what stands around them
+            continue
+        if np.all(np.isfinite(value)) or not all(np.all(np.isfinite(part)) for part in parts):
+            continue
+        if isinstance(node, t.Apply) and node.function in ROOTS and np.ndim(parts[0]) == 2:
+            names = [name for name in variables(node).ranks if _is_square(problem.shapes.get(name, ()))]
+            free = [name for name in names if name not in problem.where]
+            remedy = f". Is {' and '.join(free)} positive definite? Say so" if free else ""
+            return f": {node} is real where {node.of} has no negative eigenvalues{remedy}"
+        return f": {node} is none"
+    return ""
+
+
+def _inner_first(tree: Formula) -> Iterator[Formula]:
+    for child in t.children(tree):
+        yield from _inner_first(child)
+    yield tree
+
+
+def _is_square(shape: Sequence[Any]) -> bool:
+    return len(shape) == 2 and shape[0] == shape[1]
+
+
+def regularity(problem: Problem) -> int:
+    """2 where the function is smooth and varies, 1 where it is smooth, else 0, as ln |X'X| is of a wide X."""
+    try:
+        point = draw(problem, 0, "regularity of a claim")
+        (slopes,) = along(problem, point, direction(problem, 0)[None])
+        moved = {**point, problem.wrt: point[problem.wrt] * (1 + 1e-7)}
+        before, after = (problem.value_of(problem.formula, at) for at in (point, moved))
+    except FormulaError:
+        return 0
+    with np.errstate(all="ignore"):
+        slope, change = np.abs(slopes).max(), np.abs(after - before).max()
+    if not slope < 1e6 or not change < 1e-4 * (1 + np.abs(before).max()):
+        return 0
+    return 2 if slope > 1e-6 else 1
 
 
 def near(problem: Problem, point: Arguments) -> Iterator[tuple[str, dict[str, Array]]]:
@@ -53,6 +129,29 @@ def elsewhere(problem: Problem) -> Problem:
     return replace(problem, sizes=larger, exponent=problem.exponent + 1)
 
 
+def turned(problem: Problem) -> Iterator[tuple[str, Problem]]:
+    """The same with the sizes in another order, where that is allowed and f is as regular; each with what is special.
+
+    What is wide is tall there: first all at once, then one variable after the other.
+    """
+    for name, shape in {problem.wrt: problem.shapes[problem.wrt], **problem.shapes}.items():
+        if len(shape) != 2 or not {*shape} <= {*problem.sizes} or shape[0] == shape[1]:
+            continue
+        rows, columns = problem.numbers(shape)
+        letters = sorted(problem.sizes, key=lambda letter: problem.sizes[letter])
+        back = dict(zip(letters, sorted(problem.sizes.values(), reverse=True), strict=True))
+        swapped = {**problem.sizes, str(shape[0]): columns, str(shape[1]): rows}
+        for sizes in (back, swapped):
+            other = replace(problem, sizes=sizes)
+            if has_shapes(other) and regularity(other) == 2:
+                yield f"{'wide' if rows < columns else 'tall'} {name}", other
+
+
+def has_shapes(problem: Problem) -> bool:
+    """Whether there are matrices of these shapes in the domains."""
+    return all(domain.has_shape(problem.numbers(problem.shapes[name])) for name, domain in problem.where.items())
+
+
 def _is_inside(problem: Problem, name: str, value: Array) -> bool:
     """Whether a value is in the domain that was declared for the variable, if any was."""
     return name not in problem.where or problem.where[name].contains(value)
@@ -61,7 +160,7 @@ def _is_inside(problem: Problem, name: str, value: Array) -> bool:
 def _is_restricted(problem: Problem) -> bool:
     """Whether it has a logarithm or a root, of which not every argument is inside its domain."""
     functions = {node.function for node in t.nodes(problem.formula) if isinstance(node, t.Apply)}
-    return not functions.isdisjoint(("ln", "sqrt", "ln.", "sqrt."))
+    return not functions.isdisjoint((*ROOTS, "ln.", "sqrt."))
 
 
 def _general(shape: tuple[int, ...]) -> Domain:

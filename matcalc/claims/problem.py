@@ -39,6 +39,7 @@ class Problem:
     exponent: int = EXPONENT  # and bound of sums
     notes: tuple[str, ...] = ()  # how the function was read, where that could be doubted
     definitions: Mapping[str, Formula] = field(default_factory=dict)
+    is_independent: bool = False  # whether derivatives are by the independent entries of a symmetric matrix
 
     # --- Shapes
 
@@ -111,12 +112,16 @@ class Problem:
         return D.reshape(*D.shape[:-1], *shape)
 
     def claimed(self, claim: Formula, arguments: Arguments, layout: Layout) -> Array:
-        """A claimed derivative. FormulaError where its shape does not fit."""
+        """A claimed derivative, for entries that move freely. FormulaError where its shape does not fit."""
         if self.is_differential(claim):
             shape = self.numbers(self.value_shape)
             name, dtype = self.differential, np.asarray(arguments[self.wrt]).dtype
             return self.columns(lambda v: self.value_of(claim, {**arguments, name: v.astype(dtype)}, shape))
-        return self.value_of(claim, arguments, self.numbers(self.due(layout)))
+        return self.freed(self.value_of(claim, arguments, self.numbers(self.due(layout))))
+
+    def freed(self, D: Array) -> Array:
+        """The symmetric G of D = 2 G - G ⊙ I, where D is by the independent entries; otherwise D itself."""
+        return (D + D * np.eye(len(D), dtype=int)) / 2 if self.is_independent else D
 
     def in_jax_layout(self, claim: Formula, arguments: Arguments, layout: Layout) -> Array:
         """The same with the axes of the value first."""

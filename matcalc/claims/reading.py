@@ -7,11 +7,12 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Literal, get_args
 
 import numpy as np
 
+from matcalc.claims.points import has_shapes, regularity
 from matcalc.claims.problem import Problem, Shape
-from matcalc.claims.slopes import regularity
 from matcalc.domains import Domain, named
 from matcalc.formula import Formula, FormulaError, infer, parse
 from matcalc.formula import tree as t
@@ -28,19 +29,68 @@ ASSIGNMENTS = 60  # of numbers to sizes, that are tried
 MOST = 4096  # entries of a variable
 
 
+Convention = Literal["full", "independent"]
+CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
+Shapes = Mapping[str, Sequence[Size]] | str | Sequence[str] | None
+Domains = Mapping[str, str | Domain] | str | None
+SYMMETRIC = (named("symmetric"), named("positive definite"))
+SAID = {
+    r"(?:1|𝟏|ones) ?(?:'|ᵀ|\^T) ?(\w+) ?= ?1": "sums to one",
+    r"(\w+) ?= ?\1(?:'|ᵀ|\^T)": "symmetric",
+    r"(\w+)(?:'|ᵀ|\^T) ?= ?\1": "symmetric",
+    r"(\w+)(?:'|ᵀ|\^T) ?\1 ?= ?I": "orthogonal",
+}
+
+
+def shapes_of(shape: Shapes) -> dict[str, tuple[Size, ...]]:
+    """Shapes of variables: a mapping, or text such as "A=3,4" or "c=scalar", or several of them."""
+    if isinstance(shape, Mapping):
+        return {name: tuple(sizes) for name, sizes in shape.items()}
+    return dict(map(_shape_of, [shape] if isinstance(shape, str) else shape or ()))
+
+
+def _shape_of(text: str) -> tuple[str, tuple[Size, ...]]:
+    name, _, sizes = (part.strip() for part in text.partition("="))
+    parts = [part.strip() for part in sizes.split(",")]
+    if not name or not all(part.isdecimal() or part.isalpha() for part in parts) or "0" in parts:
+        raise ValueError(f"shape takes name=sizes, such as A=3,4 or x=n, or c=scalar; got {text!r}.")
+    is_scalar = parts == ["scalar"]
+    return name, () if is_scalar else tuple(int(part) if part.isdecimal() else part for part in parts)
+
+
+def domains_of(where: Domains) -> dict[str, str | Domain]:
+    """Domains of variables: a mapping, or text such as "A=symmetric, X=invertible" or "1't = 1"."""
+    if not isinstance(where, str):
+        return dict(where or {})
+    found: dict[str, str | Domain] = {}
+    for part in map(str.strip, where.split(",") if where.strip() else ()):
+        forms = ((re.fullmatch(form, part), kind) for form, kind in SAID.items())
+        said = next(((form[1], kind) for form, kind in forms if form), None)
+        name, *kinds = (side.strip() for side in part.split("="))
+        if not said and (len(kinds) != 1 or not name):
+            raise ValueError(f"where takes name=domain, such as A=symmetric,X=invertible; got {where!r}.")
+        name, kind = said or (name, kinds[0])
+        found[name] = kind
+    return found
+
+
 def read_problem(
     formula: str | Formula,
     wrt: str,
     *,
-    shape: Mapping[str, Sequence[Size]] | None = None,
-    where: Mapping[str, str | Domain] | None = None,
+    shape: Shapes = None,
+    where: Domains = None,
+    convention: Convention = "full",
     let: Sequence[str] = (),
 ) -> Problem:
     """A function typed as a formula. FormulaError for what cannot be read or sized, ValueError for wrong options."""
-    names = spelled((*(shape or {}), *(where or {}), wrt))
-    given = {name_of(name): tuple(sizes) for name, sizes in (shape or {}).items()}
-    domains = {name_of(name): each if isinstance(each, Domain) else named(each) for name, each in (where or {}).items()}
+    shape, where = shapes_of(shape), domains_of(where)
+    names = spelled((*shape, *where, wrt))
+    given = {name_of(name): sizes for name, sizes in shape.items()}
+    domains = {name_of(name): each if isinstance(each, Domain) else named(each) for name, each in where.items()}
     wrt = name_of(wrt)
+    if convention == "independent" and domains.setdefault(wrt, named("symmetric")) not in SYMMETRIC:
+        raise ValueError(f"By independent entries is of a symmetric {wrt}; it is declared {domains[wrt].text}.")
     text, definitions_behind = split_where(formula) if isinstance(formula, str) else ("", [])
     meanings = definitions((*let, *definitions_behind), sorted(names))
     names |= spelled(sorted(meanings)) | {each.partition("=")[0].strip(" :") for each in (*let, *definitions_behind)}
@@ -79,6 +129,9 @@ def read_problem(
     most = max((math.prod(size for size in sizes if isinstance(size, int)) for sizes in shapes.values()), default=1)
     if most > MOST:
         raise ValueError(f"A variable of {most:,} entries; at most {MOST:,} are tried. Smaller sizes tell as much.")
+    is_independent = convention == "independent"
+    if is_independent and infer(tree, {**shapes, **dict.fromkeys(found.integers, ())}):
+        raise ValueError(f"By independent entries is of a scalar function; {tree} is none.")
     known = _Known(
         str(tree),
         wrt,
@@ -87,11 +140,12 @@ def read_problem(
         names,
         notes,
         tuple(meanings.items()),
+        is_independent,
         tree,
         found,
     )
     # A domain of one's own may be of any kind, and a tree of one's own may be printed as another is.
-    is_kept = isinstance(formula, str) and all(isinstance(domain, str) for domain in (where or {}).values())
+    is_kept = isinstance(formula, str) and all(isinstance(domain, str) for domain in where.values())
     return (_kept if is_kept else _most_regular)(known)
 
 
@@ -106,6 +160,7 @@ class _Known:
     names: frozenset[str]
     notes: tuple[str, ...]
     definitions: tuple[tuple[str, Formula], ...]
+    is_independent: bool
     tree: Formula = field(compare=False)
     found: Variables = field(compare=False)
 
@@ -120,6 +175,7 @@ class _Known:
             self.names,
             notes=self.notes,
             definitions=dict(self.definitions),
+            is_independent=self.is_independent,
         )
 
 
@@ -128,11 +184,13 @@ def _most_regular(known: _Known) -> Problem:
     best, reached = None, -1
     for sizes in _numbers(dict(known.shapes)):
         problem = known.problem(sizes)
-        if (regular := regularity(problem)) > reached:
+        if has_shapes(problem) and (regular := regularity(problem)) > reached:
             best, reached = problem, regular
         if reached == 2:
             break
-    assert best is not None
+    if best is None:
+        told = ", ".join(f"{name} {'×'.join(map(str, dict(known.shapes)[name]))}" for name, _ in known.domains)
+        raise ValueError(f"No arrays of these shapes are in the domains: {told}. Give other shapes.")
     return best
 
 
@@ -176,4 +234,9 @@ def _letters(shapes: Mapping[str, Sequence[Size]]) -> frozenset[str]:
 
 
 def _is_of_square_matrices(domain: Domain) -> bool:
-    return not domain.contains(np.eye(3, 2) + 0.5)
+    """Whether there is nothing else in it."""
+    try:
+        a = domain.sample(np.random.default_rng(0), (3, 2))
+        return a.shape != (3, 2) or not domain.contains(a)
+    except (ValueError, IndexError, np.linalg.LinAlgError):
+        return True

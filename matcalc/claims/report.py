@@ -1,9 +1,10 @@
 """What was found about a derivative typed as a formula."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from matcalc.claims.causes.search import Mended
 from matcalc.claims.problem import Problem, Shape
 from matcalc.formula import Formula
 from matcalc.formula.tree import Style
@@ -35,17 +36,24 @@ class FormulaReport:
         """Whether the claim is right."""
         return self.verdict in ("pass", "autodiff-wrong")
 
+    @property
+    def derivative(self) -> Formula | None:
+        """The derivative, where it is known: the claim if that is right, or what the cause makes of it."""
+        return self.claim if self.ok else self.cause.derivative if isinstance(self.cause, Mended) else None
+
     def as_dict(self) -> dict[str, Any]:
         """All of it in terms of JSON."""
         numbers = self.report.as_dict() if self.report else {}
         return {
             "schema": 1,
             "verdict": self.verdict,
-            "cause": self.cause and asdict(self.cause),
+            "cause": self.cause and {key: getattr(self.cause, key) for key in ("name", "text", "remedy")},
+            "derivative": None if self.derivative is None else str(self.derivative),
             "formula": str(self.asked.formula),
             "wrt": self.asked.wrt,
             "claim": str(self.claim),
             "layout": self.layout,
+            "convention": "independent" if self.asked.is_independent else "full",
             "certificate": self.certificate,
             "read": list(self.asked.notes),
             "shapes": {name: [str(size) for size in shape] for name, shape in self.asked.shapes.items()},
@@ -62,7 +70,8 @@ class FormulaReport:
             "inconclusive": f"whether the derivative of {f} by {wrt} is {claim}",
         }
         layout = "as a differential" if self.asked.is_differential(self.claim) else f"in {self.layout} layout"
-        lines = [f"{self.verdict}: {said[self.verdict]}, {layout}"]
+        how = f", by the independent entries of a symmetric {wrt}" if self.asked.is_independent else ""
+        lines = [f"{self.verdict}: {said[self.verdict]}, {layout}{how}"]
         lines += [str(self.cause)] if self.cause else []
         if self.asked.notes:
             lines.append(f"read as {self.asked.formula} and {self.claim}: {', '.join(self.asked.notes)}")

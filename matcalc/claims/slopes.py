@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from matcalc.claims.points import draw
 from matcalc.claims.problem import Arguments, Array, Problem
-from matcalc.formula import FormulaError
+from matcalc.domains import Domain
 from matcalc.referee.differences import finite_differences
 from matcalc.streams import stream
 
 STEP, STEPS = 2.0**-9, 3  # the first step, relative, and how many
 SAME = 1e-6  # relative, of what is compared by them
+CHANGE = 1e-5  # relative, of arguments, by which a condition is measured
+FLAT = 1e-6  # relative to the value, what is no slope
 
 
 def along(problem: Problem, point: Arguments, directions: Array) -> Array:
@@ -47,7 +48,9 @@ def direction(problem: Problem, seed: Any, *, leaves_domain: bool = False) -> Ar
 def agrees(problem: Problem, D: Array, point: Arguments, v: Array) -> bool | None:
     """Whether this is the derivative, in JAX's layout, along a direction; None where there is none."""
     (slope,) = along(problem, point, v[None])
-    return same(np.tensordot(D, v, v.ndim), slope) if np.all(np.isfinite(slope)) else None
+    if not np.all(np.isfinite(slope)):
+        return None
+    return bool(np.all(np.isfinite(D))) and same(np.tensordot(D, v, v.ndim), slope)
 
 
 def confirms(problem: Problem, D: Array, point: Arguments, seed: Any) -> bool | None:
@@ -55,20 +58,40 @@ def confirms(problem: Problem, D: Array, point: Arguments, seed: Any) -> bool | 
     return agrees(problem, D, point, direction(problem, seed))
 
 
-def regularity(problem: Problem) -> int:
-    """2 where the function is smooth and varies, 1 where it is smooth, else 0, as ln |X'X| is of a wide X."""
-    try:
-        point = draw(problem, 0, "regularity of a claim")
-        (slopes,) = along(problem, point, direction(problem, 0)[None])
-        moved = {**point, problem.wrt: point[problem.wrt] * (1 + 1e-7)}
-        before, after = (problem.value_of(problem.formula, at) for at in (point, moved))
-    except FormulaError:
-        return 0
+def condition(problem: Problem, point: Arguments) -> float:
+    """How strongly the slope along a direction amplifies relative changes of the arguments; infinite where none is."""
+    v, rng = direction(problem, 0), stream(0, "conditions of a claim")
+    moved = {
+        name: _inside(problem.where.get(name), a * (1 + CHANGE * rng.choice([-1.0, 1.0], a.shape)))
+        for name, a in point.items()
+    }
     with np.errstate(all="ignore"):
-        slope, change = np.abs(slopes).max(), np.abs(after - before).max()
-    if not slope < 1e6 or not change < 1e-4 * (1 + np.abs(before).max()):
-        return 0
-    return 2 if slope > 1e-6 else 1
+        here, there = (_slope(problem, at, v) for at in (point, moved))
+        value = np.abs(problem.value_of(problem.formula, point)).max()
+        size = max(np.abs(here).max(), FLAT * value / max(np.abs(point[problem.wrt]).max(), FLAT))
+        change = np.abs(there - here).max()
+    return float(change / (CHANGE * size)) if change < np.inf and size > 0 else 0.0 if change == 0 else np.inf
+
+
+def _slope(problem: Problem, point: Arguments, v: Array) -> Array:
+    """The derivative along a direction by a single difference; its error is the same at neighbouring points."""
+    x = point[problem.wrt]
+    h = STEP * (np.abs(x).max() or 1.0)
+    right, left = (problem.value_of(problem.formula, {**point, problem.wrt: x + step * v}) for step in (h, -h))
+    return (right - left) / (2 * h)
+
+
+def _inside(domain: Domain | None, value: Array) -> Array:
+    return domain.project(value) if domain else value
+
+
+def seen(problem: Problem, D: Array) -> Array:
+    """What of a derivative, in JAX's layout, can be seen along directions in which the variable may move."""
+    domain = problem.where.get(problem.wrt)
+    if not domain or not domain.is_subspace:
+        return D
+    shape = problem.numbers(problem.shapes[problem.wrt])
+    return np.stack([domain.project(d) for d in D.reshape(-1, *shape)]).reshape(D.shape)
 
 
 def same(one: Array, other: Array, tolerance: float = SAME) -> bool:

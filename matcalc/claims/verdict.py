@@ -2,15 +2,16 @@
 
 import contextlib
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from matcalc.claims.causes.whole import ONE_SIGN
-from matcalc.claims.points import draw, elsewhere, near
+from matcalc.claims.points import draw, elsewhere, near, turned
 from matcalc.claims.problem import Arguments, Array, Problem
-from matcalc.claims.slopes import confirms
+from matcalc.claims.slopes import condition, confirms
 from matcalc.domains import Domain
 from matcalc.formula import Formula, FormulaError
 from matcalc.formula import tree as t
@@ -25,6 +26,7 @@ from matcalc.referee.subject import Subject
 from matcalc.referee.summary import report as report_on
 
 CERTAIN = 20  # digits: the differences in ball arithmetic have about 40
+ILL = 1e5  # the condition of a point at which nothing is believed
 
 
 def ask_referee(
@@ -53,29 +55,55 @@ def ask_referee(
 
 
 def refuted_elsewhere(problem: Problem, claim: Formula, layout: Layout, point: Arguments, seed: Any) -> Cause | None:
-    """Why a claim that is right at a point is not right at others, with other numbers, signs or sizes, if so."""
-    numbers = ", ".join(f"{name} = {number}" for name, number in {**problem.sizes, **problem.integers}.items())
+    """Why a claim that is right at a point is not right at others, with other signs, numbers or sizes, if so.
+
+    It is believed only if it fails at another draw too.
+    """
+    others = list(turned(problem))
+    for cause, each, at in _elsewhere(problem, others, point, seed, ""):
+        if _fails(each, claim, layout, at, seed):
+            with contextlib.suppress(FormulaError):
+                second = draw(problem, seed, "second point of a claim")
+                again = [each for each in _elsewhere(problem, others, second, seed, ", again") if each[0] == cause]
+                if not any(_fails(each, claim, layout, at, seed) for _, each, at in ((cause, problem, second), *again)):
+                    continue
+            return cause
+    return None
+
+
+def _elsewhere(
+    problem: Problem, others: Sequence[tuple[str, Problem]], point: Arguments, seed: Any, turn: str
+) -> Iterator[tuple[Cause, Problem, Arguments]]:
+    """Where a claim has to hold too, and what it is if it does not."""
     causes = {
-        "special": Cause("special", f"True only for {numbers}.", "A number in it should be one of these letters."),
         "sign": ONE_SIGN,
         "scale": Cause("special", "True where both are flat to rounding, and wrong nearer to 0."),
     }
-    others = [(problem, kind, at) for kind, at in near(problem, point)]
-    other = elsewhere(problem)
-    with contextlib.suppress(FormulaError):
-        others.append((other, "special", draw(other, seed, "point of a claim, with other numbers")))
-    for each, kind, at in others:
-        cause = causes[kind]
-        try:
-            D = each.in_jax_layout(claim, at, layout)
-        except FormulaError:
-            return cause
-        # Differences are quick, and the referee has the last word.
-        if confirms(each, D, at, seed) is False:
-            found = ask_referee(each, claim, layout, at, lambda *_, cause=cause: cause, seed)
-            if found.verdict == "fail":
-                return cause
-    return None
+    for kind, at in near(problem, point):
+        yield causes[kind], problem, at
+    numbers = ", ".join(f"{name} = {number}" for name, number in {**problem.sizes, **problem.integers}.items())
+    special = Cause("special", f"True only for {numbers}.", "A number in it should be one of these letters.")
+    by_shape = [
+        (Cause("special", f"True for {shape} only.", "Mend it for the others, or say what shape it has."), other)
+        for shape, other in others
+    ]
+    for cause, other in ((special, elsewhere(problem)), *by_shape):
+        with contextlib.suppress(FormulaError):
+            yield cause, other, draw(other, seed, f"point of a claim, with other numbers{turn}")
+
+
+def _fails(problem: Problem, claim: Formula, layout: Layout, point: Arguments, seed: Any) -> bool:
+    """Whether a claim is wrong at another point, and that is not for rounding."""
+    try:
+        D = problem.in_jax_layout(claim, point, layout)
+    except FormulaError:
+        return True
+    # Differences are quick, and the referee has the last word.
+    if confirms(problem, D, point, seed) is not False or condition(problem, point) > ILL:
+        return False
+    if not np.all(np.isfinite(D)):
+        return True
+    return ask_referee(problem, claim, layout, point, lambda *_: ONE_SIGN, seed).verdict == "fail"
 
 
 def is_approximated(problem: Problem, claim: Formula) -> bool:

@@ -8,7 +8,7 @@ from rich.text import Text
 from matcalc.catalogue.lookup import Match, find
 from matcalc.catalogue.printing import layouts
 from matcalc.cli import exits
-from matcalc.cli.options import Certify, Json, Usage, certifiable, domains, one_of, shape_of
+from matcalc.cli.options import Certify, Json, Usage, certifiable, one_of
 from matcalc.cli.output import output
 from matcalc.cli.tables import COLOURS, console
 from matcalc.formula.errors import point
@@ -22,6 +22,9 @@ def check(
     where: Annotated[str | None, typer.Option(help="Domains, such as A=symmetric,X=invertible.")] = None,
     shape: Annotated[list[str] | None, typer.Option(help="Such as A=3,4 or c=scalar; may be repeated.")] = None,
     let: Annotated[list[str] | None, typer.Option(help="A definition, such as 'M = I - A X'; may be repeated.")] = None,
+    convention: Annotated[
+        str, typer.Option(help="full, or independent: by the independent entries of a symmetric matrix.")
+    ] = "full",
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
     seed: Annotated[int, typer.Option(help="Of the random point, any integer.")] = 0,
     certify: Certify = False,
@@ -36,13 +39,18 @@ def check(
     """
     from matcalc.claims import check_formula
     from matcalc.claims.layouts import ASKED
-    from matcalc.claims.reading import read_problem
+    from matcalc.claims.reading import CONVENTIONS, domains_of, read_problem, shapes_of
     from matcalc.formula import FormulaError
 
     one_of("--layout", [layout], ASKED)
     one_of("--dtype", [dtype], ("float32", "float64"))
     certifiable(certify)
-    options: dict[str, Any] = {"shape": dict(map(shape_of, shape or [])), "where": domains(where), "let": let or []}
+    one_of("--convention", [convention], CONVENTIONS)
+    try:
+        options: dict[str, Any] = {"shape": shapes_of(shape), "where": domains_of(where), "convention": convention}
+    except ValueError as error:
+        raise Usage(f"--{error}") from None
+    options["let"] = let or []
     with output(json_file) as write:
         try:
             report = claim and check_formula(
@@ -73,6 +81,9 @@ def check(
         if not (report and report.ok):
             for each in known:
                 shown.print(f"{each['name']}: {each['derivative']}{each['requires'] and '  if ' + each['requires']}")
+            if report and not known and report.derivative:
+                D, f = report.derivative.show(report.style), report.asked.formula.show(report.style)
+                shown.print(f"the derivative of {f} by {report.asked.wrt} is {D}, in {report.layout} layout")
         if not report and not known:
             shown.print(f"The catalogue has no derivative of {asked.formula} by {wrt}; --claim checks yours.")
     if not (report.ok if report else known):

@@ -80,24 +80,6 @@ def lengths(text: str | None, entries: Sequence[Identity[Any]]) -> dict[str, int
     return sizes
 
 
-def shape_of(text: str) -> tuple[str, tuple[Any, ...]]:
-    """The shape of a variable, such as A=3,4 or c=scalar."""
-    name, _, sizes = (part.strip() for part in text.partition("="))
-    parts = [part.strip() for part in sizes.split(",")]
-    if not name or not all(part.isdecimal() or part.isalpha() for part in parts) or "0" in parts:
-        raise Usage(f"--shape takes name=sizes, such as A=3,4 or x=n, or c=scalar; got {text!r}.")
-    is_scalar = parts == ["scalar"]
-    return name, () if is_scalar else tuple(int(part) if part.isdecimal() else part for part in parts)
-
-
-def domains(text: str | None) -> dict[str, str]:
-    """The domains of variables, such as A=symmetric,X=invertible."""
-    pairs = [[side.strip() for side in part.split("=")] for part in text.split(",")] if text else []
-    if any(len(pair) != 2 for pair in pairs):
-        raise Usage(f"--where takes name=domain, such as A=symmetric,X=invertible; got {text!r}.")
-    return {name: domain for name, domain in pairs}
-
-
 def arrays_of(path: Path, entries: Sequence[Identity[Any]]) -> dict[str, Any]:
     """The arrays of an .npz file, checked against each identity. Usage error for what does not fit."""
     if not entries:

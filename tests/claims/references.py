@@ -314,7 +314,7 @@ CLAIMS = [
         "|A + λ B| tr((A + λ B)^-1 A)",
         "term",
     ),
-    _c("MC 43, ln |A + λ B|", "ln |A + λ B|", "λ", "tr((A + λ B)^-1 B)", "tr((A + λ B)^-1)", "unknown"),
+    _c("MC 43, ln |A + λ B|", "ln |A + λ B|", "λ", "tr((A + λ B)^-1 B)", "tr((A + λ B)^-1)", "term"),
     _c(
         "MC 59, tr of Y inverse",
         "tr((A + λ B)^-1)",
@@ -329,7 +329,7 @@ CLAIMS = [
     ),
     _c("WP matrix by scalar, AUB", "A (λ B) C", "λ", "A B C", "λ A B C", "term", **NUMERATOR),
     _c("WP matrix by scalar, UV", "(λ A) (λ B)", "λ", "2 λ A B", "λ A B", "factor", **NUMERATOR),
-    _c("WP matrix by scalar, e^(xA)", "exp(λ A)", "λ", "A exp(λ A)", "exp(λ A)", "unknown", **NUMERATOR),
+    _c("WP matrix by scalar, e^(xA)", "exp(λ A)", "λ", "A exp(λ A)", "exp(λ A)", "term", **NUMERATOR),
     _c("WP matrix by scalar, sum", "λ A + λ^2 B", "λ", "A + 2 λ B", "A + λ B", "factor", **NUMERATOR),
     _c("WP matrix by scalar, kron", "(λ A) ⊗ B", "λ", "A ⊗ B", "B ⊗ A", "term", **NUMERATOR),
     # Matrices by matrices, in the layout of vec
@@ -340,7 +340,7 @@ CLAIMS = [
     _c("MN 9.13, X B", "X B", "X", "B' ⊗ I", "B ⊗ I", "layout", shape={"B": ("n", "n")}, layout="vec"),
     _c("MN 9.12, X a", "X a", "X", "a' ⊗ I", "I ⊗ a'", "term", shape={"X": ("n", "n")}, layout="vec"),
     # Statistics and learning
-    _c("Gaussian, by the mean", "(x - m)' W (x - m)", "m", "-2 W (x - m)", "-2 (x - m)", "unknown", where=W_SYMMETRIC),
+    _c("Gaussian, by the mean", "(x - m)' W (x - m)", "m", "-2 W (x - m)", "-2 (x - m)", "term", where=W_SYMMETRIC),
     _c("Gaussian, by the precision", "ln |X| - a' X a", "X", "X^-T - a a'", "X^-T + a a'", "sign"),
     _c(
         "Gaussian, by the covariance",
@@ -358,7 +358,7 @@ CLAIMS = [
         "x",
         "(exp(a' x)/(1 + exp(a' x))) a",
         "(1/(1 + exp(a' x))) a",
-        "missing term",
+        "factor",
     ),
     _c("radial function", "exp(-x' x)", "x", "-2 exp(-x' x) x", "2 exp(-x' x) x", "sign"),
     _c("linear layer, squared loss, by weights", "||X a - b||^2", "X", "2 (X a - b) a'", "2 a (X a - b)'", "layout"),

@@ -96,3 +96,66 @@ def test_a_random_claim_passes_only_if_it_is_right(seed):
     report = check_formula(formula, claim, wrt="X", shape=shape)
     is_right = any(same(asked.in_jax_layout(parse(claim), values, each), D) for each in candidates(asked, "either"))
     assert report.ok == is_right
+
+
+@pytest.mark.parametrize(
+    ("formula", "wrt", "claim", "words"),
+    [
+        ("a'a σ^2 - b'b σ^2", "σ", "a'a - b'b", "2 σ"),
+        ("(1/α) x'A x + b'x", "x", "(A+A')x + b", "α"),
+        ("(α/2) tr(X'X) + (α/2) tr(A X)", "X", "2 X + A'", "α"),
+        ("|A + λ B|", "λ", "tr((A + λ B)^-1 B)", "|A + λ B|"),
+        ("ln(sum(exp(x)))", "x", "exp(x)", "sum(exp(x))"),
+        ("ln tr(exp(X))", "X", "exp(X)'", "tr(exp(X))"),
+        ("sum(softplus(x))", "x", "softplus(x)", "sigmoid(x)"),
+        ("ln ||x||", "x", "x/||x||", "||x||²"),
+        ("sum(tanh(A x))", "x", "A'(ones - tanh(A x))", "tanh(A x) ⊙ tanh(A x)"),
+        ("ln |X'X + A|", "X", "(X'X + A)^-1 X", "X (Xᵀ X + A)"),
+        ("(c'x)/(a'x)", "x", "c/(a'x)", "A term is missing"),
+        ("tr(A X^-1) + tr(B X)", "X", "B'", "A term is missing: -X⁻ᵀ Aᵀ X⁻ᵀ"),
+        ("λ ||x||^2 + ||A x - b||^2", "x", "2 λ x + 2 A'A x", "2 Aᵀ b"),
+    ],
+)
+def test_a_missing_factor_or_term_is_named_as_an_expression(formula, wrt, claim, words):
+    shape = {"A": ("l", "l"), "X": ("l", "l")} if "X'X + A" in formula else None
+    report = check_formula(parse(formula), parse(claim), wrt=wrt, shape=shape)
+    assert report.verdict == "fail"
+    said = str(report.cause).replace(" ", "")
+    assert words.replace(" ", "") in said, report.cause
+
+
+@pytest.mark.parametrize(
+    ("formula", "wrt", "claim"),
+    [
+        ("tr(A X B X' C)", "X", "A' C' X B' + C A X B'"),
+        ("x'A x/α", "x", "(A+A')x"),
+        ("x'x", "x", "3 x"),
+        ("ln |X|", "X", "-X^-T"),
+        ("tr(X'X)/2 + tr(A X)", "X", "X"),
+    ],
+)
+def test_what_a_cause_makes_of_the_claim_is_the_derivative(formula, wrt, claim):
+    wrong = check_formula(formula, claim, wrt=wrt)
+    assert wrong.verdict == "fail"
+    assert check_formula(formula, wrong.derivative, wrt=wrt).verdict == "pass"
+    assert wrong.as_dict()["derivative"] == str(wrong.derivative)
+
+
+def test_a_cause_obeys_the_domain_of_the_variable():
+    sign = check_formula("tr(A X)", "-(A + A')/2", wrt="X", where={"X": "symmetric"})
+    assert sign.cause.name == "sign"
+    factor = check_formula("ln |L L'|", "L^-1 .* I", wrt="L", where={"L": "lower triangular"})
+    assert (factor.cause.name, "2" in factor.cause.text) == ("factor", True)
+
+
+def test_a_matrix_by_a_scalar_is_explained_in_every_layout_that_fits():
+    report = check_formula("(λ I - A)^-1", "(λ I - A)^-2", wrt="λ")
+    assert report.cause.name == "sign"
+    assert report.layout == "numerator"
+
+
+def test_one_draw_of_a_scalar_is_no_cause():
+    """Two coefficients always fit a derivative that is one number, at one point."""
+    report = check_formula("sin(α) a'a + cos(α) b'b", "a'a + b'b", wrt="α")
+    assert report.verdict == "fail"
+    assert "lacks a factor" not in report.cause.text

@@ -1,7 +1,7 @@
 """Changes of formulas that correct the mistakes people make, and what they are called."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
 
 from matcalc.formula import Formula
@@ -9,17 +9,23 @@ from matcalc.formula import tree as t
 from matcalc.formula.tokens import MATRIX_FUNCTIONS
 
 # Functions of which one is written where the other is meant.
-MEANT = {"sin": "cos", "cos": "sin", "exp": "ln", "ln": "exp", "inv": "pinv", "adj": "inv", "det": "tr", "tr": "det"}
+MEANT = {
+    **{"sin": "cos", "cos": "sin", "exp": "ln", "ln": "exp", "inv": "pinv", "adj": "inv", "det": "tr", "tr": "det"},
+    **{"softplus": "sigmoid", "sigmoid": "softplus"},
+}
+ENTRYWISE = ("exp", "ln", "sin", "cos", "sqrt", "tanh", "sigmoid", "softplus")
 DENOMINATOR = 12  # of the coefficients that people write: whole ones, halves, thirds, quarters, sixths
 
 
-def single_edits(tree: Formula, names: Sequence[str]) -> Iterator[Formula]:
-    """The formulas that differ from this one in one place; `names` may stand there instead of others."""
+def single_edits(tree: Formula, names: Sequence[str], scalars: Collection[str] = ()) -> Iterator[Formula]:
+    """The formulas that differ from this one in one place, where `names` may stand instead or beside."""
     yield from _instead_of(tree, names)
     yield from _rearranged(tree)
+    yield from _raised(tree, scalars)
+    yield from _with_a_factor(tree, names, scalars)
     below = t.children(tree)
     for place, child in enumerate(below):
-        for edited in single_edits(child, names):
+        for edited in single_edits(child, names, scalars):
             yield t.with_children(tree, [*below[:place], edited, *below[place + 1 :]])
 
 
@@ -28,6 +34,7 @@ def _instead_of(tree: Formula, names: Sequence[str]) -> Iterator[Formula]:
     match tree:
         case t.Number(value):
             yield from (t.Number(other) for other in (1, 2, 3, value + 1, value - 1) if other > 0)
+            yield from map(t.Name, names)
         case t.Transpose(of) | t.Neg(of):
             yield of
         case t.Name() | t.Sum() | t.Infix("⊗" | "⊙" | "⊘"):
@@ -89,6 +96,39 @@ def _rearranged(tree: Formula) -> Iterator[Formula]:
             pass
 
 
+def _raised(tree: Formula, scalars: Collection[str]) -> Iterator[Formula]:
+    """A square where there is none, or none where there is one; entry by entry of what is a function of entries."""
+    match tree:
+        case t.Infix("/", left, right) if not isinstance(right, t.Number):
+            yield t.Infix("/", left, right.base if isinstance(right, t.Power) else t.Power(right, t.Number(2)))
+            yield t.Infix("/", left, t.Power(right, t.Number(3)))
+            yield t.Infix("/", left, t.Apply("sqrt", right))
+        case t.Name() | t.Apply() | t.Sum() if t.is_scalar(tree, scalars):
+            yield t.Power(tree, t.Number(2))
+        case t.Apply(function, _) if function.removesuffix(".") in ENTRYWISE:
+            yield t.Infix("⊙", tree, tree)
+        case t.Infix("⊙", left, right) if left == right:
+            yield left
+        case _:
+            pass
+
+
+def _with_a_factor(tree: Formula, names: Sequence[str], scalars: Collection[str]) -> Iterator[Formula]:
+    """One of the variables times it, from the left, from the right, inside, or entry by entry."""
+    if isinstance(tree, t.Number) or (isinstance(tree, t.Name) and tree.name in scalars):
+        return
+    factors = factors_of(tree)
+    for name in map(t.Name, names):
+        if name.name in scalars:
+            yield t.Product((name, *factors))
+            yield t.Infix("/", tree, name)
+            continue
+        for turned in (name, t.Transpose(name)):
+            yield from (t.Product((*factors[:k], turned, *factors[k:])) for k in range(len(factors) + 1))
+        if not isinstance(tree, t.Name):
+            yield t.Infix("⊙", name, tree)
+
+
 def negated(tree: Formula) -> Formula:
     """The formula with the other sign, of a sum that of each term."""
     match tree:
@@ -113,18 +153,30 @@ def simple(tree: Formula) -> Formula:
 
 def scaled(c: float, term: Formula) -> Formula:
     """A term with another coefficient, one that people write."""
-    number = round(abs(c) * DENOMINATOR) / DENOMINATOR
+    number = Fraction(abs(c)).limit_denominator(DENOMINATOR)
     sign, inner = (-1, term.of) if isinstance(term, t.Neg) else (1, term)
     match inner:
-        case t.Product((t.Number(given), *factors)):
+        case t.Product((t.Number(int() as given), *factors)):
             number, inner = number * given, t.product_of(factors)
+        case t.Number(int() as given):
+            number, inner = number * given, t.Number(1)
         case _:
             pass
     if number == 0:
         return t.Number(0)
-    whole = int(number) if number == int(number) else number
-    product = inner if whole == 1 else t.Product((t.Number(whole), *factors_of(inner)))
+    above = [] if number.numerator == 1 else [t.Number(number.numerator)]
+    match inner:
+        case t.Infix("/", left, right):
+            product = t.Infix("/", _product(above, left), _product([t.Number(number.denominator)], right))
+        case _:
+            product = _product(above, inner)
+            product = product if number.denominator == 1 else t.Infix("/", product, t.Number(number.denominator))
     return t.Neg(product) if sign * c < 0 else product
+
+
+def _product(numbers: Sequence[Formula], of: Formula) -> Formula:
+    left = [number for number in numbers if number != t.Number(1)]
+    return t.product_of((*left, *factors_of(of))) if of != t.Number(1) else t.product_of(left)
 
 
 def factors_of(tree: Formula) -> tuple[Formula, ...]:

@@ -1,15 +1,15 @@
 """Causes that the claim as a whole shows: its layout, a factor, a convention, another variable, special arguments."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from matcalc.claims.causes.edits import in_numbers, negated
-from matcalc.claims.causes.search import Search
+from matcalc.claims.causes.edits import in_numbers, is_plain, negated, scaled
+from matcalc.claims.causes.search import Mended, Search
 from matcalc.claims.points import draw, near
 from matcalc.claims.problem import Arguments, Array, Problem
-from matcalc.claims.slopes import SAME, confirms, same, truth
+from matcalc.claims.slopes import SAME, confirms, same, seen, truth
 from matcalc.domains import named
 from matcalc.formula import FormulaError, parse
 from matcalc.formula import tree as t
@@ -17,20 +17,23 @@ from matcalc.layout import LAYOUTS, Layout, from_layout, layout_shape
 from matcalc.referee import Cause
 from matcalc.referee.causes.points import SPECIAL
 
+KINDS = (*SPECIAL, "correlation")
+ASKED = 'convention="independent"'
 POINTS = (1, 2)  # at which a claim has to be as it is said to be
 ONE_SIGN = Cause("special", "True at some points only: where signs are others, it is wrong.")
 
 
 def other_layout(search: Search) -> Iterator[Cause]:
     """The claim is right in another layout, or transposed."""
+    turned = t.transpose(search.claim, search.scalars)
     for layout in LAYOUTS:
         if layout != search.layout and search.is_right(search.value(search.claim, layout)):
             is_asked = search.asked != "either"
             why = f"you asked for {search.layout}" if is_asked else f"it has the shape of {search.layout}"
-            yield Cause("layout", f"True in {layout} layout; {why}.", "Transpose it.")
-    turned = t.transpose(search.claim, search.scalars)
+            yield Mended("layout", f"True in {layout} layout; {why}.", "Transpose it.", turned)
     if search.is_right(search.value(turned)):
-        yield Cause("layout", f"It is transposed: {search.text(turned)} is right in {search.layout} layout.")
+        text = f"It is transposed: {search.text(turned)} is right in {search.layout} layout."
+        yield Mended("layout", text, "", turned)
 
 
 def one_sign(search: Search) -> Cause | None:
@@ -56,10 +59,12 @@ def factor(search: Search) -> Iterator[Cause]:
     c = float(np.vdot(total, search.truth) / np.vdot(total, total))
     if c and search.is_right(c * total):
         if search.is_right(-total):
-            yield Cause("sign", "The sign is wrong.", f"It is {search.text(negated(search.claim))}.")
+            turned = negated(search.claim)
+            yield Mended("sign", "The sign is wrong.", f"It is {search.text(turned)}.", turned)
         else:
             due = in_numbers(c)
-            yield Cause("factor", f"A factor {due} is missing: the derivative is {due} times that.")
+            derivative = t.sum_of(scaled(c, term) for term in search.terms) if is_plain(c) else None
+            yield Mended("factor", f"A factor {due} is missing: the derivative is {due} times that.", "", derivative)
 
 
 def symmetric_convention(search: Search) -> Iterator[Cause]:
@@ -68,21 +73,35 @@ def symmetric_convention(search: Search) -> Iterator[Cause]:
     shape = problem.numbers(problem.shapes[wrt])
     if problem.numbers(problem.value_shape) or len(shape) != 2 or shape[0] != shape[1]:
         return
-    problem = replace(problem, where={wrt: named("symmetric"), **problem.where})
-    try:
-        points = [draw(problem, search.seed, f"symmetric convention {k}") for k in POINTS]
-        claims = [problem.in_jax_layout(search.claim, point, search.layout) for point in points]
-    except FormulaError:
+    if problem.is_independent:
+        if all(_is_full(search, *each) for each in zip(search.points, search.truths, strict=True)):
+            G = search.text(parse("2 G - G ⊙ I"))
+            text = f"It is the derivative G for which every entry of {wrt} moves freely."
+            yield Cause("symmetric convention", text, f"By the independent entries it is {G} of its symmetric part.")
         return
-    gradients = [truth(problem, point) for point in points]
+    problem = replace(problem, where={wrt: named("symmetric"), **problem.where})
+    known: list[tuple[Array, Array]] = []
 
     def is_claimed(convention: Callable[[Array], Array]) -> bool:
-        return all(same(D, convention(G)) for D, G in zip(claims, gradients, strict=True))
+        for k, turn in enumerate(POINTS):
+            if k == len(known):
+                point = draw(problem, search.seed, f"symmetric convention {turn}", well=np.inf)
+                known.append((problem.in_jax_layout(search.claim, point, search.layout), truth(problem, point)))
+            D, G = known[k]
+            if not same(D, convention(G)):
+                return False
+        return True
 
-    if is_claimed(lambda G: G + G.T - np.diag(np.diag(G))):
+    try:
+        is_independent = is_claimed(lambda G: G + G.T - np.diag(np.diag(G)))
+    except FormulaError:
+        return
+    if is_independent:
         G = search.text(parse("G + G' - G ⊙ I"))
         text = f"It is {G} of the gradient G, the derivative by the independent entries of a symmetric {wrt}."
-        yield Cause("symmetric convention", text, "Give G, for which every entry moves freely.")
+        yield Cause(
+            "symmetric convention", text, f"Give G, for which every entry moves freely, or ask for it: {ASKED}."
+        )
     if is_claimed(lambda G: (G + G.T) / 2) and not is_claimed(lambda G: G):
         text = f"It is the symmetric part of the gradient, which is enough where {wrt} is symmetric."
         yield Cause("symmetric convention", text, f'Say so, {wrt}="symmetric", or give all of it.')
@@ -103,16 +122,55 @@ def other_variable(search: Search) -> Iterator[Cause]:
                 yield Cause("variable", f"That is the derivative by {name}, in {layout} layout.")
 
 
-def special_arguments(search: Search) -> Iterator[Cause]:
-    """It holds for special arguments only."""
+def special_values(search: Search) -> Iterator[Cause]:
+    """It holds for vectors that sum to one, or for masks, only."""
     problem = search.problem
-    for kind in SPECIAL:
+    for kind, told in (("sums to one", "{0} that sums to one, 1' {0} = 1"), ("0/1", "{0} of zeros and ones")):
         for name, shape in problem.shapes.items():
-            if len(shape) != 2 or shape[0] != shape[1] or name in problem.where:
-                continue
-            special = replace(problem, where={**problem.where, name: named(kind)})
-            if all(_holds(search, special, f"special arguments {k}") for k in POINTS):
+            fits = named(kind).has_shape(problem.numbers(shape)) and shape and name != problem.wrt
+            if fits and name not in problem.where and _holds_for(search, {name: kind}):
+                yield Cause("condition", f"True only for {told.format(name)}.", f'Say so, {name}="{kind}", or mend it.')
+
+
+def special_arguments(search: Search) -> Iterator[Cause]:
+    """It holds for a special matrix only."""
+    for kind in KINDS:
+        for name in _squares(search.problem):
+            if _holds_for(search, {name: kind}):
                 yield Cause("condition", f"True only for {kind} {name}.", f'Say so, {name}="{kind}", or mend it.')
+
+
+def several_special_arguments(search: Search) -> Iterator[Cause]:
+    """It holds only where several matrices are special at once."""
+    squares = _squares(search.problem)
+    for kind in KINDS if len(squares) > 1 else ():
+        if _holds_for(search, dict.fromkeys(squares, kind)):
+            needed = squares
+            for name in squares:
+                fewer = [other for other in needed if other != name]
+                needed = fewer if fewer and _holds_for(search, dict.fromkeys(fewer, kind)) else needed
+            said = ", ".join(f'{name}="{kind}"' for name in needed)
+            yield Cause("condition", f"True only for {kind} {' and '.join(needed)}.", f"Say so, {said}, or mend it.")
+
+
+def _squares(problem: Problem) -> list[str]:
+    """The square matrices of which nothing is declared."""
+    return [name for name, s in problem.shapes.items() if len(s) == 2 and s[0] == s[1] and name not in problem.where]
+
+
+def _holds_for(search: Search, kinds: Mapping[str, str]) -> bool:
+    """Whether the claim is right where these variables are special, at several points."""
+    special = replace(search.problem, where={**search.problem.where, **{name: named(kinds[name]) for name in kinds}})
+    return all(_holds(search, special, kinds, f"special arguments {k}") for k in POINTS)
+
+
+def _is_full(search: Search, at: tuple[Problem, Arguments], gradient: Array) -> bool:
+    """Whether the claim is the derivative at a point where every entry moves freely."""
+    problem = replace(at[0], is_independent=False)
+    try:
+        return same(seen(problem, problem.in_jax_layout(search.claim, at[1], search.layout)), gradient)
+    except FormulaError:
+        return False
 
 
 def _is_derivative(claim: Array, problem: Problem, point: Arguments, layout: Layout, search: Search) -> bool:
@@ -122,11 +180,14 @@ def _is_derivative(claim: Array, problem: Problem, point: Arguments, layout: Lay
     return bool(confirms(problem, from_layout(claim, value, variable, layout), point, search.seed))
 
 
-def _holds(search: Search, special: Problem, purpose: str) -> bool:
+def _holds(search: Search, special: Problem, kinds: Mapping[str, str], purpose: str) -> bool:
     """Whether the claim is right, and not zero, at a random point of a special problem."""
     try:
-        point = draw(special, search.seed, purpose)
+        point = draw(special, search.seed, purpose, well=np.inf)
         D = special.in_jax_layout(search.claim, point, search.layout)
+        doubled = {**point, **{name: 2 * point[name] for name in kinds}}
+        if "skew-symmetric" in kinds.values() and same(special.in_jax_layout(search.claim, doubled, search.layout), D):
+            return False  # A skew-symmetric matrix makes much vanish, and then the claim is right for want of it.
     except FormulaError:
         return False
     # In directions that leave the special arguments too.
