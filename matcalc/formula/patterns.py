@@ -62,9 +62,12 @@ def pattern(names: frozenset[str]) -> re.Pattern[str]:
         "NUMBER": rf"{_DECIMAL}(?:[eE][-+]?[0-9]+(?![0-9A-Za-z]))?",
         "WORD": rf"\{{\s*\\(?:rm|bf|it|sf|mathrm)\s*(?:{words})\s*\}}"  # {\rm tr}
         rf"|\\mathop\s*\{{\s*\\(?:mathrm|rm|text|sf)\s*\{{?\s*(?:{words})\s*\}}?\s*\}}",
+        "EULER": rf"\\(?:mathrm|text|rm)\s*\{{\s*e\s*\}}(?=\s*{_CARET}\s*\{{)",  # \mathrm{e}^{X}
         "WRAP": r"\\(?:math(?:bf|bb|cal|rm|it|sf|scr|frak|op)|boldsymbol|bm|pmb|vec|operatorname\*?"
         r"|text(?:bf|rm|it|sf)?|mbox)\s*\{[^{}]*\}",
-        "DECORATED": rf"\\(?:{_DECORATED})\s*(?:\{{\s*(?:\\(?:math(?:bf|rm)|boldsymbol|bm)\s*\{{\s*{name}\s*\}}"
+        "DECORATED": rf"\\(?:math(?:bf|rm)|boldsymbol|bm|pmb)\s*\{{\s*\\(?:{_DECORATED})\s*"
+        rf"(?:\{{\s*{name}\s*\}}|(?=[\sA-Za-z\\])\s*{name})\s*\}}|"
+        rf"\\(?:{_DECORATED})\s*(?:\{{\s*(?:\\(?:math(?:bf|rm)|boldsymbol|bm)\s*\{{\s*{name}\s*\}}"
         rf"|{name})\s*\}}|(?=[\sA-Za-z\\])\s*{name})",
         "DECLARED": _longest_first(set(names)),
         "NUMPY": rf"(?<![A-Za-z])(?:{'|'.join(DOTTED)})\.(?:(?:linalg|special|nn|functional|numpy|scipy)\.)*[A-Za-z_]+",

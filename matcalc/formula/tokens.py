@@ -118,6 +118,9 @@ def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[
                 for token in _raw(value[brace:-1], start + brace, names, whole):
                     last = token.type
                     yield token
+            case "EULER":
+                last = "_EULER"
+                yield Token("_EULER", "e", start, end)
             case "WORD":
                 word = re.sub(r"[{}\s]|\\[a-z]+\s*", "", value)
                 yield Token("FUNC", FUNCTIONS[word], start, end)
@@ -147,8 +150,9 @@ def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[
             case "KIND":
                 yield Token("KIND", "∞" if "inf" in value or "∞" in value else "*", start, end)
             case "DECORATED":
-                word = re.match(r"\\([a-z]+)", value)
-                letter = re.sub(r"^\\[a-z]+|\\(?:math(?:bf|rm)|boldsymbol|bm)|[{}\s]", "", value)
+                bare = re.sub(r"\\(?:math(?:bf|rm)|boldsymbol|bm|pmb)(?![a-z])|[{}\s]", " ", value).strip()
+                word = re.match(r"\\([a-z]+)", bare)
+                letter = re.sub(r"^\\[a-z]+|\s", "", bare)
                 yield Token("NAME", canonical(letter) + DECORATIONS[word[1] if word else ""], start, end)
                 last = "NAME"
             case "FRACTION":
