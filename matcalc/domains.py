@@ -148,9 +148,10 @@ def _depth_positive_diagonal(A: Array) -> float:
 
 
 def _correlation(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    B = np.eye(shape[0]) + 0.4 * _normal(rng, shape)
+    """Half of it is that of normal numbers, half of it I, so that it is far from singular."""
+    B = _normal(rng, shape)
     B /= np.linalg.norm(B, axis=1, keepdims=True)
-    return _with_unit_diagonal(B @ B.T)
+    return _with_unit_diagonal(B @ B.T / 2)
 
 
 def _with_unit_diagonal(A: Array) -> Array:

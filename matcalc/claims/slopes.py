@@ -15,7 +15,7 @@ from matcalc.streams import stream
 
 STEP, STEPS = 2.0**-9, 3  # the first step, relative, and how many
 SAME = 1e-6  # relative, of what is compared by them
-CHANGE = 1e-5  # relative, of arguments, by which a condition is measured
+CHANGE, SHORT = 1e-6, 2.0**-24  # relative, of arguments and of steps, by which a condition is measured
 FLAT = 1e-6  # relative to the value, what is no slope
 
 
@@ -74,9 +74,9 @@ def condition(problem: Problem, point: Arguments) -> float:
 
 
 def _slope(problem: Problem, point: Arguments, v: Array) -> Array:
-    """The derivative along a direction by a single difference; its error is the same at neighbouring points."""
+    """The derivative along a direction by a single difference, of points that are nearer than a pole may be."""
     x = point[problem.wrt]
-    h = STEP * (np.abs(x).max() or 1.0)
+    h = SHORT * (np.abs(x).max() or 1.0)
     right, left = (problem.value_of(problem.formula, {**point, problem.wrt: x + step * v}) for step in (h, -h))
     return (right - left) / (2 * h)
 

@@ -28,7 +28,7 @@ def test_points_are_well_conditioned_whatever_the_domain(formula, wrt, where):
 
 def test_a_condition_is_that_of_the_slope():
     problem = read_problem("tr(inv(X))", "X")
-    near_singular = np.diag([1.0, 1.0, 1e-6])
+    near_singular = np.ones((3, 3)) + 1e-5 * np.diag([1.0, 2.0, 3.0])
     assert condition(problem, {"X": np.eye(3)}) < 10
     assert condition(problem, {"X": near_singular}) > 1e4
 
@@ -57,15 +57,11 @@ def test_no_right_claim_is_rejected_for_its_draw(seed, formula, wrt, claim, wher
         ("||F .* M||^2", "F", "2 M .* F", "M=0/1"),
         ("||A X||^2", "X", "2 X", "A'A = I"),
         ("x'A x", "x", "2 A x", "A = A'"),
-        ("tr(X A X B)", "X", "2 A X B", "A=symmetric, B=symmetric, X=symmetric"),
     ],
 )
 def test_what_is_right_under_a_condition_says_so(formula, wrt, claim, where):
     shape = {"A": ("l", "l"), "X": ("l", "l")} if "A" in formula and "X" in formula else None
     alone = check_formula(formula, claim, wrt=wrt, shape=shape)
-    if "B" in formula:
-        assert alone.verdict == "fail"
-        return
     assert (alone.verdict, alone.cause.name) == ("fail", "condition")
     assert check_formula(formula, claim, wrt=wrt, shape=shape, where=where).verdict == "pass"
 
@@ -113,14 +109,13 @@ def test_the_convention_is_refused_where_it_has_no_meaning(formula, given, messa
     ("formula", "claim", "words"),
     [
         ("||X^+ b||^2", "-2 (X^+)' X^+ b (X^+ b)'", "True for wide X only"),
-        ("tr(X^+ A)", "-(X^+ A X^+)'", "only"),
+        ("||b' X^+||^2", "-2 (X^+)' b b' X^+ (X^+)'", "True for tall X only"),
     ],
 )
 def test_a_claim_that_is_true_for_one_shape_only_says_so(formula, claim, words):
-    shape = {"X": ("m", "n")}
-    report = check_formula(formula, claim, wrt="X", shape=shape)
+    report = check_formula(formula, claim, wrt="X")
     assert report.verdict == "fail"
-    assert words in report.cause.text or "tr" in formula
+    assert words in report.cause.text, report
 
 
 def test_sizes_are_turned_where_f_is_regular_only():

@@ -57,3 +57,32 @@ def test_list_finds_by_formula():
 def test_the_command_certifies_claims():
     result = CliRunner().invoke(app, ["check", "x'x", "--wrt", "x", "--claim", "2x", "--certify", "--json", "-"])
     assert json.loads(result.output)["certificate"] > 35
+
+
+@pytest.mark.parametrize(
+    ("arguments", "last"),
+    [
+        (["tr(A X)", "--wrt", "X", "--claim", "2 A'"], "tr_ax: ∂/∂X tr(A X) = Aᵀ"),
+        (["x'A x/α", "--wrt", "x", "--claim", "(A + A')x"], "the derivative of xᵀ A x/α by x is (A + Aᵀ) x/α"),
+        (["x'x", "--wrt", "x", "--claim", "2 x sqrt(-1)"], "sqnorm_x: ∂/∂x xᵀ x = 2 x"),
+    ],
+)
+def test_a_failing_check_ends_in_the_right_derivative(arguments, last):
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1].startswith(last)
+
+
+def test_the_convention_of_independent_entries():
+    arguments = ["ln |X|", "--wrt", "X", "--claim", "2 X^-1 - X^-1 .* I"]
+    assert run(*arguments).exit_code == 1
+    assert "by the independent entries of a symmetric X" in run(*arguments, "--convention", "independent").output
+    wrong = run(*arguments, "--convention", "both")
+    assert wrong.exit_code == 2
+    assert "--convention takes full, independent" in wrong.output
+
+
+def test_domains_as_equations():
+    softmax = ["t'ln(exp(W x)/sum(exp(W x)))", "--wrt", "W", "--claim", "(t - exp(W x)/sum(exp(W x)))x'"]
+    assert "True only for t that sums to one" in run(*softmax).output
+    assert run(*softmax, "--where", "1't = 1").exit_code == 0
