@@ -98,7 +98,10 @@ def regularity(problem: Problem) -> int:
     try:
         point = draw(problem, 0, "regularity of a claim")
         (slopes,) = along(problem, point, direction(problem, 0)[None])
-        moved = {**point, problem.wrt: point[problem.wrt] * (1 + 1e-7)}
+        # All arguments move: (X'X)^-1 y of a wide X is smooth in y, and has no value.
+        moved = {
+            name: a * (1 + 1e-7 * np.cos(np.arange(1.0, a.size + 1))).reshape(a.shape) for name, a in point.items()
+        }
         before, after = (problem.value_of(problem.formula, at) for at in (point, moved))
     except FormulaError:
         return 0
