@@ -20,9 +20,11 @@ from matcalc.formula import Formula, FormulaError, parse
 from matcalc.formula import tree as t
 from matcalc.formula.errors import Misfit
 from matcalc.formula.meaning import settle
+from matcalc.formula.names import letter_of
 from matcalc.formula.texts import claimed_side, definitions, doubts, spelled, split_where, substitute
 from matcalc.formula.tree import Style
 from matcalc.formula.variables import spellings, variables
+from matcalc.formula.words import SPELLED
 from matcalc.layout import Layout
 from matcalc.referee import Cause
 from matcalc.referee.comparison import Comparison
@@ -101,7 +103,9 @@ def _check(
             return FormulaReport("fail", cause, asked, tree, read, None, style)
         if not isinstance(misfit, Misfit):
             raise
-        cause = Cause("shape", f"The shapes do not fit: {misfit.reason}.")
+        scalars = [name for name, shape in asked.shapes.items() if not shape and letter_of(name) in SPELLED]
+        remedy = f"{' and '.join(scalars)}, read as a scalar, may be a vector: then say so by its shape."
+        cause = Cause("shape", f"The shapes do not fit: {misfit.reason}.", remedy if scalars else "")
         return FormulaReport("fail", cause, asked, tree, candidates(asked, layout)[0], None, style)
     if not np.all(np.isfinite(asked.claimed(tree, point, chosen))):
         cause = Cause("not finite", f"It is not a finite number here{not_real(asked, tree, point)}.")

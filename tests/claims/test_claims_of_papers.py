@@ -165,3 +165,12 @@ def test_readings_that_could_be_doubted_are_said(formula, wrt, claim, read):
     report = check_formula(formula, claim, wrt=wrt)
     assert report.ok, report
     assert read in str(report)
+
+
+def test_a_greek_letter_that_was_read_as_a_scalar_is_told():
+    report = check_formula(
+        r"||Y - X \beta||^2 + \lambda ||\beta||^2", r"-2 X^T(Y - X\beta) + 2\lambda\beta", wrt=r"\beta"
+    )
+    assert report.verdict == "fail"
+    assert report.cause is not None
+    assert "β and λ, read as a scalar, may be a vector" in report.cause.remedy
