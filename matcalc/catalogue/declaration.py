@@ -64,10 +64,13 @@ class Declaration:
         return MappingProxyType({kind: tuple(ids.split()) for kind, ids in covers.items()})
 
     def _kind(self) -> Kind:
-        from matcalc.formula import infer, parse  # lark need not be loaded before a formula is read
+        from matcalc.formula import FormulaError, infer, parse  # lark need not be loaded before a formula is read
 
         shapes = {p.name: p.axes for p in self.signature.parameters}
-        value = infer(parse(self.formulas[0]), shapes)
+        try:
+            value = infer(parse(self.formulas[0]), shapes)
+        except FormulaError as error:
+            raise ValueError(f"The declaration of {self.name} does not fit its arguments: {error}") from None
         of = "Hessian" if self.order == 2 else RANKS[len(value)]
         kind: Any = f"{of} by {RANKS[len(shapes[self.wrt])]}"
         return kind
