@@ -19,6 +19,7 @@ from matcalc.referee.constants import (
     FD_BEST,
     FIRST_STEP,
     LEVEL,
+    LINE,
     MEANINGLESS,
     NOISE,
     OUTWARD,
@@ -198,8 +199,9 @@ def finite_differences(
         slope = _size(right - left, 2) / (2 * h[:, None])
         rounding = eps * _size(np.abs(right) + np.abs(left), 2) + slope * _rounded(x, V)
         rounding = np.maximum(rounding, stairs / unit)
-        table = _quotients(right, left, centre, h, order)
-        derivatives, errors = _extrapolate(table, rounding / h[:, None] ** order)
+        scatter = np.maximum(rounding, _scatter(h / size, right - 2 * centre + left))
+        table, of_h = _quotients(right, left, centre, h, order), h[:, None] ** order
+        derivatives, errors = _extrapolate(table, rounding / of_h, scatter / of_h)
         f_of = unit * right, unit * left, unit * np.broadcast_to(centre, right.shape[1:]), unit * rounding
         return Estimate(V, unit * derivatives, unit * errors, h, *f_of, eps)
 
@@ -208,6 +210,19 @@ def _rounded(x: Array, V: Array) -> Array:
     """How far along each direction the sums x ± h v may be from where they should be, in units of v."""
     moved = np.where(V != 0, np.abs(x), 0).reshape(len(V), -1)
     return float(np.finfo(np.float64).eps) / 2 * np.max(moved, axis=1) / np.max(np.abs(V).reshape(len(V), -1), axis=1)
+
+
+def _scatter(steps: Array, bend: Array) -> Array:
+    """How far values scatter along each direction at the smallest steps, relative to x, beyond how f bends there.
+
+    Where f is a difference of larger numbers it is less precise than its own size tells, and a few quotients of such
+    values may be equal by chance: along any direction it scatters as far as along half of them. A bend is a quarter at
+    half the step, and scatter is not.
+    """
+    seen = bend[steps < LINE]
+    each = np.max(_size(seen[:-1] - 4 * seen[1:], 2) / 4, axis=0, initial=0.0) if len(seen) else np.zeros(bend.shape[1])
+    scatters = each[(each > 0) & np.isfinite(each)]
+    return np.maximum(np.nan_to_num(each), np.median(scatters) if scatters.size else 0.0)
 
 
 def _quotients(right: Array, left: Array, centre: Array, h: Array, order: int) -> Array:
@@ -260,9 +275,12 @@ def _edge(change: Callable[[float], Array], h: Array, level: Array) -> float | N
     return float(np.sqrt(np.sum(there**2))) if np.max(np.abs(there)) > CLIMBS * np.max(np.abs(first)) else None
 
 
-def _extrapolate(table: Array, rounding: Array) -> tuple[Array, Array]:
-    """The derivatives at h = 0 from those at each step, and how far they may be off, for each direction."""
-    best, error, last = _smoothest(table, rounding)
+def _extrapolate(table: Array, rounding: Array, scatter: Array) -> tuple[Array, Array]:
+    """The derivatives at h = 0 from those at each step, and how far they may be off, for each direction.
+
+    `rounding` is what it makes of each step at least, and `scatter` what is seen of it.
+    """
+    best, error, last = _smoothest(table, scatter)
     if len(table) < 3:
         return best, error
     # Far from x another derivative may look as smooth. The steps below those that were used must not contradict it,
@@ -275,7 +293,7 @@ def _extrapolate(table: Array, rounding: Array) -> tuple[Array, Array]:
     for j in np.flatnonzero(contradiction > MEANINGLESS * np.maximum(_size(best), _size(table[-1]))):
         below = slice(int(last[j]) + 1, None)
         if len(table[below]) > 2:
-            (value,), (off,) = _extrapolate(table[below, j : j + 1], rounding[below, j : j + 1])
+            (value,), (off,) = _extrapolate(*(a[below, j : j + 1] for a in (table, rounding, scatter)))
             if off < error[j]:
                 best[j], error[j] = value, off
     return best, error

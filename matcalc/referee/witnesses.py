@@ -12,6 +12,7 @@ import numpy as np
 
 from matcalc.referee.ball_numbers import Budget, Unknown, ball, balls, digits, rounded
 from matcalc.referee.constants import (
+    AGREES,
     APPROXIMATED,
     AS_GOOD,
     BASIS_UP_TO,
@@ -81,7 +82,8 @@ class Differences:
 
     def _is_seen(self, few: Estimate) -> bool:
         """Whether a few steps see about as much as all do: what the derivative is, or that it vanishes."""
-        enough = max(APPROXIMATED / FD_SAFETY, AS_GOOD * self.probe.spread)
+        coarse = max(AGREES, AS_GOOD * self.runs.u_of_f)
+        enough = max(APPROXIMATED / FD_SAFETY, min(AS_GOOD * self.probe.spread, coarse))
         size = norm(few.values) + norm(few.errors)
         return few.spread <= enough or size <= FD_BEST * self.probe.largest * math.sqrt(len(few.directions))
 

@@ -10,7 +10,7 @@ from matcalc import CATALOGUE, Identity
 from matcalc.catalogue.verification import Settings, computed, place_of, verify
 from matcalc.formula import evaluate, parse, terms
 from matcalc.layout import to_layout
-from matcalc.referee import Cause, finite_differences, judge, settings
+from matcalc.referee import Cause, causes, finite_differences, judge, settings
 from matcalc.referee.runs import Runs
 from matcalc.referee.tolerances import relative
 
@@ -72,7 +72,7 @@ def plant(monkeypatch):
 
     monkeypatch.setattr(judge, "impurity", lambda runs: None)
     monkeypatch.setattr(judge, "instability", lambda *evidence: None)
-    monkeypatch.setattr(judge.causes, "explain", lambda *evidence: Cause("planted", "It is off."))
+    monkeypatch.setattr(causes, "explain", lambda *evidence: Cause("planted", "It is off."))
     return plant
 
 
