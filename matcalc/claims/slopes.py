@@ -59,7 +59,11 @@ def confirms(problem: Problem, D: Array, point: Arguments, seed: Any) -> bool | 
 
 
 def condition(problem: Problem, point: Arguments) -> float:
-    """How strongly the slope along a direction amplifies relative changes of the arguments; infinite where none is."""
+    """How strongly the slope along a direction amplifies relative changes of the arguments; infinite where none is.
+
+    It is infinite where f is flat too, as exp(-x²) is far out: there a right claim may be a difference of larger
+    numbers.
+    """
     v, rng = direction(problem, 0), stream(0, "conditions of a claim")
     moved = {
         name: _inside(problem.where.get(name), a * (1 + CHANGE * rng.choice([-1.0, 1.0], a.shape)))
@@ -68,9 +72,9 @@ def condition(problem: Problem, point: Arguments) -> float:
     with np.errstate(all="ignore"):
         here, there = (_slope(problem, at, v) for at in (point, moved))
         value = np.abs(problem.value_of(problem.formula, point)).max()
-        size = max(np.abs(here).max(), FLAT * value / max(np.abs(point[problem.wrt]).max(), FLAT))
-        change = np.abs(there - here).max()
-    return float(change / (CHANGE * size)) if change < np.inf and size > 0 else 0.0 if change == 0 else np.inf
+        size, change = np.abs(here).max(), np.abs(there - here).max()
+        is_flat = not size > FLAT * value / max(np.abs(point[problem.wrt]).max(), FLAT)
+    return np.inf if is_flat or not change < np.inf else float(change / (CHANGE * size))
 
 
 def _slope(problem: Problem, point: Arguments, v: Array) -> Array:

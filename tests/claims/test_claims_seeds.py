@@ -117,3 +117,16 @@ def test_equal_trees_of_other_numbers_are_other_problems():
     assert check_formula("tr(X^2)", "2 X'", wrt="X").ok
     with pytest.raises(ValueError, match="must be an integer"):
         check_formula("tr(X^2.0)", "2 X'", wrt="X")
+
+
+GAUSSIAN = "(G .* exp.((diag(X X') ones' + ones diag(X X')' - 2 X X')/(-2 a^2)))"
+
+
+@pytest.mark.parametrize("seed", [3, 7, 16, 18])
+def test_a_right_claim_that_loses_digits_as_it_is_written_passes(seed):
+    """Far from each other points have a kernel of next to nothing, and the claim is a difference of larger numbers."""
+    claim = f"-(diag(({GAUSSIAN} + {GAUSSIAN}') ones) - ({GAUSSIAN} + {GAUSSIAN}')) X/a^2"
+    right = check_formula(f"sum{GAUSSIAN}", claim, wrt="X", shape={"a": ()}, seed=seed)
+    assert right.verdict == "pass", right
+    wrong = check_formula(f"sum{GAUSSIAN}", f"1.0000001 ({claim})", wrt="X", shape={"a": ()}, seed=seed)
+    assert wrong.verdict == "fail", wrong
