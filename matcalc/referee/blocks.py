@@ -123,6 +123,10 @@ class Space:
         ]
         return estimate.project(np.concatenate(rows, axis=1), 2)
 
+    def shaped(self, blocks: Blocks) -> Blocks:
+        """Blocks of a derivative with the axes that are due, of the value and then of the variable."""
+        return [D.reshape(a + b) for D, (a, b) in zip(blocks, self.due, strict=True)]
+
     def projected(self, blocks: Blocks) -> Blocks:
         """What of a derivative has a meaning: its directions inside the domain."""
         if not self.is_restricted or self.order == 2:
@@ -141,7 +145,7 @@ class Space:
             blocks = [
                 part / (s * t) for row, s in rows for part, t in zip(np.split(row, ends, -1), self.scales, strict=True)
             ]
-            return [block.reshape(a + b) for block, (a, b) in zip(blocks, self.due, strict=True)]
+            return self.shaped(blocks)
         J = np.moveaxis(estimate.values, 0, -1)  # directions are axes, in units of each variable
         parts = zip(np.split(J, ends, axis=-1), self.scales, self.due, strict=True)
         return self.projected([part.reshape(a + b) / s for part, s, (a, b) in parts])

@@ -65,10 +65,9 @@ def check_gradient(
     Of what `f` returns, `output` picks one, by place or by name, as in `output=0` of a function with `has_aux`. Leaves
     of a pytree that are no floating numbers (activation functions, counters) are held fixed. After so many `seconds` a
     check ends with what was found so far; that is looked at between runs of a function, and on a terminal a bar tells
-    of it from the fifth second on. `accuracy` is the relative
-    error of f, where that is more than its dtype's: of a solver, an ODE or a table. Steps are chosen for it, and the
-    tolerance is at least what it explains. Of a real f of complex variables z = x + i y the gradient is JAX's,
-    ∂f/∂x - i ∂f/∂y.
+    of it from the fifth second on. `accuracy` is the relative error of f, where that is more than its dtype's: of a
+    solver, an ODE or a table. Steps are chosen for it, and the tolerance is at least what it explains. Of a real f of
+    complex variables z = x + i y the gradient is JAX's, ∂f/∂x - i ∂f/∂y.
 
     The witnesses are JAX's automatic differentiation of the plain function in that dtype, the same in float64, and
     finite differences of `f` in float64, which confirm or refute it. Right is what lies within 64 u (1 + κ) of the

@@ -181,7 +181,7 @@ class Runs:
         """What f returns, in float64 on the CPU. Raised for what it raises."""
         with jax.default_device(self._cpu):
             variables = self._variables_placed(variables, self._cpu)
-            return self.of_value(variables, self._placed(arrays), self.tangents(np.float64))
+            return self.of_value(variables, self._placed(arrays, self._cpu), self.tangents(np.float64))
 
     def automatic(self, arrays: Arrays) -> Blocks:
         """JAX's own derivative, on the device where the numbers are coarse and on the CPU in float64."""
@@ -189,9 +189,8 @@ class Runs:
         tangents, device = self.tangents(np.float64 if exact else None), self._cpu if exact else self.device
         with jax.default_device(device):
             start = self._variables_placed(self.subject.start(arrays), device)
-            blocks = self.of_derivative(start, self._placed(arrays), tangents)
-        due = self.space.due
-        return [D.astype(np.float64, copy=False).reshape(a + b) for D, (a, b) in zip(blocks, due, strict=True)]
+            blocks = self.of_derivative(start, self._placed(arrays, device), tangents)
+        return self.space.shaped([D.astype(np.float64, copy=False) for D in blocks])
 
     def automatic_by(self, place: int) -> Array | None:
         """JAX's derivative in float64 by another of the arrays, if it has one."""
@@ -207,8 +206,9 @@ class Runs:
         """The claim, read into JAX's layout. Raised for what it raises, Misshapen where it does not fit."""
         if self.of_claim:
             exact = arrays[self.subject.variables[0]].dtype == np.float64
-            with jax.default_device(self._cpu if arrays is self.exact else self.device):
-                blocks = self.of_claim(self._placed(arrays), self.tangents(np.float64 if exact else None))
+            device = self._cpu if arrays is self.exact else self.device
+            with jax.default_device(device):
+                blocks = self.of_claim(self._placed(arrays, device), self.tangents(np.float64 if exact else None))
         else:
             blocks = [np.asarray(D) for D in jax.tree.leaves(self.subject.spec.moving(self.given))]
         due = self.space.due
@@ -262,13 +262,13 @@ class Runs:
     def _cpu(self) -> Any:
         return jax.devices("cpu")[0]
 
-    def _placed(self, arrays: Arrays) -> Arrays:
+    def _placed(self, arrays: Arrays, device: Any) -> Arrays:
         """The arguments where they are computed with, so that each run need not bring them there again."""
         if arrays is self.exact:
             return self._exact_placed
         if arrays is self.subject.arrays:
             return self._given_placed
-        return self._put(arrays, self.device) if any(self.subject.shardings) else arrays
+        return self._put(arrays, device) if any(self.subject.shardings) else arrays
 
     @functools.cached_property
     def _exact_placed(self) -> Arrays:

@@ -33,8 +33,7 @@ def held_constant(search: Search) -> Iterator[Cause]:
 
     def with_held(mask: Any, at: Arrays) -> Blocks:
         blocks = derivative(mask, runs.subject.start(at), [*at, *tangents])
-        due = search.evidence.space.due
-        return search.evidence.view([np.asarray(D).reshape(a + b) for D, (a, b) in zip(blocks, due, strict=True)])
+        return search.evidence.view(search.evidence.space.shaped([np.asarray(D) for D in blocks]))
 
     def is_claimed(mask: Any) -> bool:
         if not search.agree(with_held(mask, runs.exact), search.seen):

@@ -18,6 +18,17 @@ from matcalc.referee.programs import Array, Running, is_real
 
 WHOLE = (0.0, 1.0, 2.0, -1.0, 0.5)  # of an addend: dropped, twice, negated, half; of a matrix: transposed, dropped
 
+# What to do where the claimed program was edited, and where that of the true derivative was.
+REMEDIES = {
+    "order": (
+        "Products of matrices do not commute: exchange them.",
+        "Look at the order of the factors in that term.",
+    ),
+    "factor": ("Leave it out.", "Multiply that term by it."),
+    "axis": ("Change the axis.", "Look at its axis."),
+    "operand transposed": ("Transpose it there.", "Look at the transposes in that term."),
+}
+
 
 def operand_transposed(search: Search) -> Iterator[Cause]:
     """The truth with one square argument transposed is what is claimed."""
@@ -89,7 +100,7 @@ def _edits(search: Search, program: Running, arguments: Any, to_truth: bool) -> 
         if to_truth:
             blocks = [from_layout(D, *d, search.runs.layout) for D, d in zip(blocks, due, strict=True)]
         else:
-            blocks = [D.reshape(a + b) for D, (a, b) in zip(blocks, due, strict=True)]
+            blocks = search.evidence.space.shaped(blocks)
         return search.evidence.view(blocks)
 
     start, goal = (search.seen, search.truth) if to_truth else (search.truth, search.seen)
@@ -119,17 +130,9 @@ def _edits(search: Search, program: Running, arguments: Any, to_truth: bool) -> 
 
 def _edit_of_claim(site: Site, factor: float) -> Cause:
     where = f" at {site.line}" if site.line else ""
-    if site.kind == "product":
-        text = f"It becomes right when the two factors of the product{where} change places."
-        return Cause("order", text, "Products of matrices do not commute: exchange them.")
-    if site.kind == "matrix" and factor == 2:
-        text = f"It becomes right without the {_ordinal(site.operand)} factor of the product{where}."
-        return Cause("factor", text, "Leave it out.")
-    if site.primitive == "reduce_sum":
-        return Cause("axis", f"It becomes right when the sum{where} is over the other axis.", "Change the axis.")
-    if site.kind == "matrix":
-        text = f"It becomes right when the {_ordinal(site.operand)} factor of the product{where} is transposed."
-        return Cause("operand transposed", text, "Transpose it there.")
+    if site.kind != "addend":
+        name, change = _change(site, factor, "the")
+        return Cause(name, f"It becomes right {change}.", REMEDIES[name][0])
     term = f"the {_ordinal(site.operand)} term of the {'difference' if site.primitive == 'sub' else 'sum'}{where}"
     if factor == 0:
         return Cause("doubled term", f"It becomes right without {term}.", "Drop that term.")
@@ -142,17 +145,9 @@ def _edit_of_claim(site: Site, factor: float) -> Cause:
 
 def _edit_of_truth(site: Site, factor: float) -> Cause:
     where = f" at {site.line}" if site.line else ""
-    if site.kind == "product":
-        text = f"It is what comes out when the two factors of a product{where} change places."
-        return Cause("order", text, "Look at the order of the factors in that term.")
-    if site.kind == "matrix" and factor == 2:
-        text = f"It is what comes out without the {_ordinal(site.operand)} factor of a product{where}."
-        return Cause("factor", text, "Multiply that term by it.")
-    if site.primitive == "reduce_sum":
-        return Cause("axis", f"It is what comes out when a sum{where} is over the other axis.", "Look at its axis.")
-    if site.kind == "matrix":
-        text = f"It is what comes out when the {_ordinal(site.operand)} factor of a product{where} is transposed."
-        return Cause("operand transposed", text, "Look at the transposes in that term.")
+    if site.kind != "addend":
+        name, change = _change(site, factor, "a")
+        return Cause(name, f"It is what comes out {change}.", REMEDIES[name][1])
     part = f"the part of the {_ordinal(site.operand)} term" if site.primitive != "add_any" else "the part of one use"
     if factor == 0:
         return Cause("missing term", f"A term is missing: {part}{where}.", "Add it.")
@@ -162,6 +157,18 @@ def _edit_of_truth(site: Site, factor: float) -> Cause:
         return Cause("term", f"A term has the wrong sign: {part}{where}.", "Change its sign.")
     text = f"A term is {factor:.7g} times what it should be: {part}{where}."
     return Cause("term", text, f"Divide it by {factor:.7g}.")
+
+
+def _change(site: Site, factor: float, article: str) -> tuple[str, str]:
+    """What an edit of matrices is called, and what it does."""
+    where, which = f" at {site.line}" if site.line else "", _ordinal(site.operand)
+    if site.kind == "product":
+        return "order", f"when the two factors of {article} product{where} change places"
+    if factor == 2:
+        return "factor", f"without the {which} factor of {article} product{where}"
+    if site.primitive == "reduce_sum":
+        return "axis", f"when {article} sum{where} is over the other axis"
+    return "operand transposed", f"when the {which} factor of {article} product{where} is transposed"
 
 
 def _ordinal(operand: int) -> str:
