@@ -11,6 +11,16 @@ from matcalc.formula.words import ENTRYWISE, MATRIX_FUNCTIONS, OF_VECTORS, TO_SC
 NAMES = "AXBabxyesdEtrlnTkβμΣΓ"
 
 
+def _short(strategy):
+    """The same values. Its repr is a word; hypothesis refuses those that strategies inside one another would have."""
+
+    @st.composite
+    def short(draw):
+        return draw(strategy)
+
+    return short()
+
+
 name = st.sampled_from([*NAMES, "x̂", "Σ̄", "W^{(1)}", "σ^{(i)}", "W^{[2]}", "x^{new}"]).map(t.Name)
 
 
@@ -41,7 +51,7 @@ constant = (
 derivative = st.builds(t.Derivative, st.sampled_from("UVxβμ"), st.sampled_from(["", "²", "x", "y"]))
 
 
-leaf = name | number | constant | derivative
+leaf = _short(name | number | constant | derivative)
 
 
 FUNCTIONS = [
@@ -60,6 +70,7 @@ def _canonical(tree):
 
 
 def _larger(inner):
+    inner = _short(inner)
     column = inner.filter(t.is_column) | st.sampled_from("axb").map(t.Name)
     several = st.lists(inner, min_size=2, max_size=4).map(tuple)
     return (
@@ -101,6 +112,7 @@ def test_any_text_is_read_or_refused(text):
 
 
 def _larger_matrix(inner):
+    inner = _short(inner)
     several = st.lists(inner, min_size=2, max_size=3).map(tuple)
     return (
         several.map(t.Sum)
