@@ -114,6 +114,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from matcalc.claims import check_formula as check_formula
+    from matcalc.derivation import Derivation as Derivation
+    from matcalc.derivation import derive as derive
     from matcalc.planner import DerivativeOperator as DerivativeOperator
     from matcalc.planner import derivative_operator as derivative_operator
     from matcalc.planner import reassociate as reassociate
@@ -122,11 +124,13 @@ if TYPE_CHECKING:
 
 # Who imports an identity need not wait for the machinery that these bring.
 _LATER = {
+    "Derivation": "matcalc.derivation",
     "DerivativeOperator": "matcalc.planner",
     "check_formula": "matcalc.claims",
     "check_gradient": "matcalc.referee",
     "check_log_det": "matcalc.referee",
     "derivative_operator": "matcalc.planner",
+    "derive": "matcalc.derivation",
     "reassociate": "matcalc.planner",
 }
 

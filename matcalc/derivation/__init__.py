@@ -1,0 +1,4 @@
+"""Derivation: a function is typed, and its derivative comes back, verified."""
+
+from matcalc.derivation.derivation import Derivation as Derivation
+from matcalc.derivation.derivation import derive as derive

@@ -1,0 +1,83 @@
+"""Whether a derivative by rules is one: finite differences and ball arithmetic are asked before it is printed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from matcalc.claims.certificate import certify_claim
+from matcalc.claims.points import draw, elsewhere, has_shapes
+from matcalc.claims.problem import Problem
+from matcalc.claims.slopes import along, condition, direction
+from matcalc.claims.verdict import CERTAIN, ILL
+from matcalc.formula import Formula, FormulaError
+from matcalc.layout import Layout
+
+CLOSE = 1e-5  # relative, what finite differences tell at a point that is not ill-conditioned
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Who agreed with a derivative: the largest relative error in float64, and the digits in ball arithmetic."""
+
+    witnesses: tuple[str, ...]
+    error: float
+    digits: float | None = None
+
+
+class Disagreement(RuntimeError):
+    """A derivative by rules with which the witnesses disagree: a fault of this package."""
+
+
+def verify(problem: Problem, claim: Formula, layout: Layout, seed: int = 0) -> Verified | None:
+    """The witnesses at two points, of which one has other sizes and signs; None where there is no point to ask at.
+
+    Raises Disagreement where they say that it is wrong.
+    """
+    errors: list[float] = []
+    for each, sign in ((problem, 1.0), (elsewhere(problem), -1.0)):
+        if not has_shapes(each):
+            continue
+        try:
+            point = draw(each, seed, "point of a derivation")
+        except FormulaError:
+            continue
+        if (moved := {**point, problem.wrt: sign * point[problem.wrt]}) and _is_regular(each, moved):
+            point = moved
+        error = _error(each, claim, layout, point)
+        if error is not None and not (error > CLOSE and condition(each, point) > ILL):
+            errors.append(error)
+    if not errors:
+        return None
+    digits = certified(problem, claim, layout, seed)
+    if max(errors) > CLOSE and not (digits and digits >= CERTAIN):
+        raise Disagreement(
+            f"The rules give {claim} as the derivative of {problem.formula} by {problem.wrt}, and finite differences "
+            "disagree. That is a fault of matcalc: please report it, with this message."
+        )
+    witnesses = ("finite differences", "ball arithmetic") if digits else ("finite differences",)
+    return Verified(witnesses, max(errors), digits)
+
+
+def certified(problem: Problem, claim: Formula, layout: Layout, seed: int = 0) -> float | None:
+    """The digits in which ball arithmetic agrees; None where it cannot tell, or is not installed."""
+    try:
+        digits = certify_claim(problem, claim, layout, draw(problem, seed, "point of a derivation"), seed)
+    except (FormulaError, ImportError):
+        return None
+    return digits if digits >= CERTAIN else None
+
+
+def _is_regular(problem: Problem, point: dict[str, np.ndarray]) -> bool:
+    domain = problem.where.get(problem.wrt)
+    value = problem.value_of(problem.formula, point)
+    return (domain is None or domain.contains(point[problem.wrt])) and bool(np.all(np.isfinite(value)))
+
+
+def _error(problem: Problem, claim: Formula, layout: Layout, point: dict[str, np.ndarray]) -> float | None:
+    """The relative error along a random direction; None where there is no slope."""
+    v = direction(problem, 0)
+    (slope,) = along(problem, point, v[None])
+    D = np.tensordot(problem.in_jax_layout(claim, point, layout), v, v.ndim)
+    if not np.all(np.isfinite(slope)):
+        return None
+    return float(np.linalg.norm(D - slope) / max(np.linalg.norm(slope), 1e-3 * np.linalg.norm(D), 1e-9))
