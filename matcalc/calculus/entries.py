@@ -197,8 +197,8 @@ def _diagonal(a: Algebra, word: tuple[Factor, ...]) -> Poly:
     if split := _rank_one(a, word):  # diag(u vᵀ) = u ⊙ v
         return a.poly(t.Infix("⊙", *split))
     match word:
-        case (Factor(t.Apply("diag", v), power),) if power == 1:
-            return a.poly(v)
+        case (Factor(t.Apply("diag", v), power),) if power in (1, -1):
+            return a.poly(v if power == 1 else t.Infix("⊘", ones(a.dims(v)), v))
         case (Factor(t.Constant("I", (n,))),):
             return a.poly(t.Constant("1", (n,)))
         case (Factor(t.Constant("E", (i, j, m, _))),) if i == j:

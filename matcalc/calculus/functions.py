@@ -103,7 +103,7 @@ def _determinant(a: Algebra, tree: t.Apply) -> Poly:
 
 @normal_form("abs")
 def _absolute(a: Algebra, tree: t.Apply) -> Poly:
-    return _modulus(a, tree) if a.is_scalar(tree.of) else a_function(a, tree)
+    return _modulus(a, t.Apply("det", tree.of)) if a.is_scalar(tree.of) else a_function(a, tree)
 
 
 def _modulus(a: Algebra, tree: t.Apply) -> Poly:
@@ -159,6 +159,14 @@ def _logarithm(a: Algebra, tree: t.Apply) -> Poly:
             return ()
         case _:
             return (Term(ONE, ((t.Apply("ln", a.simplify(tree.of)), ONE),)),)
+
+
+@normal_form("sign")
+def _sign(a: Algebra, tree: t.Apply) -> Poly:
+    """sign(s) = s/|s|."""
+    if not a.is_scalar(tree.of):
+        return a_function(a, tree)
+    return a.times(a.poly(tree.of), a.reciprocal(t.Apply("det", tree.of)))
 
 
 @normal_form("exp")

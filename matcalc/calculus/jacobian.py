@@ -12,6 +12,7 @@ from matcalc.calculus.terms import (
     commutation,
     fresh,
     identity,
+    inverse,
     product,
     sized,
     times,
@@ -89,6 +90,10 @@ def _of_factor(a: Algebra, factor: Factor) -> Formula:
             return t.Sigma(index, start, stop, jacobian(a, body))
         case t.Frechet(function, U, e) if is_multiple(a, U, e):
             return jacobian(a, product(of_matrix(a, function, U), e))
+        case t.Frechet("sqrt", U, e):  # S dS + dS S = dU of S = √U
+            S, eye = t.Apply("sqrt", U), identity(a.dims(U)[0])
+            both = t.Sum((t.Infix("⊗", eye, S), t.Infix("⊗", t.Transpose(S), eye)))
+            return product(inverse(both), jacobian(a, e))
         case t.Frechet(function):
             raise NotDerivable(f"L_{function}(U, ∂X) is no product with ∂X")
         case t.Infix("⊗", left, right):

@@ -8,9 +8,23 @@ from fractions import Fraction
 from typing import Any
 
 from matcalc.calculus.shapes import Shapes
-from matcalc.calculus.terms import ONE, UNIT, Dims, Exponent, Factor, Poly, Term, identity, is_constant, number, product
+from matcalc.calculus.terms import (
+    ONE,
+    UNIT,
+    Dims,
+    Exponent,
+    Factor,
+    Poly,
+    Term,
+    identity,
+    is_constant,
+    length,
+    number,
+    product,
+)
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
+from matcalc.formula.words import MATRIX_FUNCTIONS
 
 MEETINGS: list[Callable[[Any, Factor, Factor], list[Factor] | None]] = []
 CLOSINGS: list[Callable[[Any, tuple[Factor, ...]], Poly | None]] = []
@@ -31,6 +45,7 @@ class Words(Shapes):
 
     def __init__(self, names: Mapping[str, Dims], moving: str) -> None:
         super().__init__(names, moving)
+        self._series: dict[Formula, str | None] = {}
         self.spelled: dict[Any, Formula] = {}  # what was met first, by a key that does not depend on its spelling
 
     def poly(self, tree: Formula) -> Poly:
@@ -64,6 +79,9 @@ class Words(Shapes):
             if is_constant(factor.base, "I"):
                 eye = [factor]
                 continue
+            if word and self.is_behind(word[-1], factor):
+                left = [factor, word.pop(), *left]
+                continue
             met = self.meet(word[-1], factor) if word else None
             if met is not None:
                 del word[-1]
@@ -80,6 +98,34 @@ class Words(Shapes):
                     closed.append(tuple(word[start:]))
                     del word[start:]
         return self._without_diagonals(word or eye), closed
+
+    def is_behind(self, one: Factor, other: Factor) -> bool:
+        """Whether neighbours commute, as functions of one matrix do, and stand in the other order than of old."""
+        series = self.series(one.base)
+        commutes = bool(series) and one.turned == other.turned and self.series(other.base) == series
+        return commutes and (length(one.base), str(one.base)) > (length(other.base), str(other.base))
+
+    def series(self, tree: Formula) -> str | None:
+        """The matrix of which a formula is a power series by its form; "" of none, None where it is no such series."""
+        if tree not in self._series:
+            self._series[tree] = self._series_of(tree)
+        return self._series[tree]
+
+    def _series_of(self, tree: Formula) -> str | None:
+        if self.is_scalar(tree) or is_constant(tree, "I"):
+            return ""
+        match tree:
+            case t.Name(name):
+                return name if self.is_square(tree) else None
+            case t.Sum(parts) | t.Product(parts):
+                found = {name for name in map(self.series, parts) if name != ""}
+                return found.pop() if len(found) == 1 else None if found else ""
+            case t.Neg(of) | t.Power(of) | t.Infix("/", of):
+                return self.series(of)
+            case t.Apply(function, of) if function in ("inv", "adj", *MATRIX_FUNCTIONS):
+                return self.series(of)
+            case _:
+                return None
 
     def meet(self, one: Factor, other: Factor) -> list[Factor] | None:
         """What two neighbours make together, if anything."""

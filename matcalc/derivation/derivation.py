@@ -16,7 +16,7 @@ from matcalc.claims.report import FormulaReport, shapes_in_words
 from matcalc.claims.threads import one_thread
 from matcalc.derivation.conditions import conditions
 from matcalc.derivation.layouts import arranged, natural
-from matcalc.derivation.verification import Verified, verify
+from matcalc.derivation.verification import Verified, as_claim, verify
 from matcalc.formula import Formula
 from matcalc.formula.sizes import shape_of_array
 from matcalc.layout import Layout
@@ -56,29 +56,45 @@ class Derivation:
         return natural(dims_of(self.last.value_shape), dims_of(self.last.shapes[self.wrt[-1]]))
 
     @property
+    def is_closed(self) -> bool:
+        """Whether there is a formula for the derivative, and not for the differential only."""
+        return self.found[-1].formula is not None
+
+    @property
     def formula(self) -> Formula:
-        """The derivative: a gradient in the shape of the variable, a Jacobian with a row for every entry of f."""
-        return self.layout(self.natural)
+        """The derivative: a gradient in the shape of the variable, a Jacobian with a row for every entry of f.
+
+        Where only the differential has a closed form, it is that.
+        """
+        return self.layout(self.natural) if self.is_closed else self.differential
 
     def layout(self, layout: Layout) -> Formula:
-        """The derivative in a layout. ValueError where it has more than two axes, which no formula has."""
+        """The derivative in a layout. ValueError where it has more than two axes, which no formula has.
+
+        NotDerivable where only the differential has a closed form.
+        """
         tree = self.sized(layout)
         return written(tree, self.algebra.names, self.last.due(layout))
 
     def sized(self, layout: Layout) -> Formula:
         """The derivative in a layout, whose constants carry their sizes, as the code of it needs them."""
+        if not self.is_closed:
+            raise NotDerivable(f"Only the differential has a closed form: {self.found[-1].reason}.")
         value, variable = (dims_of(s) for s in (self.last.value_shape, self.last.shapes[self.wrt[-1]]))
         return arranged(self.algebra, self.found[-1], value, variable, layout)
 
     @property
     def differential(self) -> Formula:
         """dF, linear in the differential of the variable that is differentiated by last."""
-        return written(self.found[-1].differential, self.algebra.names, self.last.value_shape)
+        found, x = self.found[-1], self.wrt[-1]
+        names = {**self.algebra.names, f"d{x}": self.algebra.names[x]}
+        return written(found.differential, names, self.last.value_shape)
 
     @property
     def conditions(self) -> tuple[str, ...]:
         """What must hold for the formula to have a value, beyond what was declared."""
-        return conditions(self.sized(self.natural), self.algebra)
+        last = self.found[-1]
+        return conditions(last.differential if last.formula is None else last.formula, self.algebra)
 
     def check(self, **options: Any) -> FormulaReport:
         """The derivative as a claim before the whole referee; options are those of `matcalc.check_formula`."""
@@ -98,7 +114,11 @@ class Derivation:
         return f"∂{power}/{by} {self.asked.formula.show('unicode')}"
 
     def __str__(self) -> str:
-        lines = [f"{self.left} = {self.formula}", f"in {self.natural} layout"]
+        if self.is_closed:
+            lines = [f"{self.left} = {self.formula}", f"in {self.natural} layout"]
+        else:
+            lines = [f"d({self.last.formula}) = {self.differential}"]
+            lines.append(f"No formula has the derivative itself: {self.found[-1].reason}.")
         lines += [f"where {', '.join(self.conditions)}"] if self.conditions else []
         if self.asked.notes:
             lines.append(f"read as {self.asked.formula}: {', '.join(self.asked.notes)}")
@@ -146,8 +166,8 @@ def derive(
                     f"{name} does not occur in {asked.formula}; its variables are {', '.join(asked.shapes)}."
                 )
         found = derived(asked, chain)
-        if (reason := found[-1].reason) or len(found) < len(chain):
-            raise NotDerivable(f"Only the differential has a closed form: {found[-1].reason or reason}.")
+        if len(found) < len(chain):
+            raise NotDerivable(f"Only the differential of the first derivative has a closed form: {found[-1].reason}.")
         derivation = Derivation(asked, chain, _stages(asked, chain, found), tuple(found), Verified((), 0.0), 0.0)
         verified = _verified(derivation)
     return replace(derivation, verified=verified, seconds=time.perf_counter() - started)
@@ -171,7 +191,8 @@ def _verified(derivation: Derivation) -> Verified:
         until = replace(
             derivation, wrt=derivation.wrt[:count], stages=derivation.stages[:count], found=derivation.found[:count]
         )
-        verdict = verify(stage, until.formula, until.natural)
+        claim = until.formula if until.is_closed else as_claim(until.differential)
+        verdict = verify(stage, claim, until.natural if until.is_closed else "jax")
         if verdict is None:
             raise NotDerivable(f"No point was found at which the derivative of {stage.formula} could be verified.")
         said.append(verdict)

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from matcalc.calculus.terms import replace
 from matcalc.claims.certificate import certify_claim
 from matcalc.claims.points import draw, elsewhere, has_shapes
 from matcalc.claims.problem import Problem
 from matcalc.claims.slopes import along, condition, direction
 from matcalc.claims.verdict import CERTAIN, ILL
 from matcalc.formula import Formula, FormulaError
+from matcalc.formula import tree as t
 from matcalc.layout import Layout
 
 CLOSE = 1e-5  # relative, what finite differences tell at a point that is not ill-conditioned
@@ -56,6 +58,11 @@ def verify(problem: Problem, claim: Formula, layout: Layout, seed: int = 0) -> V
         )
     witnesses = ("finite differences", "ball arithmetic") if digits else ("finite differences",)
     return Verified(witnesses, max(errors), digits)
+
+
+def as_claim(differential: Formula) -> Formula:
+    """A differential with dX as a name, as claims have it."""
+    return replace(differential, lambda node: t.Name(node.key) if isinstance(node, t.Derivative) else None)
 
 
 def certified(problem: Problem, claim: Formula, layout: Layout, seed: int = 0) -> float | None:
