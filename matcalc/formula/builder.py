@@ -26,6 +26,7 @@ _WORDS_OF_TWO: dict[str, Callable[[t.Formula, t.Formula], t.Formula]] = {
     "outer": lambda left, right: t.Product((left, t.Transpose(right))),
     "hadamard": lambda left, right: t.Infix("⊙", left, right),
     "matmul": lambda left, right: t.Product((left, right)),
+    "commutation": lambda rows, columns: t.Constant("K", (rows, columns)),
 }
 _CHAINED: dict[str, Literal["⊗", "⊕"]] = {"kron": "⊗", "blkdiag": "⊕"}
 _HALVES = (t.Number(0.5), t.Infix("/", t.Number(1), t.Number(2)))
@@ -234,6 +235,12 @@ class Builder(Operands):
                 return t.Transpose(of)
             case "eye", (size,):
                 return t.Constant("I", (size,))
+            case "duplication", (size,):
+                return t.Constant("D", (size,))
+            case "elimination", (size,):
+                return t.Constant("L", (size,))
+            case "unvec", (_,):
+                raise Misread("unvec takes the sizes of the matrix, as in unvec_mn(v)", function)
             case "logdet", (argument,):
                 return t.Apply("ln", t.Apply("det", argument))
             case name, _ if name in _WORDS_OF_TWO or name in _CHAINED:
@@ -247,6 +254,20 @@ class Builder(Operands):
                 return t.Apply(name, argument)
             case name, _:
                 raise Misread(f"{name} takes one formula", function)
+
+    def apply_sized(self, function: Token, sizes: tuple[t.Formula, ...], of: t.Formula) -> t.Formula:
+        if function.value != "unvec":
+            raise Misread(f"{function.value} takes no subscript; of functions only unvec does", function)
+        return t.Unvec((sizes[0], sizes[-1]), of)
+
+    def frechet(self, function: Token, of: t.Formula, along: t.Formula) -> t.Formula:
+        return t.Frechet(function.value, of, along)
+
+    def cross_matrix(self, of: t.Formula) -> t.Formula:
+        return t.Apply("cross", of)
+
+    def cross_matrix_of(self, name: Token) -> t.Formula:
+        return t.Apply("cross", _variable(name.value))
 
     def determinant(self, of: t.Formula) -> t.Formula:
         return t.Apply("det", of)

@@ -10,6 +10,7 @@ from matcalc.formula.words import (
     FUNCTIONS,
     GREEK,
     MARKED_FUNCTIONS,
+    MATRIX_FUNCTIONS,
     VARIANTS,
     WHOLE_GREEK,
 )
@@ -48,6 +49,7 @@ def pattern(names: frozenset[str]) -> re.Pattern[str]:
     marked_functions = rf"(?:{_longest_first(MARKED_FUNCTIONS)})(?=\s*(?:\\left)?\s*\.?[(\[{{])"
     marks = rf"\s*(?:-\s*1|-?\s*{_T}|\+|\\dagger)\s*\}}"
     words = _longest_first(set(FUNCTIONS))
+    of_matrices = _longest_first({word for word, function in FUNCTIONS.items() if function in MATRIX_FUNCTIONS})
     no_labels = _longest_first({*FUNCTIONS, *BARE_GREEK, *names, "ones"})
     label = r"(?:\(\s*(?:[0-9]{1,2}|[A-SU-Za-z][A-Za-z]*)\s*\)|\[\s*[0-9A-Za-z]+\s*\])"
     patterns = {
@@ -78,6 +80,9 @@ def pattern(names: frozenset[str]) -> re.Pattern[str]:
         "DIFFERENTIAL": rf"d(?:_[A-Za-z]|2)?\(\s*{name}\s*\)|(?<![A-Za-z])d[A-Z]",
         "FUNC": rf"(?:\\(?:{_longest_first(set(FUNCTIONS))})(?![A-Za-z])|{free}|{marked_functions})"
         r"(?:\.(?=\s*(?:\\left)?\s*[(\[{]|\Z))?",
+        # L_exp(U, V): the parenthesis follows at once, as it does not behind an entry L_ln of a matrix L.
+        "FRECHET": rf"L_(?:\\?(?:{of_matrices})|\{{\s*(?:\\?(?:{of_matrices})|{_TEXT}\s*\{{\s*(?:{of_matrices})\s*\}})"
+        r"\s*\})(?=(?:\s*\\(?:left|[bB]igg?l?)\s*)?\()",
         "_EULER": rf"e(?=\s*{_CARET}\s*(?:\{{(?!{marks})|[A-SU-Z]))",
         "NAME": name,
         "DIGITS": r"\\[dt]?frac(?:\s*[0-9]|\s+[A-Za-z])\s*(?:[0-9A-Za-z]|(?=\{))",  # \frac12, \frac n2, \frac1{n}
@@ -95,6 +100,7 @@ def pattern(names: frozenset[str]) -> re.Pattern[str]:
         "LABEL": rf"{_CARET}\s*(?:\{{\s*(?:{label}\s*(?:{_T}|\\dagger)?|(?!(?:{no_labels})\s*\}})[A-Za-z]{{3,}}"
         rf"|\(?\s*{_TEXT}\s*\{{\s*\(?[A-Za-z0-9]{{2,}}\)?\s*\}}\s*\)?|\\rm\s+[A-Za-z]{{2,}})\s*\}}"
         rf"|{_TEXT}\s*\{{\s*\(?[A-Za-z0-9]{{2,}}\)?\s*\}})",
+        "_CROSSED": r"_\s*(?:×|\\times(?![A-Za-z])|\{\s*(?:×|\\times)\s*\}|cross(?![A-Za-z]))",  # of [a]_×
         "KIND": rf"_\s*(?:{_KIND}|\{{\s*{_KIND}\s*\}})",
         "SUBWORD": rf"_\s*(?:\{{\s*{_TEXT}\s*\{{\s*[A-Za-z0-9]+\s*\}}\s*\}}|{_TEXT}\s*\{{\s*[A-Za-z0-9]+\s*\}}"
         rf"|\{{\s*\\rm\s+[A-Za-z0-9]+\s*\}}|\{{\s*(?![{_LETTERS_OF_INDICES}]+\s*\}})[A-Za-z]{{3,}}[0-9]*\s*\}})",

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from matcalc.formula import tree as t
 from matcalc.formula.tree import Style as Style
-from matcalc.formula.words import ACCENTS, BARE_GREEK, FUNCTIONS, SPELLED
+from matcalc.formula.words import ACCENTS, BARE_GREEK, FUNCTIONS, SIZED, SPELLED
 
 # How tightly a formula holds together; an operand printed where a higher level is needed gets parentheses.
 _SUM, _SIGMA, _INFIX, _QUOTIENT, _PRODUCT, _FACTOR, _PRIMARY = range(7)
@@ -29,6 +29,8 @@ _WORDS = {"⊗": "kron", "×": "cross", "·": "dot", "⊕": "blkdiag"}
 _MARK_TEXTS = {"T", "-T", "-1"}
 _CONSTANTS = {("e", 1), ("E", 1), ("E", 2)}  # e_i and E_ij are no entries
 _ONES = {"unicode": "𝟏", "ascii": "ones", "tex": r"\mathbf{1}"}
+_CROSSED = {"unicode": "_×", "ascii": "_cross", "tex": r"_{\times}"}
+_SIZED = {symbol: word for word, symbol in SIZED.items()}
 _BARS = {
     "unicode": {
         **{"det": ("|", "|"), "norm": ("‖", "‖"), "norm2": ("‖", "‖₂"), "norm1": ("‖", "‖₁")},
@@ -128,6 +130,8 @@ class _Printer:
                 return self._name(name)
             case t.Derivative():
                 return self._derivative(tree)
+            case t.Constant("K" | "D" | "L" as symbol, sizes) if not all(isinstance(size, t.Name) for size in sizes):
+                return f"{_word(_SIZED[symbol], self.style)}({', '.join(map(self.text, sizes))})"  # D_1 is a name
             case t.Constant(symbol, indices):
                 return (_ONES[self.style] if symbol == "1" else symbol) + self._subscript(indices)
             case t.Entry(t.Name(name), indices) if (name, len(indices)) not in _CONSTANTS:
@@ -153,6 +157,12 @@ class _Printer:
                 return _not_ones(self.text(of, _PRIMARY)) + _MARKS[self.style]["T"]
             case t.Apply(function, of):
                 return self._apply(tree, function, of)
+            case t.Frechet(function, of, along):
+                word = _word(function, self.style)
+                subscript = f"{{{word}}}" if self.style == "tex" else word
+                return f"L_{subscript}({self.text(of)}, {self.text(along)})"
+            case t.Unvec(sizes, of):
+                return f"{_word('unvec', self.style)}{self._subscript(sizes)}({self.text(of)})"
             case t.Sigma(index, _, t.Name("…"), body):
                 sign = {"unicode": "∑", "ascii": "sum", "tex": r"\sum"}[self.style]
                 return f"{sign}_{self._single(index)} {_not_ones(self.text(body, _SIGMA))}"
@@ -272,6 +282,8 @@ class _Printer:
                 return self.text(of, _PRIMARY) + _MARKS[self.style][function]
             case "!":
                 return self.text(of, _PRIMARY) + "!"
+            case "cross":
+                return f"[{self.text(of)}]{_CROSSED[self.style]}"
             case _ if self._barred(tree):
                 left, right = _BARS[self.style][function]
                 self.bars += 1

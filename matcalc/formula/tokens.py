@@ -31,7 +31,7 @@ _OPENING = {
 _CLOSING = frozenset(_OPENING.values())
 _ENDS = _CLOSING | {
     *("NAME", "NUMBER", "ONES", "SUB", "TRANSPOSE", "INVERSE", "INVERSE_TRANSPOSE", "PINV", "ADJUGATE", "FACTORIAL"),
-    *("LABEL", "SUBWORD", "KIND"),
+    *("LABEL", "SUBWORD", "KIND", "_CROSSED"),
 }  # an operand may end with these, so a bar after one of them can close
 
 
@@ -187,6 +187,9 @@ def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[
             case "FUNC":
                 name, dot, _ = value.removeprefix("\\").partition(".")
                 yield Token("FUNC", FUNCTIONS[name] + dot, start, end)
+            case "FRECHET":
+                *_, word = re.findall("[A-Za-z]+", value)
+                yield Token("FRECHET", FUNCTIONS[word], start, end)
             case "NAME" | "DECLARED":
                 yield Token("NAME", canonical(value), start, end)
                 last = "NAME"

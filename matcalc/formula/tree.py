@@ -76,12 +76,13 @@ class Derivative(Formula):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Constant(Formula):
-    """A constant sized by its context: `I` (or `I_n`), `𝟏`, `e_i`, `E_ij`; also `0_mn`, `1_mn` and `K_mn`.
+    """A constant sized by its context: `I` (or `I_n`), `𝟏`, `e_i`, `E_ij`; also `0_mn`, `1_mn`, `K_mn`, `D_n`, `L_n`.
 
-    K_mn is the commutation matrix, K_mn vec(A) = vec(Aᵀ) of an m×n matrix A.
+    K_mn is the commutation matrix, K_mn vec(A) = vec(Aᵀ) of an m×n matrix A. D_n is the duplication matrix,
+    D_n vech(S) = vec(S) of a symmetric n×n matrix S, and L_n the elimination matrix, L_n vec(A) = vech(A) of any.
     """
 
-    symbol: Literal["I", "e", "E", "0", "1", "K"]
+    symbol: Literal["I", "e", "E", "0", "1", "K", "D", "L"]
     indices: tuple[Formula, ...] = ()
 
 
@@ -140,9 +141,29 @@ class Transpose(Formula):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Apply(Formula):
-    """A function of one argument; `inv`, `pinv` and `!` print behind it, `det` and `norm` around it."""
+    """A function of one argument; `inv`, `pinv` and `!` print behind it, `det` and `norm` around it.
+
+    `cross` is the matrix `[a]_×` with [a]_× b = a × b.
+    """
 
     function: str
+    of: Formula
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Frechet(Formula):
+    """`L_g(U, V)`: the derivative of the matrix function g at U along V, linear in V."""
+
+    function: str  # of `words.MATRIX_FUNCTIONS`
+    of: Formula
+    along: Formula
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Unvec(Formula):
+    """`unvec_mn(v)`: the m×n matrix A with vec(A) = v."""
+
+    sizes: tuple[Formula, Formula]
     of: Formula
 
 
@@ -168,8 +189,10 @@ def children(tree: Formula) -> tuple[Formula, ...]:
             return (of, *indices)
         case Neg(of) | Transpose(of) | Apply(_, of):
             return (of,)
-        case Infix(_, left, right) | Power(left, right):
+        case Infix(_, left, right) | Power(left, right) | Frechet(_, left, right):
             return (left, right)
+        case Unvec(sizes, of):
+            return (*sizes, of)
         case Sigma(_, start, stop, body):
             return (start, stop, body)
         case _:
@@ -206,6 +229,10 @@ def with_children(tree: Formula, parts: Iterable[Formula]) -> Formula:
             return Infix(op, left, right)
         case Power(), (base, exponent):
             return Power(base, exponent)
+        case Frechet(function), (of, along):
+            return Frechet(function, of, along)
+        case Unvec(), (rows, columns, of):
+            return Unvec((rows, columns), of)
         case Sigma(index), (start, stop, body):
             return Sigma(index, start, stop, body)
         case _:
@@ -277,7 +304,7 @@ def is_scalar(tree: Formula, scalars: Collection[str] = ()) -> bool:
             return True
         case Apply("sum" | "mean" | "max" | "min" | "logsumexp") | Infix("·"):
             return True
-        case Constant() | Apply("vec" | "diag"):
+        case Constant() | Apply("vec" | "vech" | "diag" | "cross") | Unvec():
             return False
         case Derivative():
             return tree.key in scalars
@@ -331,6 +358,10 @@ def transpose(tree: Formula, scalars: Collection[str] = ()) -> Formula:
             return Infix("⊕", turn(left), turn(right))
         case Power(base, exponent):
             return Power(turn(base), exponent)
+        case Frechet(function, of, along):
+            return Frechet(function, turn(of), turn(along))
+        case Apply("cross"):
+            return Neg(tree)
         case Sigma(index, start, stop, body):
             return Sigma(index, start, stop, turn(body))
         case _:
@@ -346,13 +377,13 @@ def is_column(tree: Formula) -> bool:
             return name[0].islower()
         case Constant("e" | "1", indices):
             return len(indices) < 2
-        case Neg(of) | Apply("tanh" | "sigmoid" | "softplus" | "relu" | "softmax" | "vec" | "exp" | "ln", of):
-            return tree == Apply("vec", of) or is_column(of)
+        case Neg(of) | Apply("tanh" | "sigmoid" | "softplus" | "relu" | "softmax" | "exp" | "ln", of):
+            return is_column(of)
         case Sum((first, *_)) | Infix("⊙" | "⊘" | ".^" | "/", first):
             return is_column(first)
         case Product((first, *_, last)):
             return is_column(last) and not (isinstance(first, Transpose) and is_column(first.of))
-        case Infix("×"):
+        case Infix("×") | Apply("vec" | "vech"):
             return True
         case _:
             return False

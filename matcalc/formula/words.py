@@ -26,12 +26,14 @@ OF_VECTORS = ("softmax", "logsumexp", "norm1", "norminf")  # and of no matrix
 TO_SCALARS = ("sum", "mean", "max", "min")  # of all entries
 LIBRARY_FUNCTIONS = (*MATRIX_FUNCTIONS, "softmax", "logsumexp", "norm2", "nuclear")  # by iterations, or that cancel
 OPERATIONS = ("dot", "inner", "outer", "hadamard", "transpose", "eye")  # what has a notation of its own
+SIZED = {"commutation": "K", "duplication": "D", "elimination": "L"}  # words for constants, of their sizes
 
 FUNCTIONS = {
     name: name
     for name in (
         *("tr", "det", "logdet", "adj", "inv", "pinv", "vec", "diag", "norm", "norm2", "kron", "cross", "tril", "triu"),
-        *("nuclear", "blkdiag", *OF_VECTORS, *TO_SCALARS, *MATRIX_FUNCTIONS, *_OF_ENTRIES, *OPERATIONS),
+        *("nuclear", "blkdiag", "vech", "unvec", *SIZED, *OPERATIONS),
+        *(*OF_VECTORS, *TO_SCALARS, *MATRIX_FUNCTIONS, *_OF_ENTRIES),
     )
 } | {
     **{"log": "ln", "Log": "ln", "Ln": "ln", "Exp": "exp", "expm": "exp", "logm": "ln", "sqrtm": "sqrt"},

@@ -139,7 +139,7 @@ def test_equations():
         ("a/b c", "expected an operator or the end", 4),
         ("A & é", "unexpected character 'é'", 4),
         (r"A \foo", r"unknown command \\foo", 2),
-        (r"\operatorname{vech}(X)", "unknown function vech", 0),
+        (r"\operatorname{rank}(X)", "unknown function rank", 0),
         ("", "expected a variable", 0),
         ("X^2^3", "found '\\^'", 3),
         ("ln |X|²", "found '²'", 6),

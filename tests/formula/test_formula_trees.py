@@ -45,6 +45,10 @@ constant = (
     | indices.map(lambda i: t.Constant("0", i))
     | indices.map(lambda i: t.Constant("1", i))
     | st.just(t.Constant("1"))
+    | st.tuples(st.integers(1, 30).map(t.Number), index).map(lambda i: t.Constant("K", i))
+    | st.tuples(st.integers(1, 30).map(t.Number)).flatmap(
+        lambda i: st.sampled_from("DL").map(lambda symbol: t.Constant(symbol, i))
+    )
 )
 
 
@@ -56,7 +60,7 @@ leaf = _short(name | number | constant | derivative)
 
 FUNCTIONS = [
     *("tr", "det", "adj", "inv", "pinv", "sum", "vec", "diag", "norm", "norm2", "!"),
-    *("norm1", "norminf", "nuclear", "tril", "triu", *TO_SCALARS, *OF_VECTORS),
+    *("norm1", "norminf", "nuclear", "tril", "triu", "vech", "cross", *TO_SCALARS, *OF_VECTORS),
     *MATRIX_FUNCTIONS,
     *ENTRYWISE,
 ]
@@ -83,6 +87,8 @@ def _larger(inner):
         | st.builds(t.Power, inner, inner).filter(_canonical)
         | st.builds(t.Apply, st.sampled_from(FUNCTIONS), inner)
         | st.builds(t.Entry, inner, indices)
+        | st.builds(t.Frechet, st.sampled_from(MATRIX_FUNCTIONS), inner, inner)
+        | st.builds(t.Unvec, st.tuples(index, index), inner)
         | st.builds(t.Sigma, st.sampled_from("ijeΣ"), inner, inner, inner)
         | st.builds(t.Sigma, st.sampled_from("ije"), st.just(t.Number(1)), st.just(t.OPEN), inner)
     )
@@ -122,6 +128,8 @@ def _larger_matrix(inner):
         | inner.map(lambda x: t.Product((t.Apply("tr", x), t.Name("A"))))
         | inner.map(lambda x: t.Power(x, t.Number(2)))
         | inner.map(lambda x: t.Apply("adj", x))
+        | st.builds(t.Frechet, st.sampled_from(["sin", "cosh"]), inner, inner)
+        | inner.map(lambda x: t.Unvec((t.Name("n"), t.Name("n")), t.Apply("vec", x)))
         | st.builds(t.Infix, st.just("⊙"), inner, inner)
         | inner.map(lambda x: t.Infix("/", x, t.Number(3)))
         | inner.map(lambda x: t.Sigma("i", t.Number(1), t.Number(2), t.Product((t.Name("i"), x))))
@@ -156,6 +164,11 @@ def test_transposing():
         ("E_ij", "E_ji"),
         ("-(A X)ᵀ/‖x‖", "-A X/‖x‖"),
         ("2 X a aᵀ", "2 a aᵀ Xᵀ"),
+        ("L_exp(U, V Wᵀ) X", "Xᵀ L_exp(Uᵀ, W Vᵀ)"),
+        ("[a]_×", "-[a]_×"),
+        ("unvec_mn(x)", "unvec_mn(x)ᵀ"),
+        ("commutation(2, n)", "commutation(n, 2)"),
+        ("duplication(2) vech(X)", "vech(X)ᵀ duplication(2)ᵀ"),
     ]:
         assert str(parse(text).T) == turned
     assert str(t.transpose(parse("k |X| adj(X)ᵀ"), {"k"})) == "k |X| adj(X)"
