@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from matcalc.formula import tree as t
 from matcalc.formula.inference import Inference
-from matcalc.formula.sizes import LETTERS, Dim, Size, Unknown, known, shape_of_array, size_sum
+from matcalc.formula.sizes import LETTERS, Dim, Size, Unknown, known, shape_of_array, size_sum, size_triangle
 from matcalc.formula.typed import Typed
 from matcalc.formula.unification import Mismatch
 
@@ -67,6 +67,7 @@ def deduce(
         if isinstance(written := known(size), Unknown):
             free.setdefault(written, name)
     sums = {known(total): (left, right) for left, right, total in inference.products.sums}
+    triangles = {known(whole): side for side, _, whole in inference.products.triangles}
 
     def found(size: Dim) -> Size:
         size = known(size)
@@ -76,6 +77,11 @@ def deduce(
                 if size in (known(left), known(right)):
                     inference.fail_as_whole("a block is as large as all of the blocks")
                 free[size] = size_sum(found(left), found(right))
+            if size in triangles and size not in free:
+                side = triangles.pop(size)
+                if size == known(side):
+                    inference.fail_as_whole("the triangle of a matrix has as many entries as the matrix has rows")
+                free[size] = size_triangle(found(side))
             if size not in free:
                 free[size] = next(names)
             return free[size]
