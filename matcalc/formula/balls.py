@@ -186,25 +186,31 @@ class _FunctionsOfBalls:
         # η + β (2 η)² ≤ 2 η. So it has a fixed point there, by Brouwer's theorem.
         I = np.eye(len(X), dtype=object)
         K = self.matrix("inv", np.kron(I, R) + np.kron(R.T, I))
-        step = self.matrix("norm", K @ self.matrix("vec", X - R @ R))
-        if not 4 * self.matrix("norm", K) * step <= 1:
+        step = _longest(K @ self.matrix("vec", X - R @ R))
+        if not 4 * _longest(K) * step <= 1:
             raise ValueError("the square root of a matrix; has it eigenvalues that are negative or zero?")
         arb = _flint().arb
-        return balls([arb(entry, (2 * step).upper()) for entry in R.ravel()]).reshape(R.shape)
+        return balls([arb(entry, 2 * step) for entry in R.ravel()]).reshape(R.shape)
 
     def logarithm(self, X: Array) -> Array:
         """The principal logarithm, from square roots Y of square roots: ln X = 2ᵏ ln Y."""
         I, roots = np.eye(len(X), dtype=object), 0
-        while not self.matrix("norm", X - I) < 0.25:
+        while not _longest(X - I) < 0.25:
             X, roots = self.root(X), roots + 1
         # With Z = (Y + I)⁻¹ (Y - I), Y = (I + Z)/(I - Z), and ln Y = 2 artanh Z = 2 (Z + Z³/3 + Z⁵/5 + …).
         Z = self.matrix("inv", X + I) @ (X - I)
-        size, power, total, place = self.matrix("norm", Z), Z, Z, 1
+        size, power, total, place = _longest(Z), Z, Z, 1
         while not size ** (place + 2) < _flint().arb(10) ** -_flint().ctx.dps:
             power, place = power @ Z @ Z, place + 2
             total = total + power / place
-        rest = _flint().arb(0, (size ** (place + 2) / (1 - size**2)).upper())
+        rest = _flint().arb(0, size ** (place + 2) / (1 - size**2))
         return 2 ** (roots + 1) * (total + np.full(X.shape, rest))
+
+
+def _longest(X: Array) -> Any:
+    """The largest that the Frobenius norm may be, as a ball without width."""
+    squares: Any = sum((abs(entry).upper() ** 2 for entry in balls(X).ravel()), _flint().arb(0))
+    return squares.sqrt().upper()
 
 
 def _near_root(X: Array) -> Array:
