@@ -41,6 +41,7 @@ class Inference:
     ) -> None:
         self.tree = tree
         self.unknown = unknown or {}
+        self.deduces = unknown is not None
         self.shapes = shapes
         self.sizes = sizes
         self.scalars = {size for shape in shapes.values() for size in shape if isinstance(size, str)} | set(sizes)
@@ -75,7 +76,9 @@ class Inference:
                 one = bare(number.node)
                 self.misfit(number.node, f"{words}; write {one} I, or {one} 1 1' for a matrix full of it")
         for constant in self.constants:
-            if any(isinstance(size, Unknown) and not size.letter for size in dims(constant.shape)):
+            if not (self.deduces and t.written_sizes(constant.node)) and any(
+                isinstance(size, Unknown) and not size.letter for size in dims(constant.shape)
+            ):
                 remedy = "write it, as in I_3 and 1_3, or give the result's shape"
                 self.fail(constant.node, f"nothing here tells the size of {constant.node}; {remedy}")
         return root
@@ -344,11 +347,15 @@ class Inference:
                 return Typed(node, (rows, columns), parts)
             case _:
                 for part in parts:
-                    try:
-                        unify(part.shape, (3, UNIT))
-                    except Mismatch:
-                        self.misfit(part.node, f"× is of vectors of length 3; {part.node} is {in_words(part.shape)}")
+                    self.of_length_three(part, "×")
                 return Typed(node, (3, UNIT), parts)
+
+    def of_length_three(self, part: Typed, sign: str) -> None:
+        """The operand must be a vector of three entries."""
+        try:
+            unify(part.shape, (3, UNIT))
+        except Mismatch:
+            self.misfit(part.node, f"{sign} is of vectors of length 3; {part.node} is {in_words(part.shape)}")
 
     def applied(self, function: str, part: Typed) -> Dims:
         match function:
@@ -385,11 +392,7 @@ class Inference:
             case "vech":
                 return (self.products.triangle(self.square(part)[0]), UNIT)
             case "cross":
-                try:
-                    unify(part.shape, (3, UNIT))
-                except Mismatch:
-                    words = f"[a]_× is of vectors of length 3; {part.node} is {in_words(part.shape)}"
-                    self.misfit(part.node, words)
+                self.of_length_three(part, "[a]_×")
                 return (3, 3)
             case "diag":
                 rows, columns = self.matrix(part)

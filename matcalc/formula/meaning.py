@@ -145,15 +145,7 @@ def _values(tree: t.Formula) -> Iterator[str]:
 
 def _written_sizes(tree: t.Formula) -> frozenset[str]:
     """The names of sizes in I_n, 0_mn, 1_n and unvec_mn."""
-    written: list[t.Formula] = []
-    for node in t.nodes(tree):
-        match node:
-            case t.Constant(symbol, sizes) if symbol not in "eE":
-                written += sizes
-            case t.Unvec(sizes):
-                written += sizes
-            case _:
-                pass
+    written = (size for node in t.nodes(tree) for size in t.written_sizes(node))
     return frozenset(part.name for size in written for part in t.nodes(size) if isinstance(part, t.Name))
 
 

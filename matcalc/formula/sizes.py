@@ -142,6 +142,11 @@ def size_in_numbers(size: Size, numbers: Mapping[str, int]) -> int:
     return size_in_numbers(text[1:-1], numbers) if text.startswith("(") else int(numbers.get(text, text))
 
 
+def names_in_size(size: Size) -> list[str]:
+    """The names in a size, in the order in which they stand: m and n in "m n+m"."""
+    return list(dict.fromkeys(re.findall(r"[^\W\d]\w*", str(size))))
+
+
 def size_quotient(whole: Size, factor: Size) -> Size | None:
     """The size by which `factor` must be multiplied, if there is one."""
     if isinstance(whole, int) and isinstance(factor, int):

@@ -143,7 +143,7 @@ class SizeProducts:
 
         So it is of sums: of a square matrix of blocks each block is square. Of equal triangles the sides are equal.
         """
-        for composed in (self.open, self.sums, self.triangles):
+        for composed in 2 * (self.open, self.sums, self.triangles):  # twice, as one may stand in another
             seen: dict[Dim, tuple[Dim, Dim]] = {}
             for left, right, product in composed:
                 whole = known(product)
