@@ -68,6 +68,11 @@ KNOWN = {
     "sum(tril(X) .* A)": "tril(A)",
     "sum((A X).^3)": "3 A' (A X).^2",
     "tr(sinh(X))": "cosh(X)'",
+    "tr(A exp(X))": "L_exp(X', A')",
+    "tr(A cos(X B))": "L_cos(B' X', A') B'",
+    "vech(A)' vech(X B)": "tril(A) B'",
+    "tr(A unvec_nn(kron(B, A) vec(X)))": "A' A' B",
+    "vec(A)' commutation(n, n) vec(X)": "A'",
     "(X a) · (X b)": "X (a b' + b a')",
 }
 CLAIMS = 250  # of one function

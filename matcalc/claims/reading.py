@@ -19,7 +19,7 @@ from matcalc.formula import tree as t
 from matcalc.formula.meaning import settle, understand
 from matcalc.formula.names import letter_of
 from matcalc.formula.parser import name_of
-from matcalc.formula.sizes import Size
+from matcalc.formula.sizes import Size, names_in_size
 from matcalc.formula.texts import definitions, doubts, spelled, split_where, substitute, without_left_side
 from matcalc.formula.variables import Variables, variables
 from matcalc.formula.words import FUNCTIONS, GREEK
@@ -202,10 +202,8 @@ def _kept(known: _Known) -> Problem:
 
 def _numbers(shapes: Mapping[str, Shape]) -> Iterator[dict[str, int]]:
     """Numbers for the letters among the sizes, in one order after the other."""
-    named_sizes = (size for shape in shapes.values() for size in shape if isinstance(size, str))
-    letters = list(
-        dict.fromkeys(part for size in named_sizes for part in re.split(r"[ +]", size) if not part.isdigit())
-    )
+    named_sizes = (size for shape in shapes.values() for size in shape)
+    letters = list(dict.fromkeys(name for size in named_sizes for name in names_in_size(size)))
     taken = {size for shape in shapes.values() for size in shape}
     free = [size for size in SIZES if size not in taken][: len(letters) + 1]
     for numbers in itertools.islice(itertools.permutations(free, len(letters)), ASSIGNMENTS):

@@ -109,7 +109,7 @@ def _fails(problem: Problem, claim: Formula, layout: Layout, point: Arguments, s
 def is_approximated(problem: Problem, claim: Formula) -> bool:
     """Whether there are functions such as those of matrices, which libraries compute to fewer digits than products."""
     nodes = (*t.nodes(problem.formula), *t.nodes(claim))
-    return any(isinstance(node, t.Apply) and node.function in LIBRARY_FUNCTIONS for node in nodes)
+    return any(isinstance(node, t.Apply | t.Frechet) and node.function in LIBRARY_FUNCTIONS for node in nodes)
 
 
 def too_few_digits(error: float) -> Cause:

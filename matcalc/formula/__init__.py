@@ -20,6 +20,10 @@ here so:
   the nuclear norm. `X^*` is the adjugate. `X^{1/2}` is sqrt(X).
 * A number beside an array stands at every entry, `1 - tanh(x)`, as do mean(x), max(x), min(x) and logsumexp(x). Beside
   a square matrix it is refused, where it could mean a multiple of I.
+* `L_exp(U, V)` is the derivative of exp at the matrix U along V, likewise of ln, sin, cos, tan, sinh, cosh and sqrt.
+* `[a]_×` is the matrix with `[a]_× b = a × b`, `unvec_mn(v)` the m×n matrix A with `vec(A) = v`, and vech(S) stacks the
+  columns of the lower triangle. `K_mn`, `D_n` and `L_n` are the commutation, the duplication and the elimination matrix
+  where m and n are sizes; with numbers they are written `commutation(2, 3)`, `duplication(3)` and `elimination(3)`.
 * A dot between two vectors multiplies them to a number, `x · y`; elsewhere it says nothing.
 * Products bind tighter than ⊗, ⊙, ⊘ and ×, which go from left to right: `A B ⊗ C` is `(A B) ⊗ C`, and printed so.
 * `/` divides the product before it by the one factor after it; `a/b c` is refused: write `(a/b) c` or `a/(b c)`. A
@@ -31,17 +35,17 @@ here so:
 * `∂U`, `dU` and `d(U)` are values of their own: dU; `∂_x U` is dU_dx, `∂²U` is d2U. They take superscripts only in
   parentheses, `(∂U)ᵀ`.
 * `I`, `0`, `e_i`, `E_ij` and the vector of ones `𝟏` are constants sized by the context; `I_n`, `0_mn` and `1_n` say
-  their sizes. A 1 is the vector of ones where it is transposed or directly behind a factor: `1' X 1`. `[e]_i` is an
-  entry of a vector e. `a_ij` is the entry of A where A is a matrix.
+  their sizes, `I_mn` has m n rows. A 1 is the vector of ones where it is transposed or directly behind a factor:
+  `1' X 1`. `[e]_i` is an entry of a vector e. `a_ij` is the entry of A where A is a matrix.
 * `Σ_{i=1}^{n}` has bounds; `∑_i` goes over all entries that i counts.
 * As a subscript, the index of a Σ and a number count from 1, as in books; a given integer counts from 0, as in Python.
   As a number each is what it is.
 * A row times a column is a scalar, and a scalar multiplies anything. Products go from left to right: `aᵀ x A` is read,
   `A aᵀ x` needs its parentheses, `A (aᵀ x)`.
 
-The functions are tr, det, logdet, adj, inv, pinv, sum, mean, max, min, vec, diag, tril, triu, norm, norm1, norminf,
-nuclear, kron, cross, blkdiag, exp, ln, sin, cos, tan, sinh, cosh, sqrt, tanh, sigmoid, softplus, relu, sign, abs,
-softmax and logsumexp.
+The functions are tr, det, logdet, adj, inv, pinv, sum, mean, max, min, vec, vech, unvec, diag, tril, triu, norm, norm1,
+norminf, nuclear, kron, cross, blkdiag, exp, ln, sin, cos, tan, sinh, cosh, sqrt, tanh, sigmoid, softplus, relu, sign,
+abs, softmax, logsumexp, commutation, duplication and elimination.
 """
 
 from matcalc.formula.errors import FormulaError as FormulaError

@@ -18,6 +18,7 @@ from matcalc.formula.evaluation import Array, Evaluation
 from matcalc.formula.typed import Typed
 
 DIGITS = 60
+STEPS_TO_ROOT = 40
 
 
 @contextlib.contextmanager
@@ -105,7 +106,7 @@ class _FunctionsOfBalls:
                 return 1 / ball
             case "adj":
                 return _flint().arb(1)
-            case "vec" | "diag":
+            case "vec" | "vech" | "diag":
                 return balls(ball).reshape(1, 1)
             case "ln":
                 return ball.log()
@@ -150,6 +151,10 @@ class _FunctionsOfBalls:
                 return squares.sqrt()
             case "vec":
                 return X.T.reshape(-1, 1)
+            case "vech":
+                return balls([X[row, column] for column in range(len(X)) for row in range(column, len(X))])[:, None]
+            case "cross":
+                return np.cross(X[:, 0], np.eye(3, dtype=object)).T
             case "diag":
                 return np.diag(X[:, 0]) if X.shape[1] == 1 else np.diag(X)[:, None]
             case "det":
@@ -166,8 +171,54 @@ class _FunctionsOfBalls:
                 n, zero = len(X), np.zeros_like(X)
                 rotation = self.matrix("exp", np.block([[zero, X], [-X, zero]]))
                 return rotation[:n, n:] if function == "sin" else rotation[:n, :n]
+            case "sqrt":
+                return self.root(X)
+            case "ln":
+                return self.logarithm(X)
             case _:
                 raise FormulaError(f"ball arithmetic has no {function} of a matrix")
+
+    def root(self, X: Array) -> Array:
+        """The principal square root: a root R of numbers, and how far from it the root of X may be."""
+        R = _near_root(X)
+        # The root is R + E with R E + E R = X - R² - E². Let K be the inverse of the map of E on the left, β its norm,
+        # and η that of K(X - R²). Then E ↦ K(X - R² - E²) maps what is no longer than 2 η into itself if 4 β η ≤ 1, as
+        # η + β (2 η)² ≤ 2 η. So it has a fixed point there, by Brouwer's theorem.
+        I = np.eye(len(X), dtype=object)
+        K = self.matrix("inv", np.kron(I, R) + np.kron(R.T, I))
+        step = _longest(K @ self.matrix("vec", X - R @ R))
+        if not 4 * _longest(K) * step <= 1:
+            raise ValueError("the square root of a matrix; has it eigenvalues that are negative or zero?")
+        arb = _flint().arb
+        return balls([arb(entry, 2 * step) for entry in R.ravel()]).reshape(R.shape)
+
+    def logarithm(self, X: Array) -> Array:
+        """The principal logarithm, from square roots Y of square roots: ln X = 2ᵏ ln Y."""
+        I, roots = np.eye(len(X), dtype=object), 0
+        while not _longest(X - I) < 0.25:
+            X, roots = self.root(X), roots + 1
+        # With Z = (Y + I)⁻¹ (Y - I), Y = (I + Z)/(I - Z), and ln Y = 2 artanh Z = 2 (Z + Z³/3 + Z⁵/5 + …).
+        Z = self.matrix("inv", X + I) @ (X - I)
+        size, power, total, place = _longest(Z), Z, Z, 1
+        while not size ** (place + 2) < _flint().arb(10) ** -_flint().ctx.dps:
+            power, place = power @ Z @ Z, place + 2
+            total = total + power / place
+        rest = _flint().arb(0, size ** (place + 2) / (1 - size**2))
+        return 2 ** (roots + 1) * (total + np.full(X.shape, rest))
+
+
+def _longest(X: Array) -> Any:
+    """The largest that the Frobenius norm may be, as a ball without width."""
+    squares: Any = sum((abs(entry).upper() ** 2 for entry in balls(X).ravel()), _flint().arb(0))
+    return squares.sqrt().upper()
+
+
+def _near_root(X: Array) -> Array:
+    """A root of X to nearly all digits, in balls without width, by the iteration of Denman and Beavers."""
+    root, inverse = _matrix(X).mid(), _matrix(np.eye(len(X), dtype=object))
+    for _ in range(STEPS_TO_ROOT):
+        root, inverse = ((root + inverse.inv()) / 2).mid(), ((inverse + root.inv()) / 2).mid()
+    return _array(root)
 
 
 def _matrix(X: Array) -> Any:

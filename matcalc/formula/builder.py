@@ -71,8 +71,10 @@ class Operands(Transformer[Token, Any]):
             case ("e", 1) | ("E", 2) | ("I", 1) as known:
                 symbol: Literal["e", "E", "I"] = known[0]
                 return t.Constant(symbol, indices)
+            case "I", 2 if all(isinstance(index, t.Name) for index in indices):
+                return t.Constant("I", (t.Product(indices),))  # I_mn has m n rows
             case "E" | "I", _:
-                raise Misread(f"{name.value} with {len(indices)} subscripts; read are e_i, E_ij and I_n", name)
+                raise Misread(f"{name.value} with {len(indices)} subscripts; read are e_i, E_ij, I_n and I_mn", name)
             case _:
                 return t.Entry(t.Name(name.value), indices)
 

@@ -123,6 +123,11 @@ class Evaluation:
                 return float(self.number(of.node))
             case t.Apply(function):
                 return self.apply(function, parts[0], self.value(parts[0]))
+            case t.Frechet(function):
+                return self.frechet(function, of, *map(self.value, parts))
+            case t.Unvec():
+                rows, columns = self.size(of)
+                return xp.reshape(self.value(parts[0]), (columns, rows)).T
             case t.Sigma():
                 return self.sigma(of.node, of)
             case _:
@@ -155,6 +160,13 @@ class Evaluation:
                 m, n = (int(self.number(index)) for index in indices)
                 places = np.arange(m * n).reshape(m, n, order="F").ravel()  # vec(Aᵀ) in the order of vec(A)
                 return self.xp.asarray(np.eye(m * n, dtype=self.dtype)[places])
+            case "D" | "L":
+                n = math.isqrt(max(shape))
+                columns, rows = np.triu_indices(n)  # of the lower triangle, column after column
+                below, above = (
+                    np.eye(n * n, dtype=self.dtype)[places] for places in (rows + n * columns, columns + n * rows)
+                )
+                return self.xp.asarray(below if symbol == "L" else np.maximum(below, above).T)
             case _:
                 unit = np.zeros(shape, self.dtype)
                 place = tuple(
@@ -297,6 +309,13 @@ class Evaluation:
             return self.functions.scalar(function.removesuffix("."), number)
         return self.functions.matrix(function, value)
 
+    def frechet(self, function: str, of: Typed, U: Array, V: Array) -> Array:
+        """The derivative of g at U along V, which is the upper right block of g([[U, V], [0, U]])."""
+        xp, n = self.xp, 1 if of.is_scalar else self.size(of)[0]
+        U, V = (xp.asarray(part, self.dtype).reshape(n, n) for part in (U, V))
+        block = self.functions.matrix(function, xp.block([[U, V], [xp.zeros((n, n), self.dtype), U]]))[:n, n:]
+        return block.reshape(()) if of.is_scalar else block
+
     def sigma(self, node: t.Sigma, of: Typed) -> Array:
         start, stop = self.number(node.start), self.counted(node, of) if node.stop == t.OPEN else self.number(node.stop)
         if not (isinstance(start, int) and isinstance(stop, int)):
@@ -352,7 +371,8 @@ def _sized(
     """The formula with its shapes; nothing in it is larger than `ENTRIES`, but for what is given."""
     root = typed(same.tree, dict(shapes), shape, dict(numbers))
     for part in root.nodes:
-        if part.parts and math.prod(size for size in part.dims if isinstance(size, int)) > ENTRIES:
+        is_computed = part.parts or isinstance(part.node, t.Constant)
+        if is_computed and math.prod(size for size in part.dims if isinstance(size, int)) > ENTRIES:
             raise FormulaError(f"{part.node} would have more than {ENTRIES:,} entries", *locate(same.tree, part.node))
     return root
 

@@ -28,7 +28,7 @@ class Functions:
                 return xp.where(x == 0, xp.zeros_like(x), 1 / xp.where(x == 0, xp.ones_like(x), x))
             case "adj":
                 return xp.ones_like(x)
-            case "vec" | "diag":
+            case "vec" | "vech" | "diag":
                 return x.reshape(1, 1)
             case "ln":
                 return xp.log(x)
@@ -85,6 +85,12 @@ class Functions:
                 return self.adjugate(X)
             case "vec":
                 return X.T.reshape(-1, 1)
+            case "vech":
+                columns, rows = np.triu_indices(len(X))
+                return X[rows, columns][:, None]
+            case "cross":
+                a, b, c = X[:, 0]
+                return xp.array([[0, -c, b], [c, 0, -a], [-b, a, 0]])
             case "diag":
                 return xp.diag(X[:, 0]) if X.shape[1] == 1 else xp.diag(X)[:, None]
             case "sinh" | "cosh":

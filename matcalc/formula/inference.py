@@ -1,6 +1,7 @@
 """The shape of every node of a formula, by a walk over the tree; constants get theirs from the context."""
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import NoReturn
 
 from matcalc.formula import tree as t
@@ -40,6 +41,7 @@ class Inference:
     ) -> None:
         self.tree = tree
         self.unknown = unknown or {}
+        self.deduces = unknown is not None
         self.shapes = shapes
         self.sizes = sizes
         self.scalars = {size for shape in shapes.values() for size in shape if isinstance(size, str)} | set(sizes)
@@ -47,7 +49,7 @@ class Inference:
         self.bound: list[str] = []  # summation indices, and what they go up to where that has a name
         self.bounds: list[str | None] = []
         self.products = SizeProducts()
-        self.constants: list[Typed] = []
+        self.constants: list[Typed] = []  # and other nodes whose sizes are written
         self.units: dict[t.Constant, Dims] = {}
         self.named: dict[str, Unknown] = {}  # sizes known by nothing but the n of I_n
         self.spread: list[tuple[Typed, Typed]] = []  # numbers, each beside an array at all of whose entries it stands
@@ -74,7 +76,9 @@ class Inference:
                 one = bare(number.node)
                 self.misfit(number.node, f"{words}; write {one} I, or {one} 1 1' for a matrix full of it")
         for constant in self.constants:
-            if any(isinstance(size, Unknown) and not size.letter for size in dims(constant.shape)):
+            if not (self.deduces and t.written_sizes(constant.node)) and any(
+                isinstance(size, Unknown) and not size.letter for size in dims(constant.shape)
+            ):
                 remedy = "write it, as in I_3 and 1_3, or give the result's shape"
                 self.fail(constant.node, f"nothing here tells the size of {constant.node}; {remedy}")
         return root
@@ -159,6 +163,21 @@ class Inference:
             case t.Apply(function, of):
                 part = self.visit(of)
                 return Typed(node, self.applied(function, part), (part,))
+            case t.Frechet(_, of, along):
+                part, direction = self.visit(of), self.visit(along)
+                shape = self.square(part)
+                self.agree(part, direction)
+                return Typed(node, shape, (part, direction))
+            case t.Unvec(sizes, of):
+                part = self.visit(of)
+                shape = tuple(map(self.written, sizes))
+                self.constants.append(matrix := Typed(node, shape, (part,)))
+                try:
+                    unify(part.shape, (self.products.product(*shape), UNIT))
+                except Mismatch:
+                    words = f"{of} is {in_words(part.shape)}"
+                    self.misfit(of, f"{node} is {in_words(shape)}, of a vector of as many entries; {words}")
+                return matrix
             case t.Sigma(index, _, stop, body):
                 self.bound.append(index)
                 self.bounds.append(stop.name if isinstance(stop, t.Name) else None)
@@ -198,6 +217,10 @@ class Inference:
             case "K", (rows, columns):
                 size = self.products.product(self.written(rows), self.written(columns))
                 return (size, size)
+            case "D" | "L" as symbol, (side,):
+                size = self.written(side)
+                shape = (self.products.product(size, size), self.products.triangle(size))
+                return shape if symbol == "D" else shape[::-1]
             case "e", _:
                 return (Unknown(), UNIT)
             case _:  # the same E_ij is the same matrix wherever it stands, and E_ji is its transpose
@@ -207,7 +230,7 @@ class Inference:
                 return self.units.setdefault(node, (Unknown(), Unknown()))
 
     def written(self, size: t.Formula) -> Dim:
-        """A size written as a subscript: I_n."""
+        """A size written as a subscript: I_n, or a product or a sum of such."""
         match size:
             case t.Number(int() as number):
                 return number
@@ -215,6 +238,10 @@ class Inference:
                 return self.sizes[name]
             case t.Name(name):
                 return name if name in self.scalars else self.named.setdefault(name, Unknown())
+            case t.Product(factors):
+                return reduce(self.products.product, map(self.written, factors))
+            case t.Sum(terms):
+                return reduce(self.products.sum, map(self.written, terms))
             case _:
                 self.fail(self.tree, f"{size} is not the name of a size")
 
@@ -320,11 +347,15 @@ class Inference:
                 return Typed(node, (rows, columns), parts)
             case _:
                 for part in parts:
-                    try:
-                        unify(part.shape, (3, UNIT))
-                    except Mismatch:
-                        self.misfit(part.node, f"× is of vectors of length 3; {part.node} is {in_words(part.shape)}")
+                    self.of_length_three(part, "×")
                 return Typed(node, (3, UNIT), parts)
+
+    def of_length_three(self, part: Typed, sign: str) -> None:
+        """The operand must be a vector of three entries."""
+        try:
+            unify(part.shape, (3, UNIT))
+        except Mismatch:
+            self.misfit(part.node, f"{sign} is of vectors of length 3; {part.node} is {in_words(part.shape)}")
 
     def applied(self, function: str, part: Typed) -> Dims:
         match function:
@@ -358,6 +389,11 @@ class Inference:
             case "vec":
                 rows, columns = self.matrix(part)
                 return (self.products.product(rows, columns), UNIT)
+            case "vech":
+                return (self.products.triangle(self.square(part)[0]), UNIT)
+            case "cross":
+                self.of_length_three(part, "[a]_×")
+                return (3, 3)
             case "diag":
                 rows, columns = self.matrix(part)
                 return (rows, rows) if known(columns) == UNIT else (self.square(part)[0], UNIT)

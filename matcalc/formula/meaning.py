@@ -4,7 +4,7 @@ The rule for a letter with a subscript, in this order:
 
 * It is a name of its own where it was declared, `wrt="S_B"`.
 * It is an entry where an index of a sum counts it: x_i in \sum_i x_i. Where only vectors fit, x_i are the columns of x.
-* K_mn of two sizes is the commutation matrix.
+* K_mn of two sizes is the commutation matrix; of one size D_n is the duplication and L_n the elimination matrix.
 * It is an entry where the letter stands in the formula without a subscript too, or was declared, the subscript is a
   number or a small letter, and their number fits: x_i and x_1 of a vector x, X_{ij} or x_ij of a matrix X.
 * Else it is a name of its own: S_W, W_1, K_{k+1}, \Sigma_{xy}, x_{new}.
@@ -13,6 +13,7 @@ The rule for a letter with a subscript, in this order:
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from matcalc.formula import tree as t
 from matcalc.formula.errors import FormulaError
@@ -24,6 +25,7 @@ from matcalc.formula.variables import Variables
 from matcalc.formula.words import SPELLED
 
 SIZES = ("n", "N", "m", "d", "p")  # letters that are sizes where neither a vector nor a matrix fits
+OF_ONE_SIZE: dict[str, tuple[Literal["D", "L"], str]] = {"D": ("D", "duplication"), "L": ("L", "elimination")}
 TRIES = 128  # of readings
 WORK = 20_000  # nodes that are sized for that, about
 
@@ -90,6 +92,10 @@ class _Settling:
             return None
         if base == "K" and "K" not in self.bare and letters and letters <= self.sizes:
             return t.Constant("K", indices if len(indices) == 2 else indices * 2)
+        if base in OF_ONE_SIZE and base not in self.bare and letters and letters <= self.sizes and len(indices) == 1:
+            symbol, words = OF_ONE_SIZE[base]
+            self.notes.append(f"{name} is read as the {words} matrix")
+            return t.Constant(symbol, indices)
         match indices:  # A_{12}
             case (t.Number(int() as number),) if 10 < number < 100 and number % 10 and self.has_entries(base, 2):
                 if letter_of(base).isupper():
@@ -125,6 +131,8 @@ def _values(tree: t.Formula) -> Iterator[str]:
             yield name
         case t.Entry(t.Name(), _) | t.Constant():
             return
+        case t.Unvec(_, of):
+            yield from _values(of)
         case t.Power(base, exponent):
             yield from _values(base)
             yield from () if t.is_arithmetic(exponent) else _values(exponent)
@@ -136,9 +144,9 @@ def _values(tree: t.Formula) -> Iterator[str]:
 
 
 def _written_sizes(tree: t.Formula) -> frozenset[str]:
-    """The names of sizes in I_n, 0_mn and 1_n."""
-    constants = [node for node in t.nodes(tree) if isinstance(node, t.Constant) and node.symbol in "I01"]
-    return frozenset(size.name for node in constants for size in node.indices if isinstance(size, t.Name))
+    """The names of sizes in I_n, 0_mn, 1_n and unvec_mn."""
+    written = (size for node in t.nodes(tree) for size in t.written_sizes(node))
+    return frozenset(part.name for size in written for part in t.nodes(size) if isinstance(part, t.Name))
 
 
 def _uses_t(tree: t.Formula) -> bool:

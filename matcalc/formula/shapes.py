@@ -5,7 +5,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from matcalc.formula import tree as t
 from matcalc.formula.inference import Inference
-from matcalc.formula.sizes import LETTERS, Dim, Size, Unknown, known, shape_of_array, size_sum
+from matcalc.formula.sizes import (
+    LETTERS,
+    Dim,
+    Size,
+    Unknown,
+    known,
+    shape_of_array,
+    size_product,
+    size_sum,
+    size_triangle,
+)
 from matcalc.formula.typed import Typed
 from matcalc.formula.unification import Mismatch
 
@@ -66,16 +76,25 @@ def deduce(
     for name, size in inference.named.items():  # the n of I_n
         if isinstance(written := known(size), Unknown):
             free.setdefault(written, name)
-    sums = {known(total): (left, right) for left, right, total in inference.products.sums}
+    products = inference.products
+    composed = {
+        known(whole): (make, one, other, words)
+        for equations, make, words in (
+            (products.open, size_product, "a factor of a product ⊗ or of vec is as large as all of it"),
+            (products.sums, size_sum, "a block is as large as all of the blocks"),
+            (products.triangles, lambda side, _: size_triangle(side), "vech(S) is as long as S"),
+        )
+        for one, other, whole in equations
+    }
 
     def found(size: Dim) -> Size:
         size = known(size)
         if isinstance(size, Unknown):
-            if size in sums and size not in free:
-                left, right = sums.pop(size)
-                if size in (known(left), known(right)):
-                    inference.fail_as_whole("a block is as large as all of the blocks")
-                free[size] = size_sum(found(left), found(right))
+            if size in composed and size not in free:
+                make, one, other, words = composed.pop(size)
+                if size in (known(one), known(other)):
+                    inference.fail_as_whole(words)
+                free[size] = make(found(one), found(other))
             if size not in free:
                 free[size] = next(names)
             return free[size]

@@ -199,6 +199,15 @@ def children(tree: Formula) -> tuple[Formula, ...]:
             return ()
 
 
+def written_sizes(tree: Formula) -> tuple[Formula, ...]:
+    """The sizes that the node says itself: of I_n, 0_mn, 1_n, K_mn, D_n, L_n and unvec_mn."""
+    match tree:
+        case Constant("I" | "0" | "1" | "K" | "D" | "L", sizes) | Unvec(sizes):
+            return sizes
+        case _:
+            return ()
+
+
 def nodes(tree: Formula) -> Iterator[Formula]:
     """The formula and all formulas inside it, by an iteration, as a tree may be deep."""
     left = [tree]

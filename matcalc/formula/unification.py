@@ -12,6 +12,8 @@ from matcalc.formula.sizes import (
     size_product,
     size_quotient,
     size_sum,
+    size_triangle,
+    triangle_side,
 )
 
 
@@ -60,6 +62,7 @@ class SizeProducts:
     def __init__(self) -> None:
         self.open: list[tuple[Dim, Dim, Dim]] = []  # a, b, c with a b = c
         self.sums: list[tuple[Dim, Dim, Unknown]] = []  # a, b, c with a + b = c
+        self.triangles: list[tuple[Dim, Dim, Unknown]] = []  # a, a, c with a (a + 1)/2 = c
 
     def product(self, left: Dim, right: Dim) -> Dim:
         """The product of two sizes."""
@@ -81,15 +84,24 @@ class SizeProducts:
             return total
         return size_sum(left, right)
 
+    def triangle(self, side: Dim) -> Dim:
+        """The number of entries on and below the diagonal of a square matrix."""
+        side = known(side)
+        if isinstance(side, Unknown):
+            whole = Unknown()
+            self.triangles.append((side, side, whole))
+            return whole
+        return size_triangle(side)
+
     def solve(self) -> None:
-        """Find the third size of a b = c where two are found. Mismatch where there is none."""
+        """Find the third size of a b = c where two are found, and what a triangle tells. Mismatch where none is."""
         for left, right, total in self.sums:
             one, other = known(left), known(right)
             if not (isinstance(one, Unknown) or isinstance(other, Unknown)):
                 same_size(size_sum(one, other), total)
         progress = True
-        while progress and self.open:
-            progress = False
+        while progress:
+            progress = self._solve_triangles()
             for sizes in list(self.open):
                 left, right, product = map(known, sizes)
                 match left, right, product:
@@ -108,12 +120,30 @@ class SizeProducts:
                 self.open.remove(sizes)
                 progress = True
 
+    def _solve_triangles(self) -> bool:
+        """Whether there was one of which something could be found."""
+        waiting: list[tuple[Dim, Dim, Unknown]] = []
+        for each in self.triangles:
+            match known(each[0]), known(each[2]):
+                case Unknown(), Unknown():
+                    waiting.append(each)
+                case Unknown() as unknown, int() | str() as whole:
+                    unknown.found = triangle_side(whole)
+                    if unknown.found is None:
+                        raise Mismatch(f"{whole} is n(n+1)/2, the length of vech of an n×n matrix, for no n")
+                case side, whole:
+                    assert not isinstance(side, Unknown)
+                    same_size(size_triangle(side), whole)
+        progress = len(waiting) < len(self.triangles)
+        self.triangles = waiting
+        return progress
+
     def match_factors(self) -> None:
         """Of two products that are the same, and not known, each factor is the same: of a square A ⊗ X both are.
 
-        So it is of sums: of a square matrix of blocks each block is square.
+        So it is of sums: of a square matrix of blocks each block is square. Of equal triangles the sides are equal.
         """
-        for composed in (self.open, self.sums):
+        for composed in 2 * (self.open, self.sums, self.triangles):  # twice, as one may stand in another
             seen: dict[Dim, tuple[Dim, Dim]] = {}
             for left, right, product in composed:
                 whole = known(product)

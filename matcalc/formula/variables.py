@@ -69,6 +69,10 @@ def _free(tree: t.Formula, bound: frozenset[str], place: str = "value") -> Itera
         case t.Constant(_, indices):
             for index in indices:
                 yield from _free(index, bound, "index" if tree.symbol in "eE" else "number")
+        case t.Unvec(sizes, of):
+            for size in sizes:
+                yield from _free(size, bound, "number")
+            yield from _free(of, bound, place)
         case t.Sigma(index, start, stop, body):
             yield from _free(start, bound, "number")
             yield from _free(stop, bound, "number")

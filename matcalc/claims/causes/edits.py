@@ -55,6 +55,9 @@ def _instead_of(tree: Formula, names: Sequence[str]) -> Iterator[Formula]:
                 yield t.Apply(function.removesuffix("."), of)
             if function in ("inv", "pinv"):
                 yield of
+        case t.Frechet(function, of, along):
+            yield t.Transpose(tree)
+            yield t.Frechet(function, along, of)
         case t.Power(base, exponent):
             yield base
             for changed in (t.Sum((exponent, t.Number(1))), t.Sum((exponent, t.Neg(t.Number(1)))), t.Neg(exponent)):
