@@ -109,6 +109,7 @@ def _norm(a: Algebra, U: Formula, dU: Formula) -> Formula:
 
 @differential_of("norm2")
 def _norm2(a: Algebra, U: Formula, dU: Formula) -> Formula:
+    """d‖u‖ = uᵀ du/‖u‖ of a vector."""
     if UNIT not in a.dims(U):
         raise NotDerivable("the spectral norm of a matrix needs its singular vectors, which have no word here")
     return _norm(a, U, dU)
@@ -168,7 +169,7 @@ def by_entries(a: Algebra, rule: Formula, U: Formula) -> Formula:
             case t.Name("u"):
                 return U
             case t.Number(value):
-                return product(tree, every) if value else t.Constant("0", ())
+                return every if value == 1 else product(tree, every) if value else t.Constant("0", ())
             case t.Product((t.Number() as number, *rest)):
                 return product(number, read(t.product_of(rest)))
             case t.Product((first, *rest)):
@@ -199,7 +200,8 @@ def of_matrix(a: Algebra, function: str, U: Formula) -> Formula:
             case t.Name("u"):
                 return U
             case t.Number(value):
-                return product(tree, identity(a.dims(U)[0])) if value else t.Constant("0", ())
+                eye = identity(a.dims(U)[0])
+                return eye if value == 1 else product(tree, eye) if value else t.Constant("0", ())
             case t.Product((t.Number() as number, *rest)):
                 return product(number, read(t.product_of(rest)))
             case t.Infix("/", t.Number() as number, right):
@@ -219,58 +221,88 @@ def differential(a: Algebra, f: Formula, leaves: Mapping[str, Formula]) -> Formu
     """d(f), where `leaves` are the differentials of variables; None where f does not depend on them."""
 
     def d(f: Formula) -> Formula | None:
-        match f:
-            case t.Name(name):
-                return leaves.get(name)
-            case t.Neg(U):
-                return None if (dU := d(U)) is None else t.Neg(dU)
-            case t.Transpose(U):
-                return None if (dU := d(U)) is None else t.Transpose(dU)
-            case t.Sum(parts):
-                return _sum(map(d, parts))
-            case t.Product(factors):  # the product rule
-                return _sum(
-                    None if (du := d(factor)) is None else product(*factors[:i], du, *factors[i + 1 :])
-                    for i, factor in enumerate(factors)
-                )
-            case t.Infix("/", U, s):  # the quotient rule
-                dU, ds = d(U), d(s)
-                above = None if dU is None else quotient(dU, s)
-                below = None if ds is None else t.Neg(quotient(product(ds, U), t.Power(s, t.Number(2))))
-                return _sum([above, below])
-            case t.Infix("⊘", U, V):
-                dU, dV = d(U), d(V)
-                above = None if dU is None else t.Infix("⊘", dU, V)
-                below = None if dV is None else t.Neg(t.Infix("⊙", t.Infix("⊘", f, V), dV))
-                return _sum([above, below])
-            case t.Infix(".^", U, k):
-                return _power_by_entries(a, f, d(U), d(k))
-            case t.Infix("⊕", U, V):
-                if d(U) is not None or d(V) is not None:
-                    raise NotDerivable(f"a block of {f} has no word here")
-                return None
-            case t.Infix(op, U, V):  # bilinear
-                dU, dV = d(U), d(V)
-                left = None if dU is None else t.Infix(op, dU, V)
-                return _sum([left, None if dV is None else t.Infix(op, U, dV)])
-            case t.Power(U, k):
-                return _power(a, f, d(U), d(k))
-            case t.Apply(function, U):
-                return None if (dU := d(U)) is None else _function(a, function, U, dU)
-            case t.Entry(U, indices):
-                return None if (dU := d(U)) is None else t.Entry(dU, indices)
-            case t.Unvec(sizes, U):
-                return None if (dU := d(U)) is None else t.Unvec(sizes, dU)
-            case t.Sigma(index, start, stop, body):
-                return None if (du := d(body)) is None else t.Sigma(index, start, stop, du)
-            case t.Frechet(function):
-                if any(d(child) is not None for child in t.children(f)):
-                    raise NotDerivable(f"the derivative of L_{function} has no word here")
-                return None
-            case _:
-                return None
+        return leaves.get(f.name) if isinstance(f, t.Name) else one_rule(a, f, d)
 
     return d(f)
+
+
+def one_rule(a: Algebra, f: Formula, d: Callable[[Formula], Formula | None]) -> Formula | None:
+    """d(f) by one rule, from the differentials d of its parts, each None where the part is constant."""
+    match f:
+        case t.Neg(U):
+            return None if (dU := d(U)) is None else t.Neg(dU)
+        case t.Transpose(U):
+            return None if (dU := d(U)) is None else t.Transpose(dU)
+        case t.Sum(parts):
+            return _sum(map(d, parts))
+        case t.Product(factors):
+            return _sum(
+                None if (du := d(factor)) is None else product(*factors[:i], du, *factors[i + 1 :])
+                for i, factor in enumerate(factors)
+            )
+        case t.Infix("/", U, s):
+            dU, ds = d(U), d(s)
+            above = None if dU is None else quotient(dU, s)
+            below = None if ds is None else t.Neg(quotient(product(ds, U), t.Power(s, t.Number(2))))
+            return _sum([above, below])
+        case t.Infix("⊘", U, V):
+            dU, dV = d(U), d(V)
+            above = None if dU is None else t.Infix("⊘", dU, V)
+            below = None if dV is None else t.Neg(t.Infix("⊙", t.Infix("⊘", f, V), dV))
+            return _sum([above, below])
+        case t.Infix(".^", U, k):
+            return _power_by_entries(a, f, d(U), d(k))
+        case t.Infix("⊕", U, V):
+            if d(U) is not None or d(V) is not None:
+                raise NotDerivable(f"a block of {f} has no word here")
+            return None
+        case t.Infix(op, U, V):
+            dU, dV = d(U), d(V)
+            left = None if dU is None else t.Infix(op, dU, V)
+            return _sum([left, None if dV is None else t.Infix(op, U, dV)])
+        case t.Power(U, k):
+            return _power(a, f, d(U), d(k))
+        case t.Apply(function, U):
+            return None if (dU := d(U)) is None else _function(a, function, U, dU)
+        case t.Entry(U, indices):
+            return None if (dU := d(U)) is None else t.Entry(dU, indices)
+        case t.Unvec(sizes, U):
+            return None if (dU := d(U)) is None else t.Unvec(sizes, dU)
+        case t.Sigma(index, start, stop, body):
+            return None if (du := d(body)) is None else t.Sigma(index, start, stop, du)
+        case t.Frechet(function):
+            if any(d(child) is not None for child in t.children(f)):
+                raise NotDerivable(f"the derivative of L_{function} has no word here")
+            return None
+        case _:
+            return None
+
+
+def name_of_rule(a: Algebra, f: Formula) -> str:
+    """What the rule is called by which `one_rule` differentiates."""
+    match f:
+        case t.Sum() | t.Neg():
+            return "sum"
+        case t.Product() | t.Infix("⊗" | "⊙" | "×" | "·"):
+            return "product rule"
+        case t.Infix("/" | "⊘"):
+            return "quotient rule"
+        case t.Power() | t.Infix(".^"):
+            return "power rule"
+        case t.Transpose():
+            return "d Uᵀ = (dU)ᵀ"
+        case t.Apply(function, U):
+            name = function.removesuffix(".")
+            if name in OF_FUNCTIONS:
+                return (OF_FUNCTIONS[name].__doc__ or name).partition(".")[0]
+            if name in LINEAR:
+                return f"{name} is linear"
+            if a.is_scalar(U):
+                return f"d {name}(u) = {OF_ONE_NUMBER[name]} du"
+            is_by_entry = acts_on_entries(a, function, U)
+            return f"{name} of each entry" if is_by_entry else f"the Fréchet derivative L_{name}(U, dU)"
+        case _:
+            return "linear"
 
 
 def _sum(terms: Any) -> Formula | None:

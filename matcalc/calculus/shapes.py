@@ -125,8 +125,10 @@ def with_sizes(of: Typed) -> Formula:
             whole = (dims[0], dims[1])
             made = [with_sizes(part) for part in parts]
             return t.Sum(tuple(_spread(m, whole) if p.is_scalar else m for m, p in zip(made, parts, strict=True)))
-        case t.Product():
-            return t.product_of([with_sizes(part) for part in parts])
+        case t.Product():  # typed from left to right, two factors at a time
+            first, *rest = (with_sizes(part) for part in parts)
+            before = first.factors if isinstance(first, t.Product) and not parts[0].is_scalar else (first,)
+            return t.product_of([*before, *rest])
         case t.Entry(_, indices):
             return t.Entry(with_sizes(parts[0]), indices)
         case t.Power(_, exponent):

@@ -44,4 +44,8 @@ def conditions(tree: Formula, a: Algebra) -> tuple[str, ...]:
             case _:
                 pass
 
-    return tuple(dict.fromkeys(text for node in t.nodes(tree) for text in found(node)))
+    texts = dict.fromkeys(text for node in t.nodes(tree) for text in found(node))
+    # s ≠ 0 and s ≥ 0 are s > 0.
+    positive = {text.removesuffix("≠ 0") for text in texts} & {text.removesuffix("≥ 0") for text in texts}
+    texts = dict.fromkeys(f"{text[:-3]}> 0" if text[:-3] in positive else text for text in texts)
+    return tuple(text for text in texts if not (text.endswith("≠ 0") and f"{text[:-3]}> 0" in texts))

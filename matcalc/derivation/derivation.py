@@ -16,7 +16,9 @@ from matcalc.claims.report import FormulaReport, shapes_in_words
 from matcalc.claims.threads import one_thread
 from matcalc.derivation.conditions import conditions
 from matcalc.derivation.layouts import arranged, natural
-from matcalc.derivation.verification import Verified, as_claim, verify
+from matcalc.derivation.lefts import derivative_of, differential_of
+from matcalc.derivation.steps import Step, steps
+from matcalc.derivation.verification import Verified, verify, with_names
 from matcalc.formula import Formula
 from matcalc.formula.sizes import shape_of_array
 from matcalc.layout import Layout
@@ -88,7 +90,7 @@ class Derivation:
         """dF, linear in the differential of the variable that is differentiated by last."""
         found, x = self.found[-1], self.wrt[-1]
         names = {**self.algebra.names, f"d{x}": self.algebra.names[x]}
-        return written(found.differential, names, self.last.value_shape)
+        return with_names(written(found.differential, names, self.last.value_shape))
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -104,20 +106,41 @@ class Derivation:
             **options,
         )  # fmt: skip
 
-    @property
-    def left(self) -> str:
-        """What is derived, as it stands before the equals sign."""
-        by = "".join(f"∂{name}" for name in self.wrt)
-        power = "²" if len(self.wrt) == 2 else ""
-        if len(self.wrt) == 2 and self.wrt[0] == self.wrt[1]:
-            by = f"∂{self.wrt[0]}²"
-        return f"∂{power}/{by} {self.asked.formula.show('unicode')}"
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The way there, line by line, each by a rule and compared with finite differences."""
+        return steps(self)
 
-    def __str__(self) -> str:
+    def as_dict(self, layout: Layout | None = None) -> dict[str, Any]:
+        """All of it in terms of JSON, the derivative in a layout."""
+        layout = layout or self.natural
+        return {
+            "schema": 1,
+            "formula": str(self.asked.formula),
+            "wrt": self.wrt[0] if len(set(self.wrt)) == 1 else list(self.wrt),
+            "order": len(self.wrt),
+            "layout": layout,
+            "derivative": str(self.layout(layout)) if self.is_closed else None,
+            "differential": str(self.differential),
+            "conditions": list(self.conditions),
+            "read": list(self.asked.notes),
+            "shapes": {name: [str(size) for size in shape] for name, shape in self.asked.shapes.items()},
+            "steps": [{"rule": step.rule, "text": step.text, "tex": step.tex} for step in self.steps],
+            "verified": {
+                "witnesses": list(self.verified.witnesses),
+                "error": self.verified.error,
+                "digits": self.verified.digits,
+            },
+            "seconds": self.seconds,
+        }
+
+    def text(self, layout: Layout | None = None) -> str:
+        """What is printed, in a layout."""
         if self.is_closed:
-            lines = [f"{self.left} = {self.formula}", f"in {self.natural} layout"]
+            layout = layout or self.natural
+            lines = [f"{derivative_of(self.asked.formula, self.wrt)} = {self.layout(layout)}", f"in {layout} layout"]
         else:
-            lines = [f"d({self.last.formula}) = {self.differential}"]
+            lines = [f"{differential_of(self.last.formula)} = {self.differential}"]
             lines.append(f"No formula has the derivative itself: {self.found[-1].reason}.")
         lines += [f"where {', '.join(self.conditions)}"] if self.conditions else []
         if self.asked.notes:
@@ -125,10 +148,14 @@ class Derivation:
         lines.append(shapes_in_words(self.asked.shapes, {}))
         return "\n".join(lines)
 
+    def __str__(self) -> str:
+        return self.text()
+
     __repr__ = __str__
 
     def _repr_latex_(self) -> str:
-        return f"$${self.formula.tex()}$$"
+        left = derivative_of(self.asked.formula, self.wrt, "tex")
+        return f"$${left if self.is_closed else differential_of(self.last.formula, 'tex')} = {self.formula.tex()}$$"
 
 
 def derive(
@@ -191,8 +218,7 @@ def _verified(derivation: Derivation) -> Verified:
         until = replace(
             derivation, wrt=derivation.wrt[:count], stages=derivation.stages[:count], found=derivation.found[:count]
         )
-        claim = until.formula if until.is_closed else as_claim(until.differential)
-        verdict = verify(stage, claim, until.natural if until.is_closed else "jax")
+        verdict = verify(stage, until.formula, until.natural if until.is_closed else "jax")
         if verdict is None:
             raise NotDerivable(f"No point was found at which the derivative of {stage.formula} could be verified.")
         said.append(verdict)

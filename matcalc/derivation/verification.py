@@ -60,8 +60,8 @@ def verify(problem: Problem, claim: Formula, layout: Layout, seed: int = 0) -> V
     return Verified(witnesses, max(errors), digits)
 
 
-def as_claim(differential: Formula) -> Formula:
-    """A differential with dX as a name, as claims have it."""
+def with_names(differential: Formula) -> Formula:
+    """A differential with dX as a name, as claims and readers have it."""
     return replace(differential, lambda node: t.Name(node.key) if isinstance(node, t.Derivative) else None)
 
 

@@ -1,0 +1,121 @@
+"""The way to a derivative, as a person writes it: the differential rule by rule, then what it is transposed to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeGuard
+
+import numpy as np
+
+from matcalc.calculus import Algebra, Derivative, written
+from matcalc.calculus.differential import differential, name_of_rule, one_rule
+from matcalc.calculus.shapes import with_sizes
+from matcalc.calculus.terms import SCALAR, UNIT, Dims, mentions, product, replace, trace
+from matcalc.claims.points import draw
+from matcalc.claims.problem import Problem
+from matcalc.claims.slopes import along, direction
+from matcalc.derivation.lefts import derivative_of, differential_of
+from matcalc.derivation.verification import CLOSE, Disagreement, with_names
+from matcalc.formula import Formula
+from matcalc.formula import tree as t
+from matcalc.formula.shapes import typed
+from matcalc.formula.sizes import shape_of_array
+
+if TYPE_CHECKING:
+    from matcalc.derivation.derivation import Derivation
+
+PENDING = "d"  # d(U), which the next line differentiates
+
+
+@dataclass(frozen=True)
+class Step:
+    """A line of a derivation: an equality, by a rule; where nothing stands to its left it goes on with the last."""
+
+    rule: str
+    right: Formula
+    left: str = ""
+    left_in_tex: str = ""
+
+    @property
+    def text(self) -> str:
+        """The line in Unicode."""
+        return f"{self.left} = {self.right}".strip()
+
+    @property
+    def tex(self) -> str:
+        """The line in TeX, for an `aligned` block."""
+        return rf"{self.left_in_tex} &= {self.right.tex()} && \text{{{self.rule}}}"
+
+
+def steps(derivation: "Derivation") -> tuple[Step, ...]:
+    """The lines, each of which is compared with finite differences. Disagreement where one is not an equality."""
+    lines: list[Step] = []
+    f, names = derivation.asked.formula, derivation.algebra.names
+    for count, (stage, found) in enumerate(zip(derivation.stages, derivation.found, strict=True), 1):
+        lines += _of_stage(derivation.algebra, stage, found)
+        if found.formula is not None:
+            by = derivation.wrt[:count]
+            right = written(found.formula, names, shape_of_array(found.dims))
+            lines.append(Step("read off", right, derivative_of(f, by), derivative_of(f, by, "tex")))
+    return tuple(lines)
+
+
+def _of_stage(algebra: Algebra, problem: Problem, found: Derivative) -> Iterator[Step]:
+    """The lines of one differentiation."""
+    x = problem.wrt
+    names = {**algebra.names, f"d{x}": algebra.names[x]}
+    a = Algebra(names, algebra.facts, f"d{x}")
+    f = with_sizes(typed(problem.formula, problem.symbols))
+    trees = [*_by_rules(a, f, x), ("collected", found.differential)]
+    if found.formula is not None and (line := _read_off(a, found.formula, a.dims(f), a.names[x], x)):
+        trees.append(line)
+    point, v = draw(problem, 0, "point of a derivation"), direction(problem, 0)
+    (slope,) = along(problem, point, v[None])
+    arguments, shape = {**point, f"d{x}": v}, problem.numbers(problem.value_shape)
+    left, before = (differential_of(problem.formula), differential_of(problem.formula, "tex")), ""
+    for rule, tree in trees:
+        claim = with_names(written(_finished(a, tree, x), names, problem.value_shape))
+        value = problem.value_of(claim, arguments, shape)
+        shown = with_names(written(tree, names, problem.value_shape))
+        if np.linalg.norm(value - slope) > CLOSE * max(np.linalg.norm(slope), CLOSE):
+            line = f"d({problem.formula}) = {shown}, by {rule},"
+            raise Disagreement(f"{line} is no equality. That is a fault of matcalc: please report it, with this line.")
+        if str(shown) != before:
+            yield Step(rule, shown, *left)
+            left, before = ("", ""), str(shown)
+
+
+def _finished(a: Algebra, tree: Formula, x: str) -> Formula:
+    """A line with all that is pending differentiated."""
+
+    def finish(node: Formula) -> Formula | None:
+        return differential(a, node.of, {x: t.Derivative(x)}) if _is_pending(node) else None
+
+    return replace(tree, finish)
+
+
+def _by_rules(a: Algebra, f: Formula, x: str) -> Iterator[tuple[str, Formula]]:
+    """Line after line, all that is pending by one rule more."""
+
+    def d(U: Formula) -> Formula | None:
+        return t.Derivative(x) if t.Name(x) == U else t.Apply(PENDING, U) if mentions(U, x) else None
+
+    def expand(node: Formula) -> Formula | None:
+        return one_rule(a, node.of, d) if _is_pending(node) else None
+
+    tree: Formula = t.Apply(PENDING, f)
+    while rules := dict.fromkeys(name_of_rule(a, node.of) for node in t.nodes(tree) if _is_pending(node)):
+        tree = replace(tree, expand)
+        yield ", ".join(rules), tree
+
+
+def _is_pending(node: Formula) -> TypeGuard[t.Apply]:
+    return isinstance(node, t.Apply) and node.function == PENDING
+
+
+def _read_off(a: Algebra, G: Formula, value: Dims, variable: Dims, x: str) -> tuple[str, Formula] | None:
+    """dF = ⟨G, dX⟩, or J dx; of matrices by their vecs there is no such line."""
+    dx = t.Derivative(x)
+    if value == SCALAR:
+        turned = a.simplify(t.Transpose(G))
+        return ("transposed", product(turned, dx)) if UNIT in variable else ("trace trick", trace(product(turned, dx)))
+    return ("factored", product(G, dx)) if variable == SCALAR or (UNIT in value and UNIT in variable) else None
