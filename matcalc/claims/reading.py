@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -82,8 +82,12 @@ def read_problem(
     where: Domains = None,
     convention: Convention = "full",
     let: Sequence[str] = (),
+    may_be_absent: bool = False,
 ) -> Problem:
-    """A function typed as a formula. FormulaError for what cannot be read or sized, ValueError for wrong options."""
+    """A function typed as a formula. FormulaError for what cannot be read or sized, ValueError for wrong options.
+
+    The variable has to occur in it, unless it `may_be_absent`.
+    """
     shape, where = shapes_of(shape), domains_of(where)
     names = spelled((*shape, *where, wrt))
     given = {name_of(name): sizes for name, sizes in shape.items()}
@@ -106,7 +110,12 @@ def read_problem(
     notes += tuple(f"{name} is {full}" for name, full in meant.items() if full != name)
     given, wrt = {meant[name]: sizes for name, sizes in given.items()}, meant[wrt]
     domains = {meant[name]: domain for name, domain in domains.items()}
+    if may_be_absent and wrt not in found.ranks and wrt not in found.integers and found.ranks:
+        found = replace(found, ranks={**found.ranks, **variables(t.Name(wrt)).ranks})
+        notes += (f"{wrt} does not occur in it",)
     for name in (*given, *domains, wrt):
+        if name in found.integers and name == wrt:
+            raise ValueError(f"{name} is an integer in {tree}; a derivative is by a number that can move.")
         if name not in found.ranks:
             listed = ", ".join(found.ranks) or "none"
             raise ValueError(f"{name} does not occur in {tree} as a variable; its variables are {listed}.")
@@ -147,6 +156,12 @@ def read_problem(
     # A domain of one's own may be of any kind, and a tree of one's own may be printed as another is.
     is_kept = isinstance(formula, str) and all(isinstance(domain, str) for domain in where.values())
     return (_kept if is_kept else _most_regular)(known)
+
+
+def variables_of(formula: str | Formula, **options: Any) -> tuple[str, ...]:
+    """The variables of a formula, read as `read_problem` reads it."""
+    unused = next(letter for letter in "ωψχφτπ" if letter not in str(formula))
+    return tuple(name for name in read_problem(formula, unused, may_be_absent=True, **options).shapes if name != unused)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import matcalc
 from matcalc.cli import exits
 from matcalc.cli.bench import bench
 from matcalc.cli.check import check
+from matcalc.cli.derive import derive
 from matcalc.cli.devices import devices
 from matcalc.cli.list import list_
 from matcalc.cli.show import show
@@ -73,6 +74,12 @@ _add(
     """"tr(A X B X' C)" --wrt X --claim "B X' C A + B' X' A' C'\"""",
     context_settings={"ignore_unknown_options": True},
     help=f"{getdoc(check)}\n\n" + "\n\n".join(f"\b\n{section}" for section in as_text().split("\n\n")),
+)
+_add(
+    "derive",
+    derive,
+    """"ln |X' A X|" --wrt X --where "A=positive definite" --layout numerator --steps""",
+    context_settings={"ignore_unknown_options": True},
 )
 _add("bench", bench, "tr_axbxtc --regime square,tall --against autodiff,numpy --json result.json")
 _add("devices", devices, "--json -")

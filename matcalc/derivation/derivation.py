@@ -1,17 +1,17 @@
 """`matcalc.derive`: the derivative of a formula, verified before it is given."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from matcalc.calculus import Algebra, Derivative, NotDerivable, written
 from matcalc.calculus.terms import dims_of
 from matcalc.claims.check import check_formula
 from matcalc.claims.derived import derived, facts_of
 from matcalc.claims.problem import Problem
-from matcalc.claims.reading import Domains, Shapes, read_problem
+from matcalc.claims.reading import Domains, Shapes, read_problem, variables_of
 from matcalc.claims.report import FormulaReport, shapes_in_words
 from matcalc.claims.threads import one_thread
 from matcalc.derivation.conditions import conditions
@@ -20,10 +20,11 @@ from matcalc.derivation.lefts import derivative_of, differential_of
 from matcalc.derivation.steps import Step, steps
 from matcalc.derivation.verification import Verified, verify, with_names
 from matcalc.formula import Formula
+from matcalc.formula.parser import name_of
 from matcalc.formula.sizes import shape_of_array
 from matcalc.layout import Layout
 
-ORDERS = (1, 2)
+Order = Literal[1, 2]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -158,46 +159,113 @@ class Derivation:
         return f"$${left if self.is_closed else differential_of(self.last.formula, 'tex')} = {self.formula.tex()}$$"
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Derivations(Mapping[str, Derivation]):
+    """The derivatives of a function by each of its variables, by name."""
+
+    by_name: Mapping[str, Derivation]
+
+    def __getitem__(self, name: str) -> Derivation:
+        return self.by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.by_name)
+
+    def __len__(self) -> int:
+        return len(self.by_name)
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self.by_name.values()))
+
+    __repr__ = __str__
+
+
+@overload
 def derive(
     formula: str | Formula,
     wrt: str | Sequence[str],
     *,
-    order: Literal[1, 2] = 1,
+    order: Order | None = None,
     shape: Shapes = None,
     where: Domains = None,
     let: Sequence[str] = (),
-) -> Derivation:
+) -> Derivation: ...
+
+
+@overload
+def derive(
+    formula: str | Formula,
+    wrt: None = None,
+    *,
+    order: Order | None = None,
+    shape: Shapes = None,
+    where: Domains = None,
+    let: Sequence[str] = (),
+) -> Derivations: ...
+
+
+def derive(
+    formula: str | Formula,
+    wrt: str | Sequence[str] | None = None,
+    *,
+    order: Order | None = None,
+    shape: Shapes = None,
+    where: Domains = None,
+    let: Sequence[str] = (),
+) -> Derivation | Derivations:
     """Derive the derivative of a formula by rules, verify it, and give it as short as it can be written.
 
     >>> from matcalc import derive
     >>> print(derive("tr(A X B X' C)", wrt="X").layout("numerator"))
     B Xᵀ C A + Bᵀ Xᵀ Aᵀ Cᵀ
 
-    The formula is read as `check_formula` reads it, with the same `shape`, `where` and `let`. `order=2` gives the
-    Hessian, and two names in `wrt` the mixed second derivative. Raises FormulaError for what cannot be read or sized,
-    ValueError for options without sense, NotDerivable (a ValueError) where the language has no closed form, with the
-    operation, and Disagreement where the witnesses say that the rules went wrong. Source: Magnus and Neudecker, Matrix
-    Differential Calculus, chapters 8 to 10.
+    The formula is read as `check_formula` reads it, with the same `shape`, `where` and `let`. Without `wrt` the
+    derivatives by all variables come back, by name. `order=2` gives the Hessian, and two names in `wrt` the mixed
+    second derivative. Raises FormulaError for what cannot be read or sized, ValueError for options without sense,
+    NotDerivable (a ValueError) where the language has no closed form, with the operation, and Disagreement where the
+    witnesses say that the rules went wrong. Source: Magnus and Neudecker, Matrix Differential Calculus, chapters 8 to
+    10.
     """
-    started = time.perf_counter()
-    names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
-    if order not in ORDERS or len(names) not in ORDERS:
-        raise ValueError(f"order must be 1 or 2, with at most two variables; got order={order!r} by {names}.")
-    names = names * 2 if order == 2 and len(names) == 1 else names
+    if order not in (None, 1, 2):
+        raise ValueError(f"order must be 1 or 2; got {order!r}.")
+    options: dict[str, Any] = {"shape": shape, "where": where, "let": let}
     with one_thread():
-        asked = read_problem(formula, names[0], shape=shape, where=where, let=let)
-        chain = (asked.wrt, *names[1:]) if names[0] != names[-1] else (asked.wrt,) * len(names)
-        for name in chain:
-            if name not in asked.shapes:
-                raise ValueError(
-                    f"{name} does not occur in {asked.formula}; its variables are {', '.join(asked.shapes)}."
-                )
-        found = derived(asked, chain)
-        if len(found) < len(chain):
-            raise NotDerivable(f"Only the differential of the first derivative has a closed form: {found[-1].reason}.")
-        derivation = Derivation(asked, chain, _stages(asked, chain, found), tuple(found), Verified((), 0.0), 0.0)
-        verified = _verified(derivation)
-    return replace(derivation, verified=verified, seconds=time.perf_counter() - started)
+        if wrt is None:
+            return _by_all(formula, order or 1, options)
+        names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
+        if len(names) not in (1, 2) or (len(names) == 2 and order == 1):
+            raise ValueError(f"A derivative is by one variable, or of order 2 by two; got {', '.join(names)}.")
+        return _derive(formula, names * 2 if order == 2 and len(names) == 1 else names, options)
+
+
+def _by_all(formula: str | Formula, order: Order, options: dict[str, Any]) -> Derivations:
+    """The derivatives by every variable. NotDerivable where there is none by any."""
+    found: dict[str, Derivation] = {}
+    reasons: list[str] = []
+    for name in variables_of(formula, **options):
+        try:
+            found[name] = _derive(formula, (name,) * order, options)
+        except NotDerivable as reason:
+            reasons.append(f"by {name}: {reason}")
+    if not found:
+        raise NotDerivable("; ".join(reasons) or f"{formula} has no variables.")
+    return Derivations(found)
+
+
+def _derive(formula: str | Formula, wrt: tuple[str, ...], options: dict[str, Any]) -> Derivation:
+    """The derivative by one variable after the other."""
+    started = time.perf_counter()
+    asked = read_problem(formula, wrt[0], may_be_absent=True, **options)
+    chain = tuple(asked.wrt if name == wrt[0] else name_of(name) for name in wrt)
+    for name in chain:
+        if name not in asked.shapes:
+            listed = ", ".join(asked.shapes)
+            raise ValueError(f"{name} does not occur in {asked.formula} as a variable; its variables are {listed}.")
+    found = derived(asked, chain)
+    if len(found) < len(chain):
+        raise NotDerivable(f"Only the differential of the first derivative has a closed form: {found[-1].reason}.")
+    derivation = Derivation(asked, chain, _stages(asked, chain, found), tuple(found), Verified((), 0.0), 0.0)
+    return replace(derivation, verified=_verified(derivation), seconds=time.perf_counter() - started)
 
 
 def _stages(asked: Problem, chain: Sequence[str], found: Sequence[Derivative]) -> tuple[Problem, ...]:

@@ -88,7 +88,7 @@ def _finished(a: Algebra, tree: Formula, x: str) -> Formula:
     """A line with all that is pending differentiated."""
 
     def finish(node: Formula) -> Formula | None:
-        return differential(a, node.of, {x: t.Derivative(x)}) if _is_pending(node) else None
+        return differential(a, node.of, {x: t.Derivative(x)}) or t.Number(0) if _is_pending(node) else None
 
     return replace(tree, finish)
 
@@ -100,7 +100,7 @@ def _by_rules(a: Algebra, f: Formula, x: str) -> Iterator[tuple[str, Formula]]:
         return t.Derivative(x) if t.Name(x) == U else t.Apply(PENDING, U) if mentions(U, x) else None
 
     def expand(node: Formula) -> Formula | None:
-        return one_rule(a, node.of, d) if _is_pending(node) else None
+        return one_rule(a, node.of, d) or t.Number(0) if _is_pending(node) else None
 
     tree: Formula = t.Apply(PENDING, f)
     while rules := dict.fromkeys(name_of_rule(a, node.of) for node in t.nodes(tree) if _is_pending(node)):
