@@ -10,6 +10,7 @@ import matcalc
 from matcalc.catalogue.certificates import certify
 from matcalc.cli import app
 from matcalc.formula import FormulaError, evaluate, parse
+from matcalc.formula import tree as t
 from matcalc.formula.balls import evaluate_in_balls, precision
 
 DIGITS = 13  # in which closed forms in float64 agree with their printed formulas
@@ -17,25 +18,8 @@ DIGITS = 13  # in which closed forms in float64 agree with their printed formula
 
 def test_every_closed_form_agrees_with_its_printed_formula_to_float64(entry):
     for c in certify(entry):
-        if c.digits is None:
-            assert "ball arithmetic has no" in c.reason
-        else:
-            assert c.digits >= DIGITS, c
-            assert c.difference >= 20, c
-
-
-def test_what_is_evaluated_is_most_of_it():
-    entries = (
-        "tr_axbxtc",
-        "det_axb",
-        "logdet_xtx",
-        "tr_expm",
-        "tr_sinm",
-        "norm_x_minus_a",
-        "product_rule",
-        "inverse_rule",
-    )
-    assert all(c.digits is not None for name in entries for c in certify(matcalc.CATALOGUE[name]))
+        assert (c.digits or 0) >= DIGITS, c
+        assert (c.difference or 0) >= 20, c
 
 
 @pytest.mark.parametrize(
@@ -62,10 +46,19 @@ def test_a_wrong_formula_does_not_agree():
 
 
 def test_what_ball_arithmetic_does_not_have_is_said():
-    with precision(), pytest.raises(FormulaError, match="no ln of a matrix"):
-        evaluate_in_balls(parse("ln(X)"), {"X": np.eye(2)})
+    with precision(), pytest.raises(FormulaError, match="no nuclear of a matrix"):
+        evaluate_in_balls(parse("‖X‖_*"), {"X": np.eye(2)})
     with precision(), pytest.raises(FormulaError, match="cannot tell"):
         evaluate_in_balls(parse("X^-1"), {"X": np.zeros((2, 2))})
+
+
+def test_a_certificate_says_why_it_has_no_digits(monkeypatch):
+    def evaluate_nuclear(tree, values, **options):
+        return evaluate_in_balls(t.Product((t.Apply("nuclear", tree), tree)), values, **options)
+
+    monkeypatch.setattr("matcalc.catalogue.certificates.evaluate_in_balls", evaluate_nuclear)
+    (c,) = certify(matcalc.CATALOGUE["ln_xa"])
+    assert (c.digits, c.difference, c.reason) == (None, None, "ball arithmetic has no nuclear of a matrix")
 
 
 def test_the_command():
@@ -73,4 +66,4 @@ def test_the_command():
     assert result.exit_code == 0, result.output
     by_name = {c["name"]: c for c in json.loads(result.output)["certificates"]}
     assert by_name["tr_axbxtc"]["digits"] > DIGITS
-    assert by_name["ln_xa"]["digits"] is None
+    assert by_name["ln_xa"]["digits"] > DIGITS

@@ -27,21 +27,26 @@ OF_SCIPY = {
 }
 
 
-def values_of(text, values=None, sizes=None):
-    """The value by NumPy, after JAX and ball arithmetic have said the same."""
+def values_of(texts, values=None, sizes=None):
+    """The values by NumPy, after JAX (in one program, which is quick) and ball arithmetic have said the same."""
     values, sizes = values or {}, sizes or SIZES
-    tree, _ = settle(parse(text), (), sizes)
-    by_numpy = evaluate(tree, values, sizes=sizes)
+    trees = [settle(parse(text), (), sizes)[0] for text in texts]
+    by_numpy = [evaluate(tree, values, sizes=sizes) for tree in trees]
     with jax.enable_x64(True):
-        by_jax = np.asarray(evaluate(tree, values, sizes=sizes, xp=jnp))
-        jitted = np.asarray(jax.jit(lambda values: evaluate(tree, values, sizes=sizes, xp=jnp))(values))
+        by_jax = jax.jit(lambda values: [evaluate(tree, values, sizes=sizes, xp=jnp) for tree in trees])(values)
     with precision(50):
-        exact = evaluate_in_balls(tree, values, sizes=sizes)
-        assert max(float(ball.rad()) for ball in balls(exact).ravel()) < 1e-40
-    for value in (by_jax, jitted, np.vectorize(float)(exact)):
-        assert value.shape == by_numpy.shape
-        np.testing.assert_allclose(value, by_numpy, rtol=1e-11, atol=1e-12)
+        exact = [evaluate_in_balls(tree, values, sizes=sizes) for tree in trees]
+    assert max(float(ball.rad()) for value in exact for ball in balls(value).ravel()) < 1e-40
+    for value, of_jax, in_balls in zip(by_numpy, by_jax, exact, strict=True):
+        for other in (np.asarray(of_jax), np.vectorize(float)(in_balls)):
+            assert other.shape == value.shape
+            np.testing.assert_allclose(other, value, rtol=1e-11, atol=1e-12)
     return by_numpy
+
+
+def value_of(text, values=None, sizes=None):
+    """The value by NumPy, JAX and ball arithmetic."""
+    return values_of([text], values, sizes)[0]
 
 
 def vec(matrix):
@@ -59,24 +64,24 @@ def vech(matrix):
 
 @pytest.mark.parametrize(("m", "n"), [(2, 3), (3, 2), (3, 3), (1, 4), (4, 1)])
 def test_the_commutation_matrix(m, n):
-    K = values_of("K_mn", sizes={"m": m, "n": n})
+    K = value_of("K_mn", sizes={"m": m, "n": n})
     B = RNG.normal(size=(m, n))
     np.testing.assert_array_equal(K @ vec(B), vec(B.T))
-    np.testing.assert_array_equal(values_of(f"commutation({m}, {n})"), K)
+    np.testing.assert_array_equal(value_of(f"commutation({m}, {n})"), K)
     np.testing.assert_array_equal(evaluate(settle(parse("K_mn"), (), "mn")[0].T, {}, sizes={"m": m, "n": n}), K.T)
     assert set(K.ravel()) <= {0, 1}
 
 
 def test_the_square_commutation_matrix():
     for text in ("K_nn", "K_{n}", "K_n", "commutation(3, n)"):
-        np.testing.assert_array_equal(values_of(text) @ vec(X), vec(X.T))
+        np.testing.assert_array_equal(value_of(text) @ vec(X), vec(X.T))
 
 
 def test_the_commutation_matrix_turns_kronecker_products():
     P, Q = RNG.normal(size=(2, 3)), RNG.normal(size=(4, 5))
     values = {"P": P, "Q": Q}
     for right in ("commutation(4, 2) (P ⊗ Q)", "(Q ⊗ P) commutation(5, 3)"):
-        np.testing.assert_array_equal(values_of(right, values), values_of("commutation(4, 2) (P ⊗ Q)", values))
+        np.testing.assert_array_equal(value_of(right, values), value_of("commutation(4, 2) (P ⊗ Q)", values))
     assert not np.array_equal(np.kron(P, Q), np.kron(Q, P))
 
 
@@ -84,17 +89,17 @@ def test_the_commutation_matrix_turns_kronecker_products():
 def test_the_duplication_and_the_elimination_matrix(n):
     B = RNG.normal(size=(n, n))
     S = B + B.T
-    D, L = values_of("D_n", sizes={"n": n}), values_of("L_n", sizes={"n": n})
+    D, L = value_of("D_n", sizes={"n": n}), value_of("L_n", sizes={"n": n})
     assert D.shape == L.T.shape == (n * n, n * (n + 1) // 2)
     np.testing.assert_array_equal(D @ vech(S), vec(S))
     np.testing.assert_array_equal(L @ vec(B), vech(B))
     np.testing.assert_array_equal(L @ D, np.eye(n * (n + 1) // 2))
-    np.testing.assert_array_equal(values_of("vech(B)", {"B": B}), vech(B))
-    np.testing.assert_array_equal(values_of(f"duplication({n})"), D)
-    np.testing.assert_array_equal(values_of("elimination(n)", sizes={"n": n}), L)
-    np.testing.assert_allclose(values_of("duplication(n)^+", sizes={"n": n}) @ vec(S), vech(S), atol=1e-14)
+    np.testing.assert_array_equal(value_of("vech(B)", {"B": B}), vech(B))
+    np.testing.assert_array_equal(value_of(f"duplication({n})"), D)
+    np.testing.assert_array_equal(value_of("elimination(n)", sizes={"n": n}), L)
+    np.testing.assert_allclose(value_of("duplication(n)^+", sizes={"n": n}) @ vec(S), vech(S), atol=1e-14)
     np.testing.assert_allclose(
-        D @ np.linalg.pinv(D), (np.eye(n * n) + values_of("K_nn", sizes={"n": n})) / 2, atol=1e-14
+        D @ np.linalg.pinv(D), (np.eye(n * n) + value_of("K_nn", sizes={"n": n})) / 2, atol=1e-14
     )
     if n > 1:
         assert not np.array_equal(D @ vech(B), vec(B))
@@ -105,24 +110,24 @@ def test_the_duplication_and_the_elimination_matrix(n):
 
 def test_unvec_is_column_major():
     for text in ("unvec_mn(v)", "unvec_{2,n}(v)", "unvec_{m,3}(v)"):
-        np.testing.assert_array_equal(values_of(text, {"v": vec(A)}), A)
-    np.testing.assert_array_equal(values_of("unvec_mn(vec(A))", {"A": A}), A)
-    np.testing.assert_array_equal(values_of("unvec_n(vec(X))", {"X": X}), X)
-    assert not np.array_equal(values_of("unvec_mn(vec(A'))", {"A": A}), A)
-    np.testing.assert_array_equal(values_of("unvec_mn(vec(A))'", {"A": A}), A.T)
-    np.testing.assert_array_equal(values_of("unvec_{1,1}(s)", {"s": 2.0}), [[2.0]])
+        np.testing.assert_array_equal(value_of(text, {"v": vec(A)}), A)
+    np.testing.assert_array_equal(value_of("unvec_mn(vec(A))", {"A": A}), A)
+    np.testing.assert_array_equal(value_of("unvec_n(vec(X))", {"X": X}), X)
+    assert not np.array_equal(value_of("unvec_mn(vec(A'))", {"A": A}), A)
+    np.testing.assert_array_equal(value_of("unvec_mn(vec(A))'", {"A": A}), A.T)
+    np.testing.assert_array_equal(value_of("unvec_{1,1}(s)", {"s": 2.0}), [[2.0]])
     assert evaluate(parse("unvec_{2,k}(v)"), {"v": vec(A)}).shape == (2, 3)  # 2 k = 6
 
 
 def test_the_matrix_of_a_cross_product():
-    M = values_of("[a]_×", {"a": a})
+    M = value_of("[a]_×", {"a": a})
     for i in range(3):  # by the permutation symbol
         for j in range(3):
             assert M[i, j] == sum((i - j) * (j - k) * (k - i) / -2 * a[k] for k in range(3))
     np.testing.assert_allclose(M @ b, np.cross(a, b), atol=1e-15)
     np.testing.assert_array_equal(evaluate(parse("[a]_×").T, {"a": a}), M.T)
     np.testing.assert_allclose(
-        values_of("[X b]_× a + a_× b", {"X": X, "a": a, "b": b}), np.cross(X @ b - b, a), atol=1e-15
+        value_of("[X b]_× a + a_× b", {"X": X, "a": a, "b": b}), np.cross(X @ b - b, a), atol=1e-15
     )
     assert evaluate(parse("[a]_×"), {"a": a.astype(np.float32)}).dtype == np.float32
 
@@ -131,34 +136,38 @@ def test_the_matrix_of_a_cross_product():
 
 
 @pytest.mark.parametrize("function", MATRIX_FUNCTIONS)
-def test_derivatives_of_functions_against_differences(function):
-    g, U = OF_SCIPY[function], P if function in ("ln", "sqrt") else X
-    L = values_of(f"L_{function}(U, V)", {"U": U, "V": V})
-    h = 1e-4
-    fourth_order = (8 * (g(U + h * V) - g(U - h * V)) - (g(U + 2 * h * V) - g(U - 2 * h * V))) / (12 * h)
-    np.testing.assert_allclose(L, fourth_order, atol=2e-10)
-    assert np.abs(values_of(f"L_{function}(V', U)", {"U": U, "V": P.T}) - fourth_order).max() > 0.01
+def test_derivatives_of_functions(function):
+    """Against differences; they are linear, and of their adjoints the arguments are transposed."""
+    values = {"U": P / 2, "V": V, "G": G, "s": 0.7, "u": 1.5}
+    D, other, of_sum, turned, inner, adjoint, at_itself, times, of_numbers = values_of(
+        [
+            text.replace("L", f"L_{function}")
+            for text in (
+                *("L(U, V)", "L(U, G)", "L(U, 2 V - G)", "L(U', V')", "tr(G' L(U, V))", "tr(L(U', G)' V)"),
+                *("L(U, U)", "L(U, I) U", "L(s, u)"),
+            )
+        ],
+        values,
+    )
+    np.testing.assert_allclose(D, _slope(OF_SCIPY[function], P / 2, V), atol=1e-9)
+    assert np.abs(D - _slope(OF_SCIPY[function], P / 2, V.T)).max() > 0.01
+    np.testing.assert_allclose(of_sum, 2 * D - other, atol=1e-12)
+    np.testing.assert_allclose(turned, D.T, atol=1e-12)
+    np.testing.assert_allclose(evaluate(parse(f"L_{function}(U, V)").T, values), D.T, atol=1e-12)
+    assert inner == pytest.approx(adjoint, rel=1e-10)
+    np.testing.assert_allclose(at_itself, times, atol=1e-11)
+    number = np.array([[0.7]])
+    assert of_numbers == pytest.approx(_slope(OF_SCIPY[function], number, 1.5).item(), rel=1e-9)
 
 
-@pytest.mark.parametrize("function", MATRIX_FUNCTIONS)
-def test_derivatives_of_functions_are_linear_and_have_adjoints(function):
-    values = {"U": P / 2, "V": V, "G": G}
-    L = f"L_{function}"
-    np.testing.assert_allclose(
-        values_of(f"{L}(U, 2 V - G)", values), values_of(f"2 {L}(U, V) - {L}(U, G)", values), atol=1e-12
-    )
-    inner = values_of(f"tr(G' {L}(U, V))", values)
-    assert inner == pytest.approx(values_of(f"tr({L}(U', G)' V)", values), rel=1e-10)
-    tree = parse(f"{L}(U, V)")
-    np.testing.assert_allclose(evaluate(tree.T, values), evaluate(tree, values).T, atol=1e-12)
-    np.testing.assert_allclose(values_of(f"{L}(U, U)", values), values_of(f"{L}(U, I) U", values), atol=1e-11)
-    assert values_of(f"{L}(s, u)", {"s": 0.7, "u": 1.5}) == pytest.approx(
-        1.5 * (OF_SCIPY[function]([[0.7 + 1e-6]]) - OF_SCIPY[function]([[0.7 - 1e-6]])).item() / 2e-6, rel=1e-8
-    )
+def _slope(g, U, V, h=1e-3):
+    """The derivative of g at U along V, by differences of the fourth order."""
+    plus, minus, plus2, minus2 = (g(U + step * V) for step in (h, -h, 2 * h, -2 * h))
+    return (8 * (plus - minus) - (plus2 - minus2)) / (12 * h)
 
 
 def test_the_derivative_of_the_exponential_is_an_integral_and_a_series():
-    L = values_of("L_exp(X, V)", {"X": X, "V": V})
+    L = value_of("L_exp(X, V)", {"X": X, "V": V})
     nodes, weights = np.polynomial.legendre.leggauss(20)
     integral = sum(
         w / 2 * scipy.linalg.expm((1 + s) / 2 * X) @ V @ scipy.linalg.expm((1 - s) / 2 * X)
@@ -173,11 +182,11 @@ def test_the_derivative_of_the_exponential_is_an_integral_and_a_series():
 
 def test_derivatives_of_roots_and_logarithms_solve_their_equations():
     values = {"P": P, "V": V}
-    S = values_of("sqrt(P)", values)
-    L = values_of("L_sqrt(P, V)", values)
+    S = value_of("sqrt(P)", values)
+    L = value_of("L_sqrt(P, V)", values)
     np.testing.assert_allclose(S @ L + L @ S, V, atol=1e-13)  # of S² = P
-    along = values_of("L_ln(P, V)", values)
-    np.testing.assert_allclose(values_of("L_exp(ln(P), W)", values | {"W": along}), V, atol=1e-12)
+    along = value_of("L_ln(P, V)", values)
+    np.testing.assert_allclose(value_of("L_exp(ln(P), W)", values | {"W": along}), V, atol=1e-12)
 
 
 def test_numbers_are_taken_as_they_are():
