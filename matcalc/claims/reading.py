@@ -29,8 +29,10 @@ ASSIGNMENTS = 60  # of numbers to sizes, that are tried
 MOST = 4096  # entries of a variable
 
 
+Order = Literal[1, 2]
 Convention = Literal["full", "independent"]
 CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
+ORDERS: tuple[Order, ...] = get_args(Order)
 Shapes = Mapping[str, Sequence[Size]] | str | Sequence[str] | None
 Domains = Mapping[str, str | Domain] | str | None
 SYMMETRIC = (named("symmetric"), named("positive definite"))
@@ -82,6 +84,7 @@ def read_problem(
     where: Domains = None,
     convention: Convention = "full",
     let: Sequence[str] = (),
+    order: Order = 1,
 ) -> Problem:
     """A function typed as a formula. FormulaError for what cannot be read or sized, ValueError for wrong options."""
     shape, where = shapes_of(shape), domains_of(where)
@@ -129,9 +132,16 @@ def read_problem(
     most = max((math.prod(size for size in sizes if isinstance(size, int)) for sizes in shapes.values()), default=1)
     if most > MOST:
         raise ValueError(f"A variable of {most:,} entries; at most {MOST:,} are tried. Smaller sizes tell as much.")
-    is_independent = convention == "independent"
-    if is_independent and infer(tree, {**shapes, **dict.fromkeys(found.integers, ())}):
+    is_independent, is_scalar = (
+        convention == "independent",
+        not infer(tree, {**shapes, **dict.fromkeys(found.integers, ())}),
+    )
+    if is_independent and not is_scalar:
         raise ValueError(f"By independent entries is of a scalar function; {tree} is none.")
+    if order == 2 and not is_scalar:
+        raise ValueError(f"A second derivative is of a scalar function; {tree} is none.")
+    if order == 2 and is_independent:
+        raise ValueError("A second derivative is by entries that move freely: leave the convention out.")
     known = _Known(
         str(tree),
         wrt,
@@ -141,6 +151,7 @@ def read_problem(
         notes,
         tuple(meanings.items()),
         is_independent,
+        order,
         tree,
         found,
     )
@@ -161,6 +172,7 @@ class _Known:
     notes: tuple[str, ...]
     definitions: tuple[tuple[str, Formula], ...]
     is_independent: bool
+    order: Order
     tree: Formula = field(compare=False)
     found: Variables = field(compare=False)
 
@@ -176,6 +188,7 @@ class _Known:
             notes=self.notes,
             definitions=dict(self.definitions),
             is_independent=self.is_independent,
+            order=self.order,
         )
 
 

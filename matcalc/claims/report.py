@@ -41,6 +41,20 @@ class FormulaReport:
         """The derivative, where it is known: the claim if that is right, or what the cause makes of it."""
         return self.claim if self.ok else self.cause.derivative if isinstance(self.cause, Mended) else None
 
+    @property
+    def what(self) -> str:
+        """What was asked for, in words: the derivative of f by X."""
+        return f"{self.asked.what} of {self.asked.formula.show(self.style)} by {self.asked.wrt}"
+
+    @property
+    def manner(self) -> str:
+        """How it is written, in words, to stand behind it."""
+        if self.asked.is_differential(self.claim):
+            return f", as a {'second ' * (self.asked.order - 1)}differential"
+        if self.asked.order == 1:
+            return f", in {self.layout} layout"
+        return f", by vec({self.asked.wrt})" if self.layout == "vec" else ""
+
     def as_dict(self) -> dict[str, Any]:
         """All of it in terms of JSON."""
         numbers = self.report.as_dict() if self.report else {}
@@ -51,6 +65,7 @@ class FormulaReport:
             "derivative": None if self.derivative is None else str(self.derivative),
             "formula": str(self.asked.formula),
             "wrt": self.asked.wrt,
+            "order": self.asked.order,
             "claim": str(self.claim),
             "layout": self.layout,
             "convention": "independent" if self.asked.is_independent else "full",
@@ -62,16 +77,15 @@ class FormulaReport:
         }
 
     def __str__(self) -> str:
-        f, claim, wrt = self.asked.formula.show(self.style), self.claim.show(self.style), self.asked.wrt
+        claim, what = self.claim.show(self.style), self.what
         said = {
-            "pass": f"the derivative of {f} by {wrt} is {claim}",
-            "autodiff-wrong": f"the derivative of {f} by {wrt} is {claim}, and JAX's is wrong",
-            "fail": f"{claim} is not the derivative of {f} by {wrt}",
-            "inconclusive": f"whether the derivative of {f} by {wrt} is {claim}",
+            "pass": f"{what} is {claim}",
+            "autodiff-wrong": f"{what} is {claim}, and JAX's is wrong",
+            "fail": f"{claim} is not {what}",
+            "inconclusive": f"whether {what} is {claim}",
         }
-        layout = "as a differential" if self.asked.is_differential(self.claim) else f"in {self.layout} layout"
-        how = f", by the independent entries of a symmetric {wrt}" if self.asked.is_independent else ""
-        lines = [f"{self.verdict}: {said[self.verdict]}, {layout}{how}"]
+        how = f", by the independent entries of a symmetric {self.asked.wrt}" if self.asked.is_independent else ""
+        lines = [f"{self.verdict}: {said[self.verdict]}{self.manner}{how}"]
         lines += [str(self.cause)] if self.cause else []
         if self.asked.notes:
             lines.append(f"read as {self.asked.formula} and {self.claim}: {', '.join(self.asked.notes)}")

@@ -36,16 +36,18 @@ def ask_referee(
     names = list(problem.shapes)
 
     def gradient(*arrays: Any) -> Array:
-        return problem.claimed(claim, dict(zip(names, arrays, strict=True)), layout)
+        return problem.in_jax_layout(claim, dict(zip(names, arrays, strict=True)), layout)
 
     arrays = tuple(point[name] for name in names)
     domains: dict[int | str, Domain | str] = {names.index(name): domain for name, domain in problem.where.items()}
     wrt = names.index(problem.wrt)
     with settings("highest"), np.errstate(all="ignore"):
         subject = Subject(
-            problem.function, arrays, wrt, domains or None, "derivative", 1, seed, is_hasty=True, by="numpy"
+            *(problem.function, arrays, wrt, domains or None, "derivative", problem.order, seed),
+            is_hasty=True,
+            by="numpy",
         )
-        runs = Runs(subject, gradient, layout=layout, precision="highest", platform=None)
+        runs = Runs(subject, gradient, layout="jax", precision="highest", platform=None)
         found = report_on(Evidence(runs), explain)
     # The referee forgives what library functions may be off by, and here nothing else is forgiven.
     error = found.errors.get("autodiff", 0.0)

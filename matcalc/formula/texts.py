@@ -10,6 +10,7 @@ from matcalc.formula.parser import name_of, parse
 from matcalc.formula.words import FUNCTIONS
 
 NODES = 20_000  # of a formula with its definitions put in
+LONGEST = 300  # characters of a left side
 _WHERE = re.compile(r"\b(?:where|with)\b")
 _BETWEEN = re.compile(r"[,;]|\\(?:text|mbox)\{ *and *\}|\band\b")
 _NAME = r"(?:\\(?:math(?:cal|bf|rm|scr)|operatorname|text)\s*\{\s*\w+\s*\}|\\?[A-Za-zΑ-Ωα-ω]\w*)(?:_\w|_\{\w+\})?"
@@ -24,6 +25,21 @@ _LEFT = [
     re.compile(rf"\s*(?:\\nabla|∇)\s*_\s*\{{?\s*{_BY}\s*\}}?.*"),
     re.compile(r"\s*(?:\\nabla|∇)(?P<by>)\s*\S.*"),
 ]
+_SQUARED = r"(?:\^\s*\{?\s*2\s*\}?|²)"
+_SECOND = [  # ∂²f/∂x∂xᵀ and d²f/dx², ∇²f and ∇_x∇_xᵀf, Hess f and D²f, f''
+    re.compile(rf"\\[dt]?frac\s*\{{\s*{_PARTIAL}\s*{_SQUARED}.*?\}}\s*\{{(?P<by>.*)\}}[\w\\(){{}}\s]*"),
+    re.compile(rf"{_PARTIAL}\s*{_SQUARED}[^/]*/(?P<by>.*)"),
+    re.compile(rf"(?:\\nabla|∇)\s*{_SQUARED}(?:\s*_\s*(?:\{{(?P<by>[^{{}}]*)\}}|\w))?.*"),
+    re.compile(rf"(?:\\nabla|∇)\s*_\s*(?:\{{(?P<by>[^{{}}]*)\}}|\w)\s*{_SQUARED}.*"),
+    re.compile(r"(?:(?:\\nabla|∇)\s*(?:_\s*(?:\{[^{}]*\}|\w))?\s*){2}.*(?P<by>)"),
+    re.compile(r"(?:\\(?:operatorname|mathrm|text)\s*\{\s*)?Hess(?:ian)?(?![a-z]).*(?P<by>)"),
+    re.compile(rf"(?:D|{_PARTIAL})\s*{_SQUARED}.*(?P<by>)"),
+    re.compile(r"(?:\\nabla|∇)\s*_\s*\{(?P<by>\s*(?P<x>\\[a-z]+|\w)\s*(?P=x)\s*)\}.*"),
+    re.compile(rf"{_NAME}\s*(?:''|′′|″|\^\s*\{{\s*\\prime\s*\\prime\s*\}})\s*(?:\([^()]*\))?(?P<by>)"),
+]
+_HESSIAN = re.compile(
+    r"(?:\\(?:math(?:bf|rm|cal)|boldsymbol|bm)\s*\{?\s*)?H\s*\}?\s*(?:_\s*(?:\{[^{}]*\}|\w)\s*)?(?:f\s*)?(?:\([^()]*\))?"
+)
 _LETTER_CALLED = re.compile(
     r"(?<![A-Za-z\\^_])(\\[A-Za-z]+|[A-Za-zΑ-Ωα-ω])(?:_\w)?\((\\?[A-Za-zΑ-Ωα-ω]+(?:_\w)?)\)"
 )  # f(x), as nobody writes a product
@@ -41,18 +57,59 @@ def without_left_side(text: str) -> str:
     raise FormulaError("this is an equation; give one side, or f = … with a name on the left", text, start)
 
 
-def claimed_side(text: str, wrt: str) -> str:
-    r"""The claim behind `\frac{\partial f}{\partial X} =` or `∇_X f =`. FormulaError for that by another variable."""
+def second_order(text: str) -> tuple[str, bool]:
+    """The left side of a claim that is a second derivative, and whether that is certain: H = … may be another name."""
+    sides = _sides(text)
+    left = _bare(sides[0]) if len(sides) > 1 else ""
+    is_certain = _second(left) is not None
+    return (left, is_certain) if is_certain or _HESSIAN.fullmatch(left) else ("", False)
+
+
+def claimed_side(text: str, wrt: str, order: int = 1) -> str:
+    r"""The claim behind `\frac{\partial f}{\partial X} =`, `∇_X f =` or `∇²f =`.
+
+    FormulaError for that by another variable, or of another order.
+    """
     sides = _sides(text)
     if len(sides) == 1:
         return text
+    if (second := _second(sides[0])) and len(sides) == 2:
+        if others := _others(second["by"] or "", wrt):
+            raise FormulaError(
+                f"the claim is a derivative by {others[0]} too; asked for is that by {wrt} twice", text, 0
+            )
+        return sides[1]
     left = next((found for pattern in _LEFT if (found := pattern.fullmatch(sides[0]))), None)
     if len(sides) > 2 or not (left or _is_name(sides[0]) or _DIFFERENTIAL.fullmatch(sides[0])):
         raise FormulaError("a claim is one formula; check the sides of an equation one by one", text, text.find("="))
+    if left and order == 2:
+        raise FormulaError("the claim is a first derivative; asked for is the second", text, 0)
     by = re.sub(r"\\(?:math(?:bf|rm)|boldsymbol|bm|vec)\s*\{?|\^.*|[{}\s]", "", left["by"]) if left else ""
     if by and name_of(by) != wrt:
         raise FormulaError(f"the claim is a derivative by {name_of(by)}; asked for is that by {wrt}", text, 0)
     return sides[1]
+
+
+def _bare(text: str) -> str:
+    """A left side without spaces of TeX, and what it is enclosed in."""
+    return re.sub(r"\\[,;:! ]|[$&]", " ", text).strip()
+
+
+def _second(left: str) -> re.Match[str] | None:
+    """The left side of a claim, if it is a second derivative."""
+    text = _bare(left)
+    found = (pattern.fullmatch(text) for pattern in _SECOND if len(text) <= LONGEST)
+    return next(filter(None, found), None)
+
+
+def _others(text: str, wrt: str) -> list[str]:
+    """The variables but this one of ∂x ∂yᵀ, or of a subscript xy."""
+    vec = r"\\(?:operatorname|mathrm|text)\s*\{\s*vec\s*\}|\bvec\b|\\(?:math(?:bf|rm)|boldsymbol|bm|vec)(?![a-z])"
+    marks = r"\^\s*\{?\s*(?:T|\\top|\\mathsf\s*T|2|')\s*\}?|['ᵀ⊤²(){}]"
+    bare = re.sub(rf"{vec}|{marks}", " ", text)
+    pieces = re.split(r"\\partial|∂|(?<![\\\w])d(?=\s*[\\\w])", bare)
+    left = " ".join(piece for piece in pieces if piece.strip() and name_of(piece) != wrt)
+    return [name for letter in re.findall(r"\\[A-Za-z]+|\w(?:_\w+)?", left) if (name := name_of(letter)) != wrt]
 
 
 def _is_name(text: str) -> bool:

@@ -86,3 +86,14 @@ def test_domains_as_equations():
     softmax = ["t'ln(exp(W x)/sum(exp(W x)))", "--wrt", "W", "--claim", "(t - exp(W x)/sum(exp(W x)))x'"]
     assert "True only for t that sums to one" in run(*softmax).output
     assert run(*softmax, "--where", "1't = 1").exit_code == 0
+
+
+def test_hessians():
+    asked = ["x'A x", "--wrt", "x"]
+    assert run(*asked, "--claim", "A + A'", "--order", "2").output.startswith("pass: the Hessian of x' A x by x is")
+    assert "∇²f is the Hessian" in run(*asked, "--claim", "∇²f = A + A'").output
+    wrong = run(*asked, "--claim", "A", "--order", "2")
+    assert wrong.exit_code == 1
+    assert wrong.output.splitlines()[-1] == "the Hessian of x' A x by x is A + A'"
+    assert "The catalogue has no Hessian of xᵀ A x by x; --claim checks yours." in run(*asked, "--order", "2").output
+    assert "--order takes 1, 2" in run(*asked, "--order", "3").output

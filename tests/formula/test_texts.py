@@ -5,7 +5,14 @@ import itertools
 import pytest
 
 from matcalc.formula import FormulaError, parse
-from matcalc.formula.texts import claimed_side, definitions, split_where, substitute, without_left_side
+from matcalc.formula.texts import (
+    claimed_side,
+    definitions,
+    second_order,
+    split_where,
+    substitute,
+    without_left_side,
+)
 
 
 @pytest.mark.parametrize("left", ["f = ", "f(X) = ", r"\mathcal{L}(w) := ", "J_1 = ", "L(X, A) = "])
@@ -43,6 +50,40 @@ def test_claims_by_another_variable_and_equations_are_refused():
     for text in ("tr(A X) = tr(X A)", "f = g = h"):
         with pytest.raises(FormulaError, match="this is an equation"):
             without_left_side(text)
+
+
+@pytest.mark.parametrize(
+    ("left", "wrt"),
+    [
+        (r"\frac{\partial^2 \|A x\|^2}{\partial \mathbf{x}\,\partial \mathbf{x}^\top}", "x"),
+        (r"\dfrac{\partial^{2}}{\partial x\partial x^T} f(x)", "x"),
+        (r"\frac{\partial^2 f}{\partial\operatorname{vec}(X)\partial\operatorname{vec}(X)^\top}", "X"),
+        (r"\nabla^2_{\beta\beta} f", "β"),
+        (r"\nabla_{\beta\beta} f", "β"),
+        ("∇²_β f", "β"),
+        ("∂²f/(∂x_1 ∂x_1')", "x_1"),
+        ("d²f/dλ²", "λ"),
+    ],
+)
+def test_a_second_derivative_is_named_before_a_claim(left, wrt):
+    assert second_order(f"{left} = A^T")[1]
+    assert claimed_side(f"{left} = A^T", wrt, 2).strip() == "A^T"
+
+
+@pytest.mark.parametrize("left", ["f", "∇f", r"\nabla_x f", "∂f/∂x", "df", "J", "g(x)", r"\Delta f", "HX", "D f"])
+def test_what_says_no_second_derivative(left):
+    assert second_order(f"{left} = A^T") == ("", False)
+
+
+def test_second_derivatives_by_others_and_first_ones_are_refused():
+    for left in (r"\frac{\partial^2 f}{\partial x \partial y^T}", "∂²f/∂y∂xᵀ", r"\nabla^2_{xy} f"):
+        with pytest.raises(FormulaError, match="a derivative by y too; asked for is that by x twice"):
+            claimed_side(f"{left} = A", "x", 2)
+    for left in (r"\frac{\partial f}{\partial x}", r"\nabla_x f"):
+        with pytest.raises(FormulaError, match="a first derivative; asked for is the second"):
+            claimed_side(f"{left} = A", "x", 2)
+    long = "∂²" + "}{" * 9000 + " = A"
+    assert second_order(long) == ("", False)
 
 
 def test_equals_signs_in_sums_are_none():

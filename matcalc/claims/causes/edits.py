@@ -147,6 +147,8 @@ def simple(tree: Formula) -> Formula:
             return t.transpose(of)
         case t.Neg(t.Neg(of)):
             return of
+        case t.Power(base, t.Sum((t.Number(number), t.Number(more)))):
+            return t.Power(simple(base), t.Number(number + more))
         case _:
             return t.with_children(tree, [simple(child) for child in t.children(tree)])
 

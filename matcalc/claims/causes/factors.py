@@ -37,10 +37,11 @@ def scalars(problem: Problem, claim: Formula) -> Iterator[Formula]:
     simple: list[Formula] = [t.Name(name) for name in (*letters, *problem.sizes)]
     inner = dict.fromkeys((*t.nodes(problem.formula), *t.nodes(claim)))
     parts = [node for node in inner if isinstance(node, (t.Apply, t.Product, t.Sum, t.Infix, t.Power, t.Entry))]
-    one, two = t.Number(1), t.Number(2)
+    one, two, three = t.Number(1), t.Number(2), t.Number(3)
     for x in (*simple, *sorted(parts, key=t.depth)):
         yield from (x, t.Infix("/", one, x), t.Power(x, two), t.Infix("/", one, t.Power(x, two)))
         yield from (t.Apply("sqrt", x), t.Infix("/", one, t.Apply("sqrt", x)))
+        yield from (t.Infix("/", one, t.Power(x, three)) for _ in range(problem.order - 1))
         match x:
             case t.Apply(function, of) if function in DERIVATIVES:
                 yield t.Apply(DERIVATIVES[function], of)
