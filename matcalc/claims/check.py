@@ -50,6 +50,7 @@ def check_formula(
     certify: bool = False,
     let: Sequence[str] = (),
     order: Order = 1,
+    functions: Sequence[str] = (),
 ) -> FormulaReport:
     """Check a derivative typed as a formula, and say what is wrong with it.
 
@@ -67,10 +68,13 @@ def check_formula(
     derivative by the independent entries of a symmetric matrix, which is 2 G - G ⊙ I of the gradient G. The claim is
     judged at a random point as by `check_gradient`, and has to hold where signs, scales, sizes and integers are
     others too. With `certify` it is also judged in ball arithmetic, where what is right only in the digits of the
-    dtype fails. `seed` is an integer or a JAX key, by which all points are drawn. `let` defines names, ["M = I - A
-    X"], as do texts that end in "where M = I - A X". With `order=2` the claim is the Hessian of a scalar function, n×n
-    of a vector, by a matrix that of vec(X), or the second derivative by a scalar; a claim that begins with "∇²f =" or
-    "∂²f/∂x∂xᵀ =" says so itself.
+    dtype fails. `seed` is an integer or a JAX key, by which all points are drawn.
+
+    `let` defines names and functions, ["M = I - A X", "f(x) = exp(-x^2)"], as do texts that end in "where M = I - A X".
+    `functions` names those that stand for any smooth one, ["g"]: then g(a'x) is no product, and g'(a'x) its derivative.
+    As exp is, g is a function of a matrix, and one of the entries of a vector or, with a dot, of a matrix, g.(X). With
+    `order=2` the claim is the Hessian of a scalar function, n×n of a vector and by a matrix that of vec(X), or the
+    second derivative by a scalar; a claim that begins with "∇²f =" or "∂²f/∂x∂xᵀ =" says so itself.
 
     Raises FormulaError, which points at the place, for what cannot be read or sized; ValueError for options without
     sense; with `certify` ImportError without python-flint.
@@ -89,7 +93,8 @@ def check_formula(
         raise ValueError(f"seed must be an integer or a JAX key, got {seed!r}.") from None
     with one_thread():
         lets = [let] if isinstance(let, str) else let
-        read = partial(read_problem, formula, wrt, shape=shape, where=where, convention=convention, let=lets)
+        options: dict[str, Any] = {"shape": shape, "where": where, "convention": convention, "functions": functions}
+        read = partial(read_problem, formula, wrt, let=lets, **options)
         asked = _asked(read, claim, order)
         tree, style, notes = _read_claim(asked, str(formula), claim)
         asked = replace(asked, notes=(*asked.notes, *notes)) if notes else asked
@@ -183,14 +188,15 @@ def _read_claim(asked: Problem, formula: str, claim: str | Formula) -> tuple[For
     known = {*asked.symbols, *asked.sizes}
     if isinstance(claim, str):
         body, behind = split_where(claim)
-        meanings = {**asked.definitions, **definitions(behind, sorted(asked.names))}
+        meanings = {**asked.definitions, **definitions(behind, sorted(asked.names), asked.functions)}
+        called = {*asked.functions, *(name for name, meaning in meanings.items() if meaning.argument)}
         names = asked.names | known | spelled(sorted(meanings))
         differential = set() if "d" in known else {f"d{word}" for word in spellings(asked.wrt)}
         body = re.sub(
             r"\\(?:mathrm|text|rm)\s*\{?\s*d(?![A-Za-z])\s*\}?\s*", "d", claimed_side(body, asked.wrt, asked.order)
         )
-        claim = substitute(parse(body, names | differential), meanings)
-        noted = doubts(body, claim)
+        claim = substitute(parse(body, names | differential, called), meanings)
+        noted = doubts(body, claim, called)
         claim = t.rename(claim, dict.fromkeys(differential, asked.differential))
     known |= {asked.differential} & {node.name for node in t.nodes(claim) if isinstance(node, t.Name)}
     tree, notes = settle(claim, known, asked.sizes, asked.integers)
@@ -198,6 +204,8 @@ def _read_claim(asked: Problem, formula: str, claim: str | Formula) -> tuple[For
     if tree == t.Number(1) and len(asked.derivative_shape) == 1:
         tree, notes = t.Constant("1"), (*notes, "1 is the vector of ones")
     extra = [name for name in variables(tree).ranks if name not in known]
+    if bare := [name for name in extra if name in asked.functions]:
+        raise FormulaError(f"{bare[0]} is a function, and stands here without an argument", text, text.find(bare[0]))
     if extra:
         listed = ", ".join(asked.symbols)
         raise FormulaError(f"{extra[0]} is not in the function, which has {listed}", text, max(text.find(extra[0]), 0))

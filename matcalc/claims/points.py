@@ -49,7 +49,7 @@ def _point(problem: Problem, rng: np.random.Generator, turn: int) -> dict[str, A
     """A random point of the domains; in the second turn one at which more functions are real, in the third any."""
     ways = (_principal, _positive, _general) if _is_restricted(problem) else (_general, _principal, _general)
     point: dict[str, Array] = {}
-    for name, shape in problem.shapes.items():
+    for name, shape in problem.arguments.items():
         lengths = problem.numbers(shape)
         domain = problem.where.get(name)
         a = np.asarray((domain or ways[turn](lengths)).sample(rng, lengths), np.float64)

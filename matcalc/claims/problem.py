@@ -13,8 +13,10 @@ import numpy as np
 from matcalc.domains import Domain
 from matcalc.formula import Formula, FormulaError, evaluate, infer
 from matcalc.formula import tree as t
+from matcalc.formula.arbitrary import NUMBERS, key_of
 from matcalc.formula.errors import Misfit
 from matcalc.formula.sizes import Size, size_in_numbers, size_product
+from matcalc.formula.texts import Meaning
 from matcalc.formula.variables import Variables
 from matcalc.layout import Layout, from_layout, layout_shape
 
@@ -38,7 +40,8 @@ class Problem:
     names: frozenset[str]  # declared ones, of several letters
     exponent: int = EXPONENT  # and bound of sums
     notes: tuple[str, ...] = ()  # how the function was read, where that could be doubted
-    definitions: Mapping[str, Formula] = field(default_factory=dict)
+    definitions: Mapping[str, Meaning] = field(default_factory=dict)
+    functions: tuple[str, ...] = ()  # that have only a name
     is_independent: bool = False  # whether derivatives are by the independent entries of a symmetric matrix
     order: int = 1  # of the derivative
 
@@ -54,6 +57,11 @@ class Problem:
     def symbols(self) -> dict[str, Shape]:
         """The shapes of all names, those of integers too."""
         return dict(self.shapes) | {name: () for name in self.integers}
+
+    @property
+    def arguments(self) -> dict[str, Shape]:
+        """The shapes of what the value depends on: the variables, and what stands for functions with only a name."""
+        return dict(self.shapes) | {key_of(name): (NUMBERS,) for name in self.functions}
 
     @cached_property
     def value_shape(self) -> Shape:
@@ -164,7 +172,7 @@ class Problem:
 
         def f(*arrays: Any) -> Any:
             xp = np if all(isinstance(a, np.ndarray) for a in arrays) else jnp
-            return self.value_of(self.formula, dict(zip(self.shapes, arrays, strict=True)), xp=xp)
+            return self.value_of(self.formula, dict(zip(self.arguments, arrays, strict=True)), xp=xp)
 
         f.__name__ = str(self.formula)
         return jax.jit(f)

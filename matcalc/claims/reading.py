@@ -16,11 +16,12 @@ from matcalc.claims.problem import Problem, Shape
 from matcalc.domains import Domain, named
 from matcalc.formula import Formula, FormulaError, infer, parse
 from matcalc.formula import tree as t
+from matcalc.formula.arbitrary import name_of_function
 from matcalc.formula.meaning import settle, understand
 from matcalc.formula.names import letter_of
 from matcalc.formula.parser import name_of
 from matcalc.formula.sizes import Size
-from matcalc.formula.texts import definitions, doubts, spelled, split_where, substitute, without_left_side
+from matcalc.formula.texts import Meaning, definitions, doubts, spelled, split_where, substitute, without_left_side
 from matcalc.formula.variables import Variables, variables
 from matcalc.formula.words import FUNCTIONS, GREEK
 
@@ -85,6 +86,7 @@ def read_problem(
     convention: Convention = "full",
     let: Sequence[str] = (),
     order: Order = 1,
+    functions: Sequence[str] = (),
 ) -> Problem:
     """A function typed as a formula. FormulaError for what cannot be read or sized, ValueError for wrong options."""
     shape, where = shapes_of(shape), domains_of(where)
@@ -95,14 +97,22 @@ def read_problem(
     if convention == "independent" and domains.setdefault(wrt, named("symmetric")) not in SYMMETRIC:
         raise ValueError(f"By independent entries is of a symmetric {wrt}; it is declared {domains[wrt].text}.")
     text, definitions_behind = split_where(formula) if isinstance(formula, str) else ("", [])
-    meanings = definitions((*let, *definitions_behind), sorted(names))
+    named_functions = tuple(sorted(map(_function, [functions] if isinstance(functions, str) else functions)))
+    meanings = definitions((*let, *definitions_behind), sorted(names), named_functions)
+    called = {*named_functions, *(name for name, meaning in meanings.items() if meaning.argument)}
     names |= spelled(sorted(meanings)) | {each.partition("=")[0].strip(" :") for each in (*let, *definitions_behind)}
     for name in (*given, *domains, wrt):
         if name in meanings:
             raise ValueError(f"{name} is defined as {meanings[name]}; say it of the variables in there.")
-    typed = parse(without_left_side(text), names) if isinstance(formula, str) else formula
+    typed = parse(without_left_side(text), names, called) if isinstance(formula, str) else formula
     tree, notes = settle(substitute(typed, meanings), {*given, *domains, wrt}, _letters(given))
-    notes += doubts(text, tree)
+    notes += doubts(text, tree, called)
+    applied = {name_of_function(node.function) for node in t.nodes(tree) if isinstance(node, t.Apply)}
+    for name in named_functions:
+        if name not in applied:
+            raise ValueError(f"{name} is declared as a function, and {tree} has no {name}( ).")
+        if t.Name(name) in t.nodes(tree):
+            raise ValueError(f"{name} is declared as a function, and stands in {tree} without an argument too.")
     found = variables(tree)
     found = replace(found, ranks={name: rank for name, rank in found.ranks.items() if name not in _letters(given)})
     meant = {name: _meant(name, found.ranks) for name in (*given, *domains, wrt)}
@@ -152,6 +162,7 @@ def read_problem(
         tuple(meanings.items()),
         is_independent,
         order,
+        named_functions,
         tree,
         found,
     )
@@ -170,9 +181,10 @@ class _Known:
     domains: tuple[tuple[str, Domain], ...]
     names: frozenset[str]
     notes: tuple[str, ...]
-    definitions: tuple[tuple[str, Formula], ...]
+    definitions: tuple[tuple[str, Meaning], ...]
     is_independent: bool
     order: Order
+    functions: tuple[str, ...]
     tree: Formula = field(compare=False)
     found: Variables = field(compare=False)
 
@@ -189,6 +201,7 @@ class _Known:
             definitions=dict(self.definitions),
             is_independent=self.is_independent,
             order=self.order,
+            functions=self.functions,
         )
 
 
@@ -239,6 +252,13 @@ def _meant(name: str, variables: Collection[str]) -> str:
     """The variable that is meant by a letter: the only one with that letter, W^{(1)} by W."""
     of_letter = [each for each in variables if letter_of(each) == name]
     return of_letter[0] if name not in variables and len(of_letter) == 1 else name
+
+
+def _function(name: str) -> str:
+    """The name of a function. ValueError for what can be none."""
+    if re.fullmatch(r"\s*\\?[^\W\d_]\w*\s*", name) and (function := name_of(name)) not in FUNCTIONS:
+        return function
+    raise ValueError(f"A function is declared by its name, g of g(a'x), one that is not known; got {name!r}.")
 
 
 def _letters(shapes: Mapping[str, Sequence[Size]]) -> frozenset[str]:

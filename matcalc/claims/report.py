@@ -1,6 +1,6 @@
 """What was found about a derivative typed as a formula."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,7 @@ class FormulaReport:
             "read": list(self.asked.notes),
             "shapes": {name: [str(size) for size in shape] for name, shape in self.asked.shapes.items()},
             "sizes": dict(self.asked.sizes),
+            "functions": list(self.asked.functions),
             **{key: numbers.get(key) for key in ("dtype", "seed", "errors", "tolerance", "condition")},
         }
 
@@ -89,7 +90,7 @@ class FormulaReport:
         lines += [str(self.cause)] if self.cause else []
         if self.asked.notes:
             lines.append(f"read as {self.asked.formula} and {self.claim}: {', '.join(self.asked.notes)}")
-        lines.append(shapes_in_words(self.asked.shapes, self.asked.sizes))
+        lines.append(shapes_in_words(self.asked.shapes, self.asked.sizes, self.asked.functions))
         if self.report:
             errors = ", ".join(f"{error:.0e} against {name}" for name, error in self.report.errors.items())
             lines.append(f"errors in {self.report.dtype}: {errors}; tolerance {self.report.tolerance:.0e}")
@@ -105,8 +106,9 @@ class FormulaReport:
     __repr__ = __str__
 
 
-def shapes_in_words(shapes: Mapping[str, Shape], sizes: Mapping[str, int]) -> str:
+def shapes_in_words(shapes: Mapping[str, Shape], sizes: Mapping[str, int], functions: Sequence[str] = ()) -> str:
     """Every variable with its shape, and the numbers that stand for letters."""
     words = [f"{name} {'×'.join(map(str, shape)) if shape else 'a scalar'}" for name, shape in shapes.items()]
+    words += [f"{name} any smooth function" for name in functions]
     tried = f", at {', '.join(f'{letter}={size}' for letter, size in sizes.items())}" if sizes else ""
     return f"with {', '.join(words)}{tried}"

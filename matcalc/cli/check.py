@@ -22,6 +22,9 @@ def check(
     where: Annotated[str | None, typer.Option(help="Domains, such as A=symmetric,X=invertible.")] = None,
     shape: Annotated[list[str] | None, typer.Option(help="Such as A=3,4 or c=scalar; may be repeated.")] = None,
     let: Annotated[list[str] | None, typer.Option(help="A definition, such as 'M = I - A X'; may be repeated.")] = None,
+    function: Annotated[
+        list[str] | None, typer.Option(help="A function that stands for any, g of g(a'x); may be repeated.")
+    ] = None,
     order: Annotated[int, typer.Option(help="1, or 2 of a Hessian, which a claim may say too: '∇²f = A'.")] = 1,
     convention: Annotated[
         str, typer.Option(help="full, or independent: by the independent entries of a symmetric matrix.")
@@ -52,7 +55,7 @@ def check(
         options: dict[str, Any] = {"shape": shapes_of(shape), "where": domains_of(where), "convention": convention}
     except ValueError as error:
         raise Usage(f"--{error}") from None
-    options |= {"let": let or [], "order": order}
+    options |= {"let": let or [], "order": order, "functions": function or []}
     with output(json_file) as write:
         try:
             report = claim and check_formula(

@@ -2,9 +2,11 @@ r"""What stands around a formula in a paper: `f(X) = …`, `\frac{\partial f}{\p
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from matcalc.formula import tree as t
+from matcalc.formula.arbitrary import name_of_function
 from matcalc.formula.errors import FormulaError
 from matcalc.formula.parser import name_of, parse
 from matcalc.formula.words import FUNCTIONS
@@ -139,34 +141,67 @@ def _without_end(text: str) -> str:
     return text[:end]
 
 
-def definitions(texts: Sequence[str], names: Sequence[str]) -> dict[str, t.Formula]:
-    """The formulas of definitions such as "M = I - A X", of which one may use another."""
-    found: dict[str, t.Formula] = {}
+@dataclass(frozen=True)
+class Meaning:
+    """What a name is defined to be; of a function f(x), by its argument x."""
+
+    tree: t.Formula
+    argument: str = ""
+
+    def __str__(self) -> str:
+        return str(self.tree)
+
+
+def definitions(texts: Sequence[str], names: Sequence[str], functions: Collection[str] = ()) -> dict[str, Meaning]:
+    """The meanings of definitions such as "M = I - A X" and "f(x) = exp(-x^2)", of which one may use another.
+
+    `names` are variables of several letters, `functions` those that have only a name.
+    """
+    found: dict[str, Meaning] = {}
     parts = [_sides(text) for text in texts]
     for text, sides in zip(texts, parts, strict=True):
         if len(sides) != 2:
             raise FormulaError("a definition is a name, = and a formula: M = I - A X", text, 0, len(text))
-    words = spelled([*names, *(sides[0].strip() for sides in parts)])
-    typed: dict[str, t.Formula] = {}
-    for text, (left, right) in zip(texts, parts, strict=True):
-        if "(" in re.sub(r"\^\s*\{[^{}]*\}", "", left):
-            message = f"a definition is of a name: write {left.partition('(')[0].strip()} without its argument"
-            raise FormulaError(message, text, 0, len(left))
-        name = name_of(left)
-        if name in typed or name in ("I", "e", "E"):
+    lefts = [_defined(text, left) for text, (left, _) in zip(texts, parts, strict=True)]
+    words = spelled([*names, *(name for left in lefts for name in left if name)])
+    called = {*functions, *(name_of(name) for name, argument in lefts if argument)}
+    typed: dict[str, Meaning] = {}
+    for text, (left, right), (given, argument) in zip(texts, parts, lefts, strict=True):
+        name = name_of(given)
+        if name in typed or name in ("I", "e", "E") or (argument and name in FUNCTIONS):
             raise FormulaError(f"{name} cannot be defined{' twice' if name in typed else ''}", text, 0, len(left))
-        typed[name] = parse(right.strip(" .$"), words)
+        typed[name] = Meaning(parse(right.strip(" .$"), words, called), argument and name_of(argument))
     while len(found) < len(typed):
-        names_in = {
-            name: {node.name for node in t.nodes(tree) if isinstance(node, t.Name)} & typed.keys() - found.keys()
-            for name, tree in typed.items()
-            if name not in found
-        }
-        ready = [name for name, used in names_in.items() if not used]
+        left = {name: meaning for name, meaning in typed.items() if name not in found}
+        ready = [name for name, meaning in left.items() if not _used(meaning) & left.keys()]
         if not ready:
-            raise FormulaError(f"{next(iter(names_in))} is defined by itself")
-        found |= {name: substitute(typed[name], found) for name in ready}
+            raise FormulaError(f"{next(iter(left))} is defined by itself")
+        found |= {
+            name: replace(left[name], tree=substitute(left[name].tree, found, left[name].argument)) for name in ready
+        }
     return found
+
+
+def _defined(text: str, left: str) -> tuple[str, str]:
+    """The name that is defined, and the argument of a function."""
+    called = re.fullmatch(rf"\s*({_NAME})\s*\(([^()]*)\)\s*", left)
+    if called and not re.fullmatch(_NAME, called[2].strip()):
+        raise FormulaError("a function is defined by one argument, a letter: f(x) = …", text, 0, len(left))
+    return (called[1].strip(), called[2].strip()) if called else (left.strip(), "")
+
+
+def _used(meaning: Meaning) -> set[str]:
+    """The names in a meaning, those of functions too."""
+    used: set[str] = set()
+    for node in t.nodes(meaning.tree):
+        match node:
+            case t.Name(name) if name != meaning.argument:
+                used.add(name)
+            case t.Apply(function):
+                used.add(name_of_function(function))
+            case _:
+                pass
+    return used
 
 
 def spelled(names: Sequence[str]) -> frozenset[str]:
@@ -174,18 +209,24 @@ def spelled(names: Sequence[str]) -> frozenset[str]:
     return frozenset(name.strip() for name in names) | {name_of(name) for name in names}
 
 
-def substitute(tree: t.Formula, meanings: Mapping[str, t.Formula]) -> t.Formula:
-    """The formula with what its names are defined to be. FormulaError where it becomes too large."""
+def substitute(tree: t.Formula, meanings: Mapping[str, Meaning], but: str = "") -> t.Formula:
+    """The formula with what its names are defined to be, `but` one. FormulaError where it becomes too large."""
     if not meanings:
         return tree
 
+    def meant(name: str, bound: frozenset[str]) -> Meaning:
+        if caught := bound & _used(meanings[name]):
+            raise FormulaError(f"{name} depends on {min(caught)}, which is bound by a sum here; write it out")
+        return meanings[name]
+
     def put(node: t.Formula, bound: frozenset[str]) -> t.Formula:
         match node:
-            case t.Name(name) if name in meanings:
-                caught = bound & {each.name for each in t.nodes(meanings[name]) if isinstance(each, t.Name)}
-                if caught:
-                    raise FormulaError(f"{name} depends on {min(caught)}, which is bound by a sum here; write it out")
-                return meanings[name]
+            case t.Name(name) if name in meanings and name != but:
+                return meant(name, bound).tree
+            case t.Apply(function, of) if (name := name_of_function(function)) in meanings and meanings[name].argument:
+                if function != name:
+                    raise FormulaError(f"{name} is defined, and {function} is not: write it out")
+                return substitute(meant(name, bound).tree, {meanings[name].argument: Meaning(put(of, bound))})
             case t.Sigma(index):
                 bound = bound | {index}
             case _:
@@ -198,10 +239,14 @@ def substitute(tree: t.Formula, meanings: Mapping[str, t.Formula]) -> t.Formula:
     return whole
 
 
-def doubts(text: str, tree: t.Formula) -> tuple[str, ...]:
+def doubts(text: str, tree: t.Formula, functions: Collection[str] = ()) -> tuple[str, ...]:
     r"""What a reader could doubt of how a text is read, in words: φ(x) is a product, and σ(x) the sigmoid."""
+    known = {*FUNCTIONS, *functions}
     called = [(found[1], found[2]) for found in _LETTER_CALLED.finditer(text)]
-    notes = [f"{name_of(letter)}({inner}) is read as a product" for letter, inner in called if letter not in FUNCTIONS]
+    products = [(name_of(letter), inner) for letter, inner in called if not known & {letter, name_of(letter)}]
+    notes = [
+        f"{name}({inner}) is read as a product, for {name} is not declared as a function" for name, inner in products
+    ]
     if "sigmoid" not in text and any(
         isinstance(node, t.Apply) and node.function == "sigmoid" for node in t.nodes(tree)
     ):

@@ -1,6 +1,7 @@
 """What stands around a formula: left sides, and definitions."""
 
 import itertools
+import re
 
 import pytest
 
@@ -122,13 +123,38 @@ def test_definitions_may_use_each_other_in_any_order():
         (["M = M + A"], "M is defined by itself"),
         (["M = A", "M = B"], "M cannot be defined twice"),
         (["I = A"], "I cannot be defined"),
-        (["r(w) = y - X w"], "write r without its argument"),
+        (["f(x, y) = x'y"], "a function is defined by one argument, a letter: f(x) = …"),
+        (["f(2) = A"], "a function is defined by one argument"),
+        (["f(x) = f(A x)"], "f is defined by itself"),
+        (["f(x) = x", "f = A"], "f cannot be defined twice"),
+        (["exp(x) = x"], "exp cannot be defined"),
         (["A = B +"], "expected a variable"),
     ],
 )
 def test_what_is_no_definition_is_said(texts, message):
-    with pytest.raises(FormulaError, match=message.replace("(", r"\(")):
+    with pytest.raises(FormulaError, match=re.escape(message)):
         definitions(texts, [])
+
+
+def test_definitions_of_functions():
+    def put(text: str, *texts: str) -> str:
+        meanings = definitions(texts, [])
+        called = [name for name, meaning in meanings.items() if meaning.argument]
+        return str(substitute(parse(text, meanings, called), meanings))
+
+    assert put("f(a'x)", "f(t) = exp(-t^2)") == "exp(-(aᵀ x)²)"
+    assert put("f(x)' f(y)", "f(x) = A x + x") == "(A x + x)ᵀ (A y + y)"
+    assert put("f(h(x))", "f(t) = t^2", "h(x) = a'M x", "M = f(A)") == "(aᵀ A² x)²"
+    assert put("r'r", "r(w) = y - X w") == "(y - X w)ᵀ (y - X w)"  # f alone is f of its argument
+    assert put("Σ_{i=1}^{n} f(x_i)", "f(t) = ln(t)") == "Σ_{i=1}^{n} ln(x_i)"
+    assert put("x (f(y) z)", "f(t) = A t") == "x ((A y) z)"
+    for text, texts in (("Σ_{i=1}^{n} f(x_i)", ["f(t) = t + y_i"]), ("f(y_i)", ["f(t) = Σ_{i=1}^{n} t x_i"])):
+        with pytest.raises(FormulaError, match="which is bound by a sum here"):
+            put(text, *texts)
+    with pytest.raises(FormulaError, match="f is defined, and f' is not: write it out"):
+        put("f'(x)", "f(t) = t^2")
+    with pytest.raises(FormulaError, match="more than 20,000 parts"):
+        put("f(" * 40 + "x" + ")" * 40, "f(t) = t + t")
 
 
 def test_definitions_that_grow_without_end_are_refused():
