@@ -26,7 +26,7 @@ def certify_claim(problem: Problem, claim: Formula, layout: Layout, point: Argum
     project = domain.project if domain and domain.is_subspace else lambda a: a
 
     with precision():
-        x, value_shape = balls(point[problem.wrt]), problem.numbers(problem.value_shape)
+        x, outer_shape = balls(point[problem.wrt]), problem.numbers(problem.outer_shape)
 
         def f(moved: Any) -> Any:
             inside = x + project(moved - x)
@@ -36,6 +36,6 @@ def certify_claim(problem: Problem, claim: Formula, layout: Layout, point: Argum
             D = problem.columns(lambda v: at(claim, {**point, problem.differential: v}, problem.value_shape))
         else:
             D = problem.freed(at(claim, point, problem.due(layout)))
-            D = from_layout(D, value_shape, x.shape, layout)
+            D = from_layout(D, outer_shape, x.shape, layout)
         D = seen(problem, D)
-        return against_differences(f, x, D, 1, seed)
+        return against_differences(f, x, D, problem.order, seed)

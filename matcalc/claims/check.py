@@ -1,8 +1,9 @@
 """Check a derivative that is typed as a formula: both are read, sized and evaluated, and the referee judges."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from matcalc.claims.certificate import certify_claim
 from matcalc.claims.layouts import ASKED, AskedLayout, candidates, choose
 from matcalc.claims.points import draw, not_real
 from matcalc.claims.problem import Arguments, Array, Problem
-from matcalc.claims.reading import CONVENTIONS, Convention, Domains, Shapes, read_problem
+from matcalc.claims.reading import CONVENTIONS, ORDERS, Convention, Domains, Order, Shapes, read_problem
 from matcalc.claims.report import FormulaReport
 from matcalc.claims.threads import one_thread
 from matcalc.claims.verdict import CERTAIN, ask_referee, refuted_elsewhere, too_few_digits
@@ -21,7 +22,7 @@ from matcalc.formula import tree as t
 from matcalc.formula.errors import Misfit
 from matcalc.formula.meaning import settle
 from matcalc.formula.names import letter_of
-from matcalc.formula.texts import claimed_side, definitions, doubts, spelled, split_where, substitute
+from matcalc.formula.texts import claimed_side, definitions, doubts, second_order, spelled, split_where, substitute
 from matcalc.formula.tree import Style
 from matcalc.formula.variables import spellings, variables
 from matcalc.formula.words import SPELLED
@@ -48,6 +49,8 @@ def check_formula(
     seed: Any = 0,
     certify: bool = False,
     let: Sequence[str] = (),
+    order: Order = 1,
+    functions: Sequence[str] = (),
 ) -> FormulaReport:
     """Check a derivative typed as a formula, and say what is wrong with it.
 
@@ -65,8 +68,13 @@ def check_formula(
     derivative by the independent entries of a symmetric matrix, which is 2 G - G ⊙ I of the gradient G. The claim is
     judged at a random point as by `check_gradient`, and has to hold where signs, scales, sizes and integers are
     others too. With `certify` it is also judged in ball arithmetic, where what is right only in the digits of the
-    dtype fails. `seed` is an integer or a JAX key, by which all points are drawn. `let` defines names, ["M = I - A
-    X"], as do texts that end in "where M = I - A X".
+    dtype fails. `seed` is an integer or a JAX key, by which all points are drawn.
+
+    `let` defines names and functions, ["M = I - A X", "f(x) = exp(-x^2)"], as do texts that end in "where M = I - A X".
+    `functions` names those that stand for any smooth one, ["g"]: then g(a'x) is no product, and g'(a'x) its derivative.
+    As exp is, g is a function of a matrix, and one of the entries of a vector or, with a dot, of a matrix, g.(X). With
+    `order=2` the claim is the Hessian of a scalar function, n×n of a vector and by a matrix that of vec(X), or the
+    second derivative by a scalar; a claim that begins with "∇²f =" or "∂²f/∂x∂xᵀ =" says so itself.
 
     Raises FormulaError, which points at the place, for what cannot be read or sized; ValueError for options without
     sense; with `certify` ImportError without python-flint.
@@ -77,16 +85,29 @@ def check_formula(
         raise ValueError(f"dtype must be float32 or float64; got {dtype!r}.")
     if convention not in CONVENTIONS:
         raise ValueError(f"convention must be one of {', '.join(CONVENTIONS)}; got {convention!r}.")
+    if order not in ORDERS:
+        raise ValueError(f"order must be 1 or 2; got {order!r}.")
     try:
         words(seed)
     except TypeError:
         raise ValueError(f"seed must be an integer or a JAX key, got {seed!r}.") from None
     with one_thread():
         lets = [let] if isinstance(let, str) else let
-        asked = read_problem(formula, wrt, shape=shape, where=where, convention=convention, let=lets)
+        options: dict[str, Any] = {"shape": shape, "where": where, "convention": convention, "functions": functions}
+        read = partial(read_problem, formula, wrt, let=lets, **options)
+        asked = _asked(read, claim, order)
         tree, style, notes = _read_claim(asked, str(formula), claim)
         asked = replace(asked, notes=(*asked.notes, *notes)) if notes else asked
         return _check(asked, tree, style, layout, dtype, seed, certify)
+
+
+def _asked(read: Callable[..., Problem], claim: str | Formula, order: Order) -> Problem:
+    """The function, and the order of its derivative, which the left side of the claim may say: ∇²f = …"""
+    left, is_certain = second_order(split_where(claim)[0]) if isinstance(claim, str) else ("", False)
+    asked = read(order=2 if is_certain else order)
+    if left and asked.order == 1 and not asked.value_shape and left not in asked.symbols:
+        asked = read(order=2)
+    return replace(asked, notes=(*asked.notes, f"{left} is {asked.what}")) if left and asked.order > order else asked
 
 
 def _check(
@@ -167,19 +188,24 @@ def _read_claim(asked: Problem, formula: str, claim: str | Formula) -> tuple[For
     known = {*asked.symbols, *asked.sizes}
     if isinstance(claim, str):
         body, behind = split_where(claim)
-        meanings = {**asked.definitions, **definitions(behind, sorted(asked.names))}
+        meanings = {**asked.definitions, **definitions(behind, sorted(asked.names), asked.functions)}
+        called = {*asked.functions, *(name for name, meaning in meanings.items() if meaning.argument)}
         names = asked.names | known | spelled(sorted(meanings))
         differential = set() if "d" in known else {f"d{word}" for word in spellings(asked.wrt)}
-        body = re.sub(r"\\(?:mathrm|text|rm)\s*\{?\s*d(?![A-Za-z])\s*\}?\s*", "d", claimed_side(body, asked.wrt))
-        claim = substitute(parse(body, names | differential), meanings)
-        noted = doubts(body, claim)
+        body = re.sub(
+            r"\\(?:mathrm|text|rm)\s*\{?\s*d(?![A-Za-z])\s*\}?\s*", "d", claimed_side(body, asked.wrt, asked.order)
+        )
+        claim = substitute(parse(body, names | differential, called), meanings)
+        noted = doubts(body, claim, called)
         claim = t.rename(claim, dict.fromkeys(differential, asked.differential))
     known |= {asked.differential} & {node.name for node in t.nodes(claim) if isinstance(node, t.Name)}
     tree, notes = settle(claim, known, asked.sizes, asked.integers)
     notes += noted
-    if tree == t.Number(1) and len(asked.value_shape) + len(asked.shapes[asked.wrt]) == 1:
+    if tree == t.Number(1) and len(asked.derivative_shape) == 1:
         tree, notes = t.Constant("1"), (*notes, "1 is the vector of ones")
     extra = [name for name in variables(tree).ranks if name not in known]
+    if bare := [name for name in extra if name in asked.functions]:
+        raise FormulaError(f"{bare[0]} is a function, and stands here without an argument", text, text.find(bare[0]))
     if extra:
         listed = ", ".join(asked.symbols)
         raise FormulaError(f"{extra[0]} is not in the function, which has {listed}", text, max(text.find(extra[0]), 0))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 from matcalc.claims.problem import Arguments, Array, Problem
-from matcalc.claims.slopes import agrees, direction
+from matcalc.claims.slopes import agrees
 from matcalc.formula import Formula, FormulaError, infer
 from matcalc.formula.errors import Misfit
 from matcalc.formula.sizes import Size
@@ -15,7 +15,9 @@ ASKED: tuple[AskedLayout, ...] = get_args(AskedLayout)
 
 
 def candidates(problem: Problem, asked: AskedLayout) -> tuple[Layout, ...]:
-    """The layouts in which a claim may be read."""
+    """The layouts in which a claim may be read; a Hessian is symmetric, the same in each, and that by X of vec(X)."""
+    if problem.order == 2:
+        return ("vec",) if len(problem.shapes[problem.wrt]) == 2 else ("jax",)
     if asked != "either":
         return (asked,)
     axes = len(problem.value_shape) + len(problem.shapes[problem.wrt])
@@ -41,9 +43,8 @@ def choose(
         raise failure
     # In all directions first: inside the domain of symmetric matrices layouts do not differ.
     for leaves_domain in (True, False):
-        v = direction(problem, seed, leaves_domain=leaves_domain)
         for layout, D in fitting.items():
-            if agrees(problem, D, point, v):
+            if agrees(problem, D, point, seed, leaves_domain=leaves_domain):
                 return layout, list(fitting)
     return next(iter(fitting)), list(fitting)
 
@@ -58,7 +59,8 @@ def _explained(problem: Problem, claim: Formula, layout: Layout, error: FormulaE
         return inner
     text = str(claim)
     ways = " and ".join(f"{_in_words(problem.due(each))} in {each} layout" for each in LAYOUTS[1:3])
-    message = f"the claim is {_in_words(got)}; the derivative of {problem.formula} by {problem.wrt} is {ways}"
+    ways = ways if problem.order == 1 else _in_words(problem.due(layout))
+    message = f"the claim is {_in_words(got)}; {problem.what} of {problem.formula} by {problem.wrt} is {ways}"
     return Misfit(message, text, 0, len(text)) if got != problem.due(layout) else error
 
 

@@ -14,7 +14,7 @@ from matcalc.formula import tree as t
 from matcalc.formula.variables import variables
 from matcalc.streams import stream
 
-DRAWS = 20
+DRAWS = (10, 10, 60)  # in each turn; in the last one until there is a point
 WELL = 1e3  # the condition of a point that is well conditioned
 ROOTS = ("ln", "sqrt")  # functions of matrices that are real where no eigenvalue is negative
 SCALES = (2.0**-3, 2.0**-6, 2.0**-9)  # of points nearer to 0, at which a claim has to hold too
@@ -28,8 +28,10 @@ def draw(problem: Problem, seed: Any, purpose: str, *, well: float = WELL) -> di
     rng = stream(seed, purpose)
     best, least = None, np.inf
     point: dict[str, Array] = {}
-    for attempt in range(DRAWS):
-        point = _point(problem, rng, 2 * attempt // DRAWS)
+    for turn in (turn for turn, count in enumerate(DRAWS) for _ in range(count)):
+        if best is not None and turn == len(DRAWS) - 1:
+            break
+        point = _point(problem, rng, turn)
         if not np.all(np.isfinite(problem.value_of(problem.formula, point))):
             continue
         if well == np.inf or (kappa := condition(problem, point)) <= well:
@@ -44,14 +46,14 @@ def draw(problem: Problem, seed: Any, purpose: str, *, well: float = WELL) -> di
 
 
 def _point(problem: Problem, rng: np.random.Generator, turn: int) -> dict[str, Array]:
-    """A random point of the domains; in the second turn one at which more functions are real."""
-    ways = (_principal, _positive) if _is_restricted(problem) else (_general, _principal)
+    """A random point of the domains; in the second turn one at which more functions are real, in the third any."""
+    ways = (_principal, _positive, _general) if _is_restricted(problem) else (_general, _principal, _general)
     point: dict[str, Array] = {}
-    for name, shape in problem.shapes.items():
+    for name, shape in problem.arguments.items():
         lengths = problem.numbers(shape)
         domain = problem.where.get(name)
         a = np.asarray((domain or ways[turn](lengths)).sample(rng, lengths), np.float64)
-        if domain and turn:
+        if domain and turn == 1:
             a = next((other for other in _more_positive(a) if domain.contains(other)), a)
         point[name] = a
     return point
@@ -95,6 +97,7 @@ def _is_square(shape: Sequence[Any]) -> bool:
 
 def regularity(problem: Problem) -> int:
     """2 where the function is smooth and varies, 1 where it is smooth, else 0, as ln |X'X| is of a wide X."""
+    problem = replace(problem, order=1)  # a function varies though its second derivative is 0
     try:
         point = draw(problem, 0, "regularity of a claim")
         (slopes,) = along(problem, point, direction(problem, 0)[None])

@@ -13,8 +13,10 @@ import numpy as np
 from matcalc.domains import Domain
 from matcalc.formula import Formula, FormulaError, evaluate, infer
 from matcalc.formula import tree as t
+from matcalc.formula.arbitrary import NUMBERS, key_of
 from matcalc.formula.errors import Misfit
 from matcalc.formula.sizes import Size, size_in_numbers, size_product
+from matcalc.formula.texts import Meaning
 from matcalc.formula.variables import Variables
 from matcalc.layout import Layout, from_layout, layout_shape
 
@@ -38,8 +40,10 @@ class Problem:
     names: frozenset[str]  # declared ones, of several letters
     exponent: int = EXPONENT  # and bound of sums
     notes: tuple[str, ...] = ()  # how the function was read, where that could be doubted
-    definitions: Mapping[str, Formula] = field(default_factory=dict)
+    definitions: Mapping[str, Meaning] = field(default_factory=dict)
+    functions: tuple[str, ...] = ()  # that have only a name
     is_independent: bool = False  # whether derivatives are by the independent entries of a symmetric matrix
+    order: int = 1  # of the derivative
 
     # --- Shapes
 
@@ -54,20 +58,42 @@ class Problem:
         """The shapes of all names, those of integers too."""
         return dict(self.shapes) | {name: () for name in self.integers}
 
+    @property
+    def arguments(self) -> dict[str, Shape]:
+        """The shapes of what the value depends on: the variables, and what stands for functions with only a name."""
+        return dict(self.shapes) | {key_of(name): (NUMBERS,) for name in self.functions}
+
     @cached_property
     def value_shape(self) -> Shape:
         """The shape of the function's value."""
         return infer(self.formula, self.symbols)
 
+    @property
+    def outer_shape(self) -> Shape:
+        """The shape of what is differentiated last: of the value or, for a second derivative, of the gradient."""
+        return self.value_shape if self.order == 1 else self.shapes[self.wrt]
+
+    @property
+    def derivative_shape(self) -> Shape:
+        """The shape of the derivative in JAX's layout."""
+        return (*self.outer_shape, *self.shapes[self.wrt])
+
     def due(self, layout: Layout) -> Shape:
         """The shape that the derivative has in a layout, in letters."""
-        value, variable = (tuple(shape) for shape in (self.value_shape, self.shapes[self.wrt]))
+        value, variable = (tuple(shape) for shape in (self.outer_shape, self.shapes[self.wrt]))
         if layout == "vec":
             return (_entries(value), _entries(variable))
         # Every axis gets a number of its own, so that where it goes can be read off.
         count = len(value) + len(variable)
         places = layout_shape(tuple(range(2, len(value) + 2)), tuple(range(len(value) + 2, count + 2)), layout)
         return tuple(1 if place == 1 else (value + variable)[place - 2] for place in places)
+
+    @property
+    def what(self) -> str:
+        """What the derivative is called."""
+        if self.order == 1:
+            return "the derivative"
+        return "the Hessian" if self.shapes[self.wrt] else "the second derivative"
 
     def numbers(self, shape: Shape) -> tuple[int, ...]:
         """A shape with numbers for letters."""
@@ -96,20 +122,28 @@ class Problem:
         return f"d{self.wrt}"
 
     def is_differential(self, claim: Formula) -> bool:
-        """Whether a claim is the differential of the function, -X⁻¹ dX X⁻¹."""
+        """Whether a claim is the differential of the function, -X⁻¹ dX X⁻¹, or the second one, dxᵀ A dx."""
         return self.differential not in self.shapes and t.Name(self.differential) in t.nodes(claim)
 
     def columns(self, value_along: Callable[[Array], Any]) -> Any:
-        """The derivative, in JAX's layout, by its value along every axis. Misfit where it is not linear."""
+        """The derivative, in JAX's layout, by its value along every axis.
+
+        Misfit where it is not linear, of second order not quadratic.
+        """
         shape = self.numbers(self.shapes[self.wrt])
         axes = np.eye(math.prod(shape)).reshape(-1, *shape)
         D = np.stack([np.asarray(value_along(axis)) for axis in axes], -1)
         weights = np.cos(np.arange(1.0, len(axes) + 1))
-        at_once, summed = value_along(np.tensordot(weights, axes, 1)), D @ weights
+        at_once = value_along(np.tensordot(weights, axes, 1))
+        if self.order == 2:
+            pairs = np.stack([[np.asarray(value_along(one + other)) for other in axes] for one in axes])
+            D = (pairs - D - D[:, None]) / 2
+        summed = D @ weights if self.order == 1 else weights @ D @ weights
         error = np.abs(np.asarray(at_once - summed, float))
         if np.any(error > 1e-3 * (1 + np.abs(np.asarray(summed, float)))):
-            raise Misfit(f"a differential has one {self.differential} in each term")
-        return D.reshape(*D.shape[:-1], *shape)
+            what = f"a differential has one {self.differential}" if self.order == 1 else "a second one has two"
+            raise Misfit(f"{what} in each term")
+        return D.reshape(*D.shape[: -self.order], *shape * self.order)
 
     def claimed(self, claim: Formula, arguments: Arguments, layout: Layout) -> Array:
         """A claimed derivative, for entries that move freely. FormulaError where its shape does not fit."""
@@ -125,7 +159,7 @@ class Problem:
 
     def in_jax_layout(self, claim: Formula, arguments: Arguments, layout: Layout) -> Array:
         """The same with the axes of the value first."""
-        value, variable = self.numbers(self.value_shape), self.numbers(self.shapes[self.wrt])
+        value, variable = self.numbers(self.outer_shape), self.numbers(self.shapes[self.wrt])
         layout = "jax" if self.is_differential(claim) else layout
         return from_layout(self.claimed(claim, arguments, layout), value, variable, layout)
 
@@ -138,7 +172,7 @@ class Problem:
 
         def f(*arrays: Any) -> Any:
             xp = np if all(isinstance(a, np.ndarray) for a in arrays) else jnp
-            return self.value_of(self.formula, dict(zip(self.shapes, arrays, strict=True)), xp=xp)
+            return self.value_of(self.formula, dict(zip(self.arguments, arrays, strict=True)), xp=xp)
 
         f.__name__ = str(self.formula)
         return jax.jit(f)

@@ -16,11 +16,12 @@ from matcalc.claims.problem import Problem, Shape
 from matcalc.domains import Domain, named
 from matcalc.formula import Formula, FormulaError, infer, parse
 from matcalc.formula import tree as t
+from matcalc.formula.arbitrary import name_of_function
 from matcalc.formula.meaning import settle, understand
 from matcalc.formula.names import letter_of
 from matcalc.formula.parser import name_of
 from matcalc.formula.sizes import Size, names_in_size
-from matcalc.formula.texts import definitions, doubts, spelled, split_where, substitute, without_left_side
+from matcalc.formula.texts import Meaning, definitions, doubts, spelled, split_where, substitute, without_left_side
 from matcalc.formula.variables import Variables, variables
 from matcalc.formula.words import FUNCTIONS, GREEK
 
@@ -29,8 +30,10 @@ ASSIGNMENTS = 60  # of numbers to sizes, that are tried
 MOST = 4096  # entries of a variable
 
 
+Order = Literal[1, 2]
 Convention = Literal["full", "independent"]
 CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
+ORDERS: tuple[Order, ...] = get_args(Order)
 Shapes = Mapping[str, Sequence[Size]] | str | Sequence[str] | None
 Domains = Mapping[str, str | Domain] | str | None
 SYMMETRIC = (named("symmetric"), named("positive definite"))
@@ -82,6 +85,8 @@ def read_problem(
     where: Domains = None,
     convention: Convention = "full",
     let: Sequence[str] = (),
+    order: Order = 1,
+    functions: Sequence[str] = (),
     may_be_absent: bool = False,
 ) -> Problem:
     """A function typed as a formula. FormulaError for what cannot be read or sized, ValueError for wrong options.
@@ -96,14 +101,22 @@ def read_problem(
     if convention == "independent" and domains.setdefault(wrt, named("symmetric")) not in SYMMETRIC:
         raise ValueError(f"By independent entries is of a symmetric {wrt}; it is declared {domains[wrt].text}.")
     text, definitions_behind = split_where(formula) if isinstance(formula, str) else ("", [])
-    meanings = definitions((*let, *definitions_behind), sorted(names))
+    named_functions = tuple(sorted(map(_function, [functions] if isinstance(functions, str) else functions)))
+    meanings = definitions((*let, *definitions_behind), sorted(names), named_functions)
+    called = {*named_functions, *(name for name, meaning in meanings.items() if meaning.argument)}
     names |= spelled(sorted(meanings)) | {each.partition("=")[0].strip(" :") for each in (*let, *definitions_behind)}
     for name in (*given, *domains, wrt):
         if name in meanings:
             raise ValueError(f"{name} is defined as {meanings[name]}; say it of the variables in there.")
-    typed = parse(without_left_side(text), names) if isinstance(formula, str) else formula
+    typed = parse(without_left_side(text), names, called) if isinstance(formula, str) else formula
     tree, notes = settle(substitute(typed, meanings), {*given, *domains, wrt}, _letters(given))
-    notes += doubts(text, tree)
+    notes += doubts(text, tree, called)
+    applied = {name_of_function(node.function) for node in t.nodes(tree) if isinstance(node, t.Apply)}
+    for name in named_functions:
+        if name not in applied:
+            raise ValueError(f"{name} is declared as a function, and {tree} has no {name}( ).")
+        if t.Name(name) in t.nodes(tree):
+            raise ValueError(f"{name} is declared as a function, and stands in {tree} without an argument too.")
     found = variables(tree)
     found = replace(found, ranks={name: rank for name, rank in found.ranks.items() if name not in _letters(given)})
     meant = {name: _meant(name, found.ranks) for name in (*given, *domains, wrt)}
@@ -138,9 +151,16 @@ def read_problem(
     most = max((math.prod(size for size in sizes if isinstance(size, int)) for sizes in shapes.values()), default=1)
     if most > MOST:
         raise ValueError(f"A variable of {most:,} entries; at most {MOST:,} are tried. Smaller sizes tell as much.")
-    is_independent = convention == "independent"
-    if is_independent and infer(tree, {**shapes, **dict.fromkeys(found.integers, ())}):
+    is_independent, is_scalar = (
+        convention == "independent",
+        not infer(tree, {**shapes, **dict.fromkeys(found.integers, ())}),
+    )
+    if is_independent and not is_scalar:
         raise ValueError(f"By independent entries is of a scalar function; {tree} is none.")
+    if order == 2 and not is_scalar:
+        raise ValueError(f"A second derivative is of a scalar function; {tree} is none.")
+    if order == 2 and is_independent:
+        raise ValueError("A second derivative is by entries that move freely: leave the convention out.")
     known = _Known(
         str(tree),
         wrt,
@@ -150,6 +170,8 @@ def read_problem(
         notes,
         tuple(meanings.items()),
         is_independent,
+        order,
+        named_functions,
         tree,
         found,
     )
@@ -174,8 +196,10 @@ class _Known:
     domains: tuple[tuple[str, Domain], ...]
     names: frozenset[str]
     notes: tuple[str, ...]
-    definitions: tuple[tuple[str, Formula], ...]
+    definitions: tuple[tuple[str, Meaning], ...]
     is_independent: bool
+    order: Order
+    functions: tuple[str, ...]
     tree: Formula = field(compare=False)
     found: Variables = field(compare=False)
 
@@ -191,6 +215,8 @@ class _Known:
             notes=self.notes,
             definitions=dict(self.definitions),
             is_independent=self.is_independent,
+            order=self.order,
+            functions=self.functions,
         )
 
 
@@ -239,6 +265,13 @@ def _meant(name: str, variables: Collection[str]) -> str:
     """The variable that is meant by a letter: the only one with that letter, W^{(1)} by W."""
     of_letter = [each for each in variables if letter_of(each) == name]
     return of_letter[0] if name not in variables and len(of_letter) == 1 else name
+
+
+def _function(name: str) -> str:
+    """The name of a function. ValueError for what can be none."""
+    if re.fullmatch(r"\s*\\?[^\W\d_]\w*\s*", name) and (function := name_of(name)) not in FUNCTIONS:
+        return function
+    raise ValueError(f"A function is declared by its name, g of g(a'x), one that is not known; got {name!r}.")
 
 
 def _letters(shapes: Mapping[str, Sequence[Size]]) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """What was found about a derivative typed as a formula."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,20 @@ class FormulaReport:
         """The derivative, where it is known: the claim if that is right, or what the cause makes of it."""
         return self.claim if self.ok else self.cause.derivative if isinstance(self.cause, Mended) else None
 
+    @property
+    def what(self) -> str:
+        """What was asked for, in words: the derivative of f by X."""
+        return f"{self.asked.what} of {self.asked.formula.show(self.style)} by {self.asked.wrt}"
+
+    @property
+    def manner(self) -> str:
+        """How it is written, in words, to stand behind it."""
+        if self.asked.is_differential(self.claim):
+            return f", as a {'second ' * (self.asked.order - 1)}differential"
+        if self.asked.order == 1:
+            return f", in {self.layout} layout"
+        return f", by vec({self.asked.wrt})" if self.layout == "vec" else ""
+
     def as_dict(self) -> dict[str, Any]:
         """All of it in terms of JSON."""
         numbers = self.report.as_dict() if self.report else {}
@@ -51,6 +65,7 @@ class FormulaReport:
             "derivative": None if self.derivative is None else str(self.derivative),
             "formula": str(self.asked.formula),
             "wrt": self.asked.wrt,
+            "order": self.asked.order,
             "claim": str(self.claim),
             "layout": self.layout,
             "convention": "independent" if self.asked.is_independent else "full",
@@ -58,24 +73,24 @@ class FormulaReport:
             "read": list(self.asked.notes),
             "shapes": {name: [str(size) for size in shape] for name, shape in self.asked.shapes.items()},
             "sizes": dict(self.asked.sizes),
+            "functions": list(self.asked.functions),
             **{key: numbers.get(key) for key in ("dtype", "seed", "errors", "tolerance", "condition")},
         }
 
     def __str__(self) -> str:
-        f, claim, wrt = self.asked.formula.show(self.style), self.claim.show(self.style), self.asked.wrt
+        claim, what = self.claim.show(self.style), self.what
         said = {
-            "pass": f"the derivative of {f} by {wrt} is {claim}",
-            "autodiff-wrong": f"the derivative of {f} by {wrt} is {claim}, and JAX's is wrong",
-            "fail": f"{claim} is not the derivative of {f} by {wrt}",
-            "inconclusive": f"whether the derivative of {f} by {wrt} is {claim}",
+            "pass": f"{what} is {claim}",
+            "autodiff-wrong": f"{what} is {claim}, and JAX's is wrong",
+            "fail": f"{claim} is not {what}",
+            "inconclusive": f"whether {what} is {claim}",
         }
-        layout = "as a differential" if self.asked.is_differential(self.claim) else f"in {self.layout} layout"
-        how = f", by the independent entries of a symmetric {wrt}" if self.asked.is_independent else ""
-        lines = [f"{self.verdict}: {said[self.verdict]}, {layout}{how}"]
+        how = f", by the independent entries of a symmetric {self.asked.wrt}" if self.asked.is_independent else ""
+        lines = [f"{self.verdict}: {said[self.verdict]}{self.manner}{how}"]
         lines += [str(self.cause)] if self.cause else []
         if self.asked.notes:
             lines.append(f"read as {self.asked.formula} and {self.claim}: {', '.join(self.asked.notes)}")
-        lines.append(shapes_in_words(self.asked.shapes, self.asked.sizes))
+        lines.append(shapes_in_words(self.asked.shapes, self.asked.sizes, self.asked.functions))
         if self.report:
             errors = ", ".join(f"{error:.0e} against {name}" for name, error in self.report.errors.items())
             lines.append(f"errors in {self.report.dtype}: {errors}; tolerance {self.report.tolerance:.0e}")
@@ -91,8 +106,9 @@ class FormulaReport:
     __repr__ = __str__
 
 
-def shapes_in_words(shapes: Mapping[str, Shape], sizes: Mapping[str, int]) -> str:
+def shapes_in_words(shapes: Mapping[str, Shape], sizes: Mapping[str, int], functions: Sequence[str] = ()) -> str:
     """Every variable with its shape, and the numbers that stand for letters."""
     words = [f"{name} {'×'.join(map(str, shape)) if shape else 'a scalar'}" for name, shape in shapes.items()]
+    words += [f"{name} any smooth function" for name in functions]
     tried = f", at {', '.join(f'{letter}={size}' for letter, size in sizes.items())}" if sizes else ""
     return f"with {', '.join(words)}{tried}"

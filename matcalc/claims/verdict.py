@@ -15,6 +15,7 @@ from matcalc.claims.slopes import condition, confirms
 from matcalc.domains import Domain
 from matcalc.formula import Formula, FormulaError
 from matcalc.formula import tree as t
+from matcalc.formula.arbitrary import is_arbitrary
 from matcalc.formula.words import LIBRARY_FUNCTIONS
 from matcalc.layout import Layout
 from matcalc.referee import Cause, Report
@@ -33,19 +34,21 @@ def ask_referee(
     problem: Problem, claim: Formula, layout: Layout, point: Arguments, explain: Explain, seed: Any = 0
 ) -> Report:
     """What the referee says of a claimed derivative at a point; `explain` names the cause of what is wrong."""
-    names = list(problem.shapes)
+    names = list(problem.arguments)
 
     def gradient(*arrays: Any) -> Array:
-        return problem.claimed(claim, dict(zip(names, arrays, strict=True)), layout)
+        return problem.in_jax_layout(claim, dict(zip(names, arrays, strict=True)), layout)
 
     arrays = tuple(point[name] for name in names)
     domains: dict[int | str, Domain | str] = {names.index(name): domain for name, domain in problem.where.items()}
     wrt = names.index(problem.wrt)
     with settings("highest"), np.errstate(all="ignore"):
         subject = Subject(
-            problem.function, arrays, wrt, domains or None, "derivative", 1, seed, is_hasty=True, by="numpy"
+            *(problem.function, arrays, wrt, domains or None, "derivative", problem.order, seed),
+            is_hasty=True,
+            by="numpy",
         )
-        runs = Runs(subject, gradient, layout=layout, precision="highest", platform=None)
+        runs = Runs(subject, gradient, layout="jax", precision="highest", platform=None)
         found = report_on(Evidence(runs), explain)
     # The referee forgives what library functions may be off by, and here nothing else is forgiven.
     error = found.errors.get("autodiff", 0.0)
@@ -109,7 +112,8 @@ def _fails(problem: Problem, claim: Formula, layout: Layout, point: Arguments, s
 def is_approximated(problem: Problem, claim: Formula) -> bool:
     """Whether there are functions such as those of matrices, which libraries compute to fewer digits than products."""
     nodes = (*t.nodes(problem.formula), *t.nodes(claim))
-    return any(isinstance(node, t.Apply | t.Frechet) and node.function in LIBRARY_FUNCTIONS for node in nodes)
+    functions = [node.function for node in nodes if isinstance(node, t.Apply | t.Frechet)]
+    return any(function in LIBRARY_FUNCTIONS or is_arbitrary(function) for function in functions)
 
 
 def too_few_digits(error: float) -> Cause:

@@ -22,6 +22,10 @@ def check(
     where: Annotated[str | None, typer.Option(help="Domains, such as A=symmetric,X=invertible.")] = None,
     shape: Annotated[list[str] | None, typer.Option(help="Such as A=3,4 or c=scalar; may be repeated.")] = None,
     let: Annotated[list[str] | None, typer.Option(help="A definition, such as 'M = I - A X'; may be repeated.")] = None,
+    function: Annotated[
+        list[str] | None, typer.Option(help="A function that stands for any, g of g(a'x); may be repeated.")
+    ] = None,
+    order: Annotated[int, typer.Option(help="1, or 2 of a Hessian, which a claim may say too: '∇²f = A'.")] = 1,
     convention: Annotated[
         str, typer.Option(help="full, or independent: by the independent entries of a symmetric matrix.")
     ] = "full",
@@ -39,18 +43,19 @@ def check(
     """
     from matcalc.claims import check_formula
     from matcalc.claims.layouts import ASKED
-    from matcalc.claims.reading import CONVENTIONS, domains_of, read_problem, shapes_of
+    from matcalc.claims.reading import CONVENTIONS, ORDERS, domains_of, read_problem, shapes_of
     from matcalc.formula import FormulaError
 
     one_of("--layout", [layout], ASKED)
     one_of("--dtype", [dtype], ("float32", "float64"))
+    one_of("--order", [str(order)], [str(each) for each in ORDERS])
     certifiable(certify)
     one_of("--convention", [convention], CONVENTIONS)
     try:
         options: dict[str, Any] = {"shape": shapes_of(shape), "where": domains_of(where), "convention": convention}
     except ValueError as error:
         raise Usage(f"--{error}") from None
-    options["let"] = let or []
+    options |= {"let": let or [], "order": order, "functions": function or []}
     with output(json_file) as write:
         try:
             report = claim and check_formula(
@@ -65,7 +70,8 @@ def check(
             )
             asked = report.asked if report else read_problem(formula, wrt, **options)
             ranks = {name: len(shape) for name, shape in asked.shapes.items()}
-            found = [] if report and report.ok and not json_file else find(asked.formula, asked.wrt, ranks)
+            is_needed = asked.order == 1 and not (report and report.ok and not json_file)
+            found = find(asked.formula, asked.wrt, ranks) if is_needed else []
         except FormulaError as error:
             raise Usage(f"{error.reason}{chr(10)}{point(error.text, error.start, error.end)}") from None
         except ValueError as error:
@@ -82,10 +88,10 @@ def check(
             for each in known:
                 shown.print(f"{each['name']}: {each['derivative']}{each['requires'] and '  if ' + each['requires']}")
             if report and not known and report.derivative:
-                D, f = report.derivative.show(report.style), report.asked.formula.show(report.style)
-                shown.print(f"the derivative of {f} by {report.asked.wrt} is {D}, in {report.layout} layout")
+                shown.print(f"{report.what} is {report.derivative.show(report.style)}{report.manner}")
         if not report and not known:
-            shown.print(f"The catalogue has no derivative of {asked.formula} by {wrt}; --claim checks yours.")
+            what = asked.what.removeprefix("the ")
+            shown.print(f"The catalogue has no {what} of {asked.formula} by {wrt}; --claim checks yours.")
     if not (report.ok if report else known):
         raise typer.Exit(exits.FAILED)
 

@@ -89,6 +89,9 @@ class _InBalls(Evaluation):
 class _FunctionsOfBalls:
     """The functions of one argument, of balls."""
 
+    def identity(self, X: Array) -> Array:
+        return balls(np.eye(len(X)))
+
     def scalar(self, function: str, x: Array) -> Array:
         if np.ndim(x):
             return balls([self.scalar(function, entry) for entry in x.ravel()]).reshape(x.shape)

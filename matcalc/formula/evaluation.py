@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from matcalc.formula import tree as t
+from matcalc.formula.arbitrary import combination, is_arbitrary, key_of, name_of_function
 from matcalc.formula.errors import FormulaError
 from matcalc.formula.functions import Functions
 from matcalc.formula.printing import locate
@@ -304,6 +305,13 @@ class Evaluation:
         if np.ndim(value) == 2 and function in ("norm2", "det"):
             is_vector = UNIT in dims(part.shape)
             function = ("norm" if is_vector else "spectral") if function == "norm2" else "norm" if is_vector else "det"
+        if is_arbitrary(function):
+            numbers = self.arrays.get(key_of(name_of_function(function)))
+            if numbers is None:
+                self.fail(part.node, f"nothing is given for the function {name_of_function(function)}")
+            of_matrix = np.ndim(value) == 2 and not is_entrywise(function, part)
+            value = value if hasattr(value, "dtype") else self.xp.asarray(value, self.dtype)
+            return combination(function, value, numbers, self.functions, of_matrix=of_matrix)
         if np.ndim(value) == 0 or is_entrywise(function, part):
             number = value if hasattr(value, "dtype") else self.xp.asarray(value, self.dtype)
             return self.functions.scalar(function.removesuffix("."), number)

@@ -16,6 +16,10 @@ class Functions:
 
     xp: Any
 
+    def identity(self, X: Array) -> Array:
+        """The identity matrix, of the size of another one."""
+        return self.xp.eye(len(X), dtype=X.dtype)
+
     def scalar(self, function: str, x: Array) -> Array:
         """The function of a number, or of every entry."""
         xp = self.xp

@@ -19,13 +19,15 @@ _CLOSERS = {
 _OTHERS = {"_UNDER": "'_{'", "_CARET": "'^'", "_LBRACE": "'{'", "_LPAR": "'('", "_COMMA": "','", "NAME": "a variable"}
 
 
-def parse(text: str, names: Collection[str] = ()) -> t.Formula:
-    """Read one formula. `names` are variables of several letters.
+def parse(text: str, names: Collection[str] = (), functions: Collection[str] = ()) -> t.Formula:
+    """Read one formula. `names` are variables of several letters, `functions` those that have only a name.
 
     >>> parse("tr(A X B)'")
     <Transpose tr(A X B)ᵀ>
+    >>> parse("g'(a'x) a", functions=["g"])
+    <Product g'(aᵀ x) a>
     """
-    return _read(text, names, "formula")[0]
+    return _read(text, names, "formula", functions)[0]
 
 
 def parse_equation(text: str, names: Collection[str] = ()) -> tuple[t.Formula, ...]:
@@ -55,7 +57,7 @@ def name_of(text: str) -> str:
             return canonical(text)
 
 
-def _read(text: str, names: Collection[str], start: str) -> tuple[t.Formula, ...]:
+def _read(text: str, names: Collection[str], start: str, functions: Collection[str] = ()) -> tuple[t.Formula, ...]:
     from lark import Token as Terminal
     from lark import UnexpectedToken
 
@@ -65,7 +67,7 @@ def _read(text: str, names: Collection[str], start: str) -> tuple[t.Formula, ...
     end = token = Token("$END", "", len(text), len(text))
     sides: tuple[t.Formula, ...] = ()
     try:
-        for token in (*tokenize(text, names), end):
+        for token in (*tokenize(text, names, functions), end):
             sides = reader.feed_token(Terminal(token.type, token.value, token.start, end_pos=token.end))
     except UnexpectedToken:
         found = "the formula ends here" if token is end else f"found {text[token.start : token.end]!r}"

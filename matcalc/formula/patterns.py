@@ -3,6 +3,7 @@ r"""The one regular expression of the language: a named group for each terminal,
 import re
 from functools import lru_cache
 
+from matcalc.formula.arbitrary import pattern_of_calls
 from matcalc.formula.words import (
     BARE_GREEK,
     DECORATIONS,
@@ -41,8 +42,8 @@ def _longest_first(words: "frozenset[str] | set[str]") -> str:
 
 
 @lru_cache(maxsize=64)
-def pattern(names: frozenset[str]) -> re.Pattern[str]:
-    """The pattern of the terminals; `names` are declared ones."""
+def pattern(names: frozenset[str], functions: frozenset[str] = frozenset()) -> re.Pattern[str]:
+    """The pattern of the terminals; `names` and `functions` are declared ones."""
     whole = rf"(?<![A-Za-z])(?:{_longest_first(WHOLE_GREEK)})(?![A-Za-z])"
     name = rf"(?:\\(?:{_GREEK})(?![A-Za-z])|{_longest_first(names | BARE_GREEK)}|{whole}|{LETTER}[̃̂̄̇]?)"
     free = _longest_first(set(FUNCTIONS) - MARKED_FUNCTIONS)
@@ -56,6 +57,7 @@ def pattern(names: frozenset[str]) -> re.Pattern[str]:
         "SPACE": r"\s+|[~&$]|\\[,;:!> ]|\\(?:left|right|middle|[bB]igg?[lr]?|q?quad|limits|displaystyle)(?![A-Za-z])"
         r"|\\(?:mathbf|boldsymbol|bm|pmb|vec|mathrm)(?=\s+[A-Za-z\\]|\\)|\\(?:bf|rm|it|sf|cal)(?![A-Za-z])"
         r"|\\(?:nonumber|notag)(?![A-Za-z])",
+        "CALLED": pattern_of_calls(functions, {**GREEK, **VARIANTS}),
         # A 1 that is transposed is the vector of ones, as is one behind an operand: see `_paired`.
         "ONES": r"[𝟏𝟙]|\\(?:math(?:bf|bb)|boldsymbol|bm|pmb|textbf|vec)\s*(?:1|\{\s*1\s*\})|\{\s*\\bf\s+1\s*\}"
         r"|ones(?![a-z])"

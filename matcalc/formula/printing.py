@@ -8,6 +8,7 @@ import re
 from decimal import Decimal
 
 from matcalc.formula import tree as t
+from matcalc.formula.arbitrary import is_arbitrary, name_of_function
 from matcalc.formula.tree import Style as Style
 from matcalc.formula.words import ACCENTS, BARE_GREEK, FUNCTIONS, SIZED, SPELLED
 
@@ -192,6 +193,13 @@ class _Printer:
             return name if word is None else word if word in BARE_GREEK else f"\\{word}"
         return f"\\{word}" if word else name if len(name) == 1 or not name.isalnum() else rf"\mathrm{{{name}}}"
 
+    def _function(self, function: str) -> str:
+        """The name of a function, of one that has only a name as that of a variable, with the marks of a derivative."""
+        if not is_arbitrary(function):
+            return _word(function, self.style)
+        name = name_of_function(function)
+        return self._name(name) + function[len(name) :]
+
     def _single(self, index: str) -> str:
         text = self._name(index)
         return text if len(text) == 1 and self.style != "tex" else f"{{{text}}}"
@@ -297,4 +305,4 @@ class _Printer:
             case "ln" if self._barred(of):
                 return (r"\ln " if tex else "ln ") + self.text(of)
             case _:
-                return f"{_word(function, self.style)}({self.text(of)})"
+                return f"{self._function(function)}({self.text(of)})"

@@ -2,14 +2,17 @@ r"""What stands around a formula in a paper: `f(X) = …`, `\frac{\partial f}{\p
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from matcalc.formula import tree as t
+from matcalc.formula.arbitrary import name_of_function
 from matcalc.formula.errors import FormulaError
 from matcalc.formula.parser import name_of, parse
 from matcalc.formula.words import FUNCTIONS
 
 NODES = 20_000  # of a formula with its definitions put in
+LONGEST = 300  # characters of a left side
 _WHERE = re.compile(r"\b(?:where|with)\b")
 _BETWEEN = re.compile(r"[,;]|\\(?:text|mbox)\{ *and *\}|\band\b")
 _NAME = r"(?:\\(?:math(?:cal|bf|rm|scr)|operatorname|text)\s*\{\s*\w+\s*\}|\\?[A-Za-zΑ-Ωα-ω]\w*)(?:_\w|_\{\w+\})?"
@@ -24,6 +27,21 @@ _LEFT = [
     re.compile(rf"\s*(?:\\nabla|∇)\s*_\s*\{{?\s*{_BY}\s*\}}?.*"),
     re.compile(r"\s*(?:\\nabla|∇)(?P<by>)\s*\S.*"),
 ]
+_SQUARED = r"(?:\^\s*\{?\s*2\s*\}?|²)"
+_SECOND = [  # ∂²f/∂x∂xᵀ and d²f/dx², ∇²f and ∇_x∇_xᵀf, Hess f and D²f, f''
+    re.compile(rf"\\[dt]?frac\s*\{{\s*{_PARTIAL}\s*{_SQUARED}.*?\}}\s*\{{(?P<by>.*)\}}[\w\\(){{}}\s]*"),
+    re.compile(rf"{_PARTIAL}\s*{_SQUARED}[^/]*/(?P<by>.*)"),
+    re.compile(rf"(?:\\nabla|∇)\s*{_SQUARED}(?:\s*_\s*(?:\{{(?P<by>[^{{}}]*)\}}|\w))?.*"),
+    re.compile(rf"(?:\\nabla|∇)\s*_\s*(?:\{{(?P<by>[^{{}}]*)\}}|\w)\s*{_SQUARED}.*"),
+    re.compile(r"(?:(?:\\nabla|∇)\s*(?:_\s*(?:\{[^{}]*\}|\w))?\s*){2}.*(?P<by>)"),
+    re.compile(r"(?:\\(?:operatorname|mathrm|text)\s*\{\s*)?Hess(?:ian)?(?![a-z]).*(?P<by>)"),
+    re.compile(rf"(?:D|{_PARTIAL})\s*{_SQUARED}.*(?P<by>)"),
+    re.compile(r"(?:\\nabla|∇)\s*_\s*\{(?P<by>\s*(?P<x>\\[a-z]+|\w)\s*(?P=x)\s*)\}.*"),
+    re.compile(rf"{_NAME}\s*(?:''|′′|″|\^\s*\{{\s*\\prime\s*\\prime\s*\}})\s*(?:\([^()]*\))?(?P<by>)"),
+]
+_HESSIAN = re.compile(
+    r"(?:\\(?:math(?:bf|rm|cal)|boldsymbol|bm)\s*\{?\s*)?H\s*\}?\s*(?:_\s*(?:\{[^{}]*\}|\w)\s*)?(?:f\s*)?(?:\([^()]*\))?"
+)
 _LETTER_CALLED = re.compile(
     r"(?<![A-Za-z\\^_])(\\[A-Za-z]+|[A-Za-zΑ-Ωα-ω])(?:_\w)?\((\\?[A-Za-zΑ-Ωα-ω]+(?:_\w)?)\)"
 )  # f(x), as nobody writes a product
@@ -41,18 +59,59 @@ def without_left_side(text: str) -> str:
     raise FormulaError("this is an equation; give one side, or f = … with a name on the left", text, start)
 
 
-def claimed_side(text: str, wrt: str) -> str:
-    r"""The claim behind `\frac{\partial f}{\partial X} =` or `∇_X f =`. FormulaError for that by another variable."""
+def second_order(text: str) -> tuple[str, bool]:
+    """The left side of a claim that is a second derivative, and whether that is certain: H = … may be another name."""
+    sides = _sides(text)
+    left = _bare(sides[0]) if len(sides) > 1 else ""
+    is_certain = _second(left) is not None
+    return (left, is_certain) if is_certain or _HESSIAN.fullmatch(left) else ("", False)
+
+
+def claimed_side(text: str, wrt: str, order: int = 1) -> str:
+    r"""The claim behind `\frac{\partial f}{\partial X} =`, `∇_X f =` or `∇²f =`.
+
+    FormulaError for that by another variable, or of another order.
+    """
     sides = _sides(text)
     if len(sides) == 1:
         return text
+    if (second := _second(sides[0])) and len(sides) == 2:
+        if others := _others(second["by"] or "", wrt):
+            raise FormulaError(
+                f"the claim is a derivative by {others[0]} too; asked for is that by {wrt} twice", text, 0
+            )
+        return sides[1]
     left = next((found for pattern in _LEFT if (found := pattern.fullmatch(sides[0]))), None)
     if len(sides) > 2 or not (left or _is_name(sides[0]) or _DIFFERENTIAL.fullmatch(sides[0])):
         raise FormulaError("a claim is one formula; check the sides of an equation one by one", text, text.find("="))
+    if left and order == 2:
+        raise FormulaError("the claim is a first derivative; asked for is the second", text, 0)
     by = re.sub(r"\\(?:math(?:bf|rm)|boldsymbol|bm|vec)\s*\{?|\^.*|[{}\s]", "", left["by"]) if left else ""
     if by and name_of(by) != wrt:
         raise FormulaError(f"the claim is a derivative by {name_of(by)}; asked for is that by {wrt}", text, 0)
     return sides[1]
+
+
+def _bare(text: str) -> str:
+    """A left side without spaces of TeX, and what it is enclosed in."""
+    return re.sub(r"\\[,;:! ]|[$&]", " ", text).strip()
+
+
+def _second(left: str) -> re.Match[str] | None:
+    """The left side of a claim, if it is a second derivative."""
+    text = _bare(left)
+    found = (pattern.fullmatch(text) for pattern in _SECOND if len(text) <= LONGEST)
+    return next(filter(None, found), None)
+
+
+def _others(text: str, wrt: str) -> list[str]:
+    """The variables but this one of ∂x ∂yᵀ, or of a subscript xy."""
+    vec = r"\\(?:operatorname|mathrm|text)\s*\{\s*vec\s*\}|\bvec\b|\\(?:math(?:bf|rm)|boldsymbol|bm|vec)(?![a-z])"
+    marks = r"\^\s*\{?\s*(?:T|\\top|\\mathsf\s*T|2|')\s*\}?|['ᵀ⊤²(){}]"
+    bare = re.sub(rf"{vec}|{marks}", " ", text)
+    pieces = re.split(r"\\partial|∂|(?<![\\\w])d(?=\s*[\\\w])", bare)
+    left = " ".join(piece for piece in pieces if piece.strip() and name_of(piece) != wrt)
+    return [name for letter in re.findall(r"\\[A-Za-z]+|\w(?:_\w+)?", left) if (name := name_of(letter)) != wrt]
 
 
 def _is_name(text: str) -> bool:
@@ -82,34 +141,67 @@ def _without_end(text: str) -> str:
     return text[:end]
 
 
-def definitions(texts: Sequence[str], names: Sequence[str]) -> dict[str, t.Formula]:
-    """The formulas of definitions such as "M = I - A X", of which one may use another."""
-    found: dict[str, t.Formula] = {}
+@dataclass(frozen=True)
+class Meaning:
+    """What a name is defined to be; of a function f(x), by its argument x."""
+
+    tree: t.Formula
+    argument: str = ""
+
+    def __str__(self) -> str:
+        return str(self.tree)
+
+
+def definitions(texts: Sequence[str], names: Sequence[str], functions: Collection[str] = ()) -> dict[str, Meaning]:
+    """The meanings of definitions such as "M = I - A X" and "f(x) = exp(-x^2)", of which one may use another.
+
+    `names` are variables of several letters, `functions` those that have only a name.
+    """
+    found: dict[str, Meaning] = {}
     parts = [_sides(text) for text in texts]
     for text, sides in zip(texts, parts, strict=True):
         if len(sides) != 2:
             raise FormulaError("a definition is a name, = and a formula: M = I - A X", text, 0, len(text))
-    words = spelled([*names, *(sides[0].strip() for sides in parts)])
-    typed: dict[str, t.Formula] = {}
-    for text, (left, right) in zip(texts, parts, strict=True):
-        if "(" in re.sub(r"\^\s*\{[^{}]*\}", "", left):
-            message = f"a definition is of a name: write {left.partition('(')[0].strip()} without its argument"
-            raise FormulaError(message, text, 0, len(left))
-        name = name_of(left)
-        if name in typed or name in ("I", "e", "E"):
+    lefts = [_defined(text, left) for text, (left, _) in zip(texts, parts, strict=True)]
+    words = spelled([*names, *(name for left in lefts for name in left if name)])
+    called = {*functions, *(name_of(name) for name, argument in lefts if argument)}
+    typed: dict[str, Meaning] = {}
+    for text, (left, right), (given, argument) in zip(texts, parts, lefts, strict=True):
+        name = name_of(given)
+        if name in typed or name in ("I", "e", "E") or (argument and name in FUNCTIONS):
             raise FormulaError(f"{name} cannot be defined{' twice' if name in typed else ''}", text, 0, len(left))
-        typed[name] = parse(right.strip(" .$"), words)
+        typed[name] = Meaning(parse(right.strip(" .$"), words, called), argument and name_of(argument))
     while len(found) < len(typed):
-        names_in = {
-            name: {node.name for node in t.nodes(tree) if isinstance(node, t.Name)} & typed.keys() - found.keys()
-            for name, tree in typed.items()
-            if name not in found
-        }
-        ready = [name for name, used in names_in.items() if not used]
+        left = {name: meaning for name, meaning in typed.items() if name not in found}
+        ready = [name for name, meaning in left.items() if not _used(meaning) & left.keys()]
         if not ready:
-            raise FormulaError(f"{next(iter(names_in))} is defined by itself")
-        found |= {name: substitute(typed[name], found) for name in ready}
+            raise FormulaError(f"{next(iter(left))} is defined by itself")
+        found |= {
+            name: replace(left[name], tree=substitute(left[name].tree, found, left[name].argument)) for name in ready
+        }
     return found
+
+
+def _defined(text: str, left: str) -> tuple[str, str]:
+    """The name that is defined, and the argument of a function."""
+    called = re.fullmatch(rf"\s*({_NAME})\s*\(([^()]*)\)\s*", left)
+    if called and not re.fullmatch(_NAME, called[2].strip()):
+        raise FormulaError("a function is defined by one argument, a letter: f(x) = …", text, 0, len(left))
+    return (called[1].strip(), called[2].strip()) if called else (left.strip(), "")
+
+
+def _used(meaning: Meaning) -> set[str]:
+    """The names in a meaning, those of functions too."""
+    used: set[str] = set()
+    for node in t.nodes(meaning.tree):
+        match node:
+            case t.Name(name) if name != meaning.argument:
+                used.add(name)
+            case t.Apply(function):
+                used.add(name_of_function(function))
+            case _:
+                pass
+    return used
 
 
 def spelled(names: Sequence[str]) -> frozenset[str]:
@@ -117,18 +209,24 @@ def spelled(names: Sequence[str]) -> frozenset[str]:
     return frozenset(name.strip() for name in names) | {name_of(name) for name in names}
 
 
-def substitute(tree: t.Formula, meanings: Mapping[str, t.Formula]) -> t.Formula:
-    """The formula with what its names are defined to be. FormulaError where it becomes too large."""
+def substitute(tree: t.Formula, meanings: Mapping[str, Meaning], but: str = "") -> t.Formula:
+    """The formula with what its names are defined to be, `but` one. FormulaError where it becomes too large."""
     if not meanings:
         return tree
 
+    def meant(name: str, bound: frozenset[str]) -> Meaning:
+        if caught := bound & _used(meanings[name]):
+            raise FormulaError(f"{name} depends on {min(caught)}, which is bound by a sum here; write it out")
+        return meanings[name]
+
     def put(node: t.Formula, bound: frozenset[str]) -> t.Formula:
         match node:
-            case t.Name(name) if name in meanings:
-                caught = bound & {each.name for each in t.nodes(meanings[name]) if isinstance(each, t.Name)}
-                if caught:
-                    raise FormulaError(f"{name} depends on {min(caught)}, which is bound by a sum here; write it out")
-                return meanings[name]
+            case t.Name(name) if name in meanings and name != but:
+                return meant(name, bound).tree
+            case t.Apply(function, of) if (name := name_of_function(function)) in meanings and meanings[name].argument:
+                if function != name:
+                    raise FormulaError(f"{name} is defined, and {function} is not: write it out")
+                return substitute(meant(name, bound).tree, {meanings[name].argument: Meaning(put(of, bound))})
             case t.Sigma(index):
                 bound = bound | {index}
             case _:
@@ -141,10 +239,14 @@ def substitute(tree: t.Formula, meanings: Mapping[str, t.Formula]) -> t.Formula:
     return whole
 
 
-def doubts(text: str, tree: t.Formula) -> tuple[str, ...]:
+def doubts(text: str, tree: t.Formula, functions: Collection[str] = ()) -> tuple[str, ...]:
     r"""What a reader could doubt of how a text is read, in words: φ(x) is a product, and σ(x) the sigmoid."""
+    known = {*FUNCTIONS, *functions}
     called = [(found[1], found[2]) for found in _LETTER_CALLED.finditer(text)]
-    notes = [f"{name_of(letter)}({inner}) is read as a product" for letter, inner in called if letter not in FUNCTIONS]
+    products = [(name_of(letter), inner) for letter, inner in called if not known & {letter, name_of(letter)}]
+    notes = [
+        f"{name}({inner}) is read as a product, for {name} is not declared as a function" for name, inner in products
+    ]
     if "sigmoid" not in text and any(
         isinstance(node, t.Apply) and node.function == "sigmoid" for node in t.nodes(tree)
     ):

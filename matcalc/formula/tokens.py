@@ -51,7 +51,7 @@ def canonical(name: str) -> str:
     return GREEK.get(name) or VARIANTS.get(name) or name
 
 
-def tokenize(text: str, names: Collection[str] = ()) -> Iterator[Token]:
+def tokenize(text: str, names: Collection[str] = (), functions: Collection[str] = ()) -> Iterator[Token]:
     """The terminals of `text`, with every bar known as an opening or a closing one."""
     if len(text) > MAX_LENGTH:
         raise FormulaError(f"the formula has {len(text):,} characters; at most {MAX_LENGTH:,} are read")
@@ -64,9 +64,9 @@ def tokenize(text: str, names: Collection[str] = ()) -> Iterator[Token]:
     if turned.count("Σ") == 1:
         turned = re.sub(r"^(\s*)Σ(?=\s*[a-z]_\{?[ijk]\b)", r"\1∑", turned)
     plain = frozenset(name for name in declared if "_" not in name)
-    if not plain & {"sigma"} and "σ" not in names:
+    if not plain & {"sigma"} and "σ" not in {*names, *functions}:
         turned = _with_sigmoids(turned)
-    return _paired(text, _raw(turned, 0, plain, text))
+    return _paired(text, _raw(turned, 0, _Declared(plain, frozenset(functions)), text))
 
 
 def _with_sigmoids(text: str) -> str:
@@ -77,9 +77,17 @@ def _with_sigmoids(text: str) -> str:
     return re.sub(sigma + called, lambda found: _CALLED + " " * (len(found.group()) - 1), text)
 
 
-def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[Token]:
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """Names of several letters, and functions that have only a name."""
+
+    names: frozenset[str]
+    functions: frozenset[str]
+
+
+def _raw(text: str, offset: int, names: _Declared, whole: str) -> Iterator[Token]:
     """The terminals of `text`, which begins at `offset` of `whole`; bars are still bars."""
-    terminals, position = pattern(names), 0
+    terminals, position = pattern(names.names, names.functions), 0
     last, kind_of_base = "", ""  # the kinds of the last terminal, and of what has the last subscript
     opened: list[str] = []  # of what each open brace is the subscript
     while position < len(text):
@@ -118,6 +126,10 @@ def _raw(text: str, offset: int, names: frozenset[str], whole: str) -> Iterator[
                 for token in _raw(value[brace:-1], start + brace, names, whole):
                     last = token.type
                     yield token
+            case "CALLED":
+                name = canonical(re.sub(r"^\\[a-z]+\s*\{|['′″^{}\s.]|\\prime", "", value))
+                marks = value.count("'") + value.count("′") + value.count("prime") + 2 * value.count("″")
+                yield Token("FUNC", name + "'" * marks + "." * value.endswith("."), start, end)
             case "EULER":
                 last = "_EULER"
                 yield Token("_EULER", "e", start, end)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from matcalc.formula import tree as t
+from matcalc.formula.arbitrary import is_arbitrary
 from matcalc.formula.sizes import SCALAR, UNIT, Dims, Shape, Size, Unknown, dims, known
 from matcalc.formula.words import ENTRYWISE, MATRIX_FUNCTIONS
 
@@ -37,6 +38,8 @@ class Typed:
 
 def is_entrywise(function: str, part: Typed) -> bool:
     """Whether a function acts entry by entry: with a dot, or of a vector, it does."""
+    if is_arbitrary(function):
+        return function.endswith(".") or UNIT in dims(part.shape)
     return function in ENTRYWISE or (function in MATRIX_FUNCTIONS and UNIT in dims(part.shape))
 
 

@@ -128,13 +128,22 @@ class Space:
         return [D.reshape(a + b) for D, (a, b) in zip(blocks, self.due, strict=True)]
 
     def projected(self, blocks: Blocks) -> Blocks:
-        """What of a derivative has a meaning: its directions inside the domain."""
-        if not self.is_restricted or self.order == 2:
+        """What of a derivative has a meaning: its directions inside the domain; of a Hessian, from both sides."""
+        if not self.is_restricted:
             return blocks
-        return [
-            D if project is None else np.stack([project(d) for d in D.reshape(-1, *x)]).reshape(D.shape)
-            for D, (_, x), project in zip(blocks, self.due, self.projections, strict=True)
-        ]
+        count = len(self.variables)
+        inside = [self._inside(D, k % count) for k, D in enumerate(blocks)]
+        if self.order == 2:
+            for k, D in enumerate(inside):
+                axes = len(self.variables[k // count])
+                outer, last = range(len(self.value), len(self.value) + axes), range(-axes, 0)
+                inside[k] = np.moveaxis(self._inside(np.moveaxis(D, outer, last), k // count), last, outer)
+        return inside
+
+    def _inside(self, D: Array, place: int) -> Array:
+        """A block of which the last axes, those of a variable, are brought into its subspace."""
+        project, x = self.projections[place], self.variables[place]
+        return D if project is None else np.stack([project(d) for d in D.reshape(-1, *x)]).reshape(D.shape)
 
     def of_differences(self, estimate: Estimate) -> Blocks:
         """All of a derivative, from finite differences along the directions that determine it."""

@@ -86,3 +86,25 @@ def test_domains_as_equations():
     softmax = ["t'ln(exp(W x)/sum(exp(W x)))", "--wrt", "W", "--claim", "(t - exp(W x)/sum(exp(W x)))x'"]
     assert "True only for t that sums to one" in run(*softmax).output
     assert run(*softmax, "--where", "1't = 1").exit_code == 0
+
+
+def test_hessians():
+    asked = ["x'A x", "--wrt", "x"]
+    assert run(*asked, "--claim", "A + A'", "--order", "2").output.startswith("pass: the Hessian of x' A x by x is")
+    assert "∇²f is the Hessian" in run(*asked, "--claim", "∇²f = A + A'").output
+    wrong = run(*asked, "--claim", "A", "--order", "2")
+    assert wrong.exit_code == 1
+    assert wrong.output.splitlines()[-1] == "the Hessian of x' A x by x is A + A'"
+    assert "The catalogue has no Hessian of xᵀ A x by x; --claim checks yours." in run(*asked, "--order", "2").output
+    assert "--order takes 1, 2" in run(*asked, "--order", "3").output
+
+
+def test_functions_that_stand_for_any():
+    asked = ["g(a'x)", "--wrt", "x", "--function", "g", "--claim"]
+    assert "with a l, x l, g any smooth function, at l=3" in run(*asked, "g'(a'x) a").output
+    wrong = run(*asked, "a")
+    assert wrong.exit_code == 1
+    assert wrong.output.splitlines()[-1] == "the derivative of g(a' x) by x is g'(a' x) a, in denominator layout"
+    defined = ["f(a'x)", "--wrt", "x", "--let", "f(t) = exp(-t^2)", "--claim", "-2 (a'x) f(a'x) a"]
+    assert run(*defined).exit_code == 0
+    assert run("exp(x)", "--wrt", "x", "--function", "exp").exit_code == 2

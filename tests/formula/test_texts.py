@@ -1,11 +1,19 @@
 """What stands around a formula: left sides, and definitions."""
 
 import itertools
+import re
 
 import pytest
 
 from matcalc.formula import FormulaError, parse
-from matcalc.formula.texts import claimed_side, definitions, split_where, substitute, without_left_side
+from matcalc.formula.texts import (
+    claimed_side,
+    definitions,
+    second_order,
+    split_where,
+    substitute,
+    without_left_side,
+)
 
 
 @pytest.mark.parametrize("left", ["f = ", "f(X) = ", r"\mathcal{L}(w) := ", "J_1 = ", "L(X, A) = "])
@@ -45,6 +53,40 @@ def test_claims_by_another_variable_and_equations_are_refused():
             without_left_side(text)
 
 
+@pytest.mark.parametrize(
+    ("left", "wrt"),
+    [
+        (r"\frac{\partial^2 \|A x\|^2}{\partial \mathbf{x}\,\partial \mathbf{x}^\top}", "x"),
+        (r"\dfrac{\partial^{2}}{\partial x\partial x^T} f(x)", "x"),
+        (r"\frac{\partial^2 f}{\partial\operatorname{vec}(X)\partial\operatorname{vec}(X)^\top}", "X"),
+        (r"\nabla^2_{\beta\beta} f", "β"),
+        (r"\nabla_{\beta\beta} f", "β"),
+        ("∇²_β f", "β"),
+        ("∂²f/(∂x_1 ∂x_1')", "x_1"),
+        ("d²f/dλ²", "λ"),
+    ],
+)
+def test_a_second_derivative_is_named_before_a_claim(left, wrt):
+    assert second_order(f"{left} = A^T")[1]
+    assert claimed_side(f"{left} = A^T", wrt, 2).strip() == "A^T"
+
+
+@pytest.mark.parametrize("left", ["f", "∇f", r"\nabla_x f", "∂f/∂x", "df", "J", "g(x)", r"\Delta f", "HX", "D f"])
+def test_what_says_no_second_derivative(left):
+    assert second_order(f"{left} = A^T") == ("", False)
+
+
+def test_second_derivatives_by_others_and_first_ones_are_refused():
+    for left in (r"\frac{\partial^2 f}{\partial x \partial y^T}", "∂²f/∂y∂xᵀ", r"\nabla^2_{xy} f"):
+        with pytest.raises(FormulaError, match="a derivative by y too; asked for is that by x twice"):
+            claimed_side(f"{left} = A", "x", 2)
+    for left in (r"\frac{\partial f}{\partial x}", r"\nabla_x f"):
+        with pytest.raises(FormulaError, match="a first derivative; asked for is the second"):
+            claimed_side(f"{left} = A", "x", 2)
+    long = "∂²" + "}{" * 9000 + " = A"
+    assert second_order(long) == ("", False)
+
+
 def test_equals_signs_in_sums_are_none():
     assert without_left_side(r"\sum_{i=1}^{n} x_i") == r"\sum_{i=1}^{n} x_i"
     assert claimed_side(r"\sum_{i=1}^{n} e_i", "x") == r"\sum_{i=1}^{n} e_i"
@@ -81,13 +123,38 @@ def test_definitions_may_use_each_other_in_any_order():
         (["M = M + A"], "M is defined by itself"),
         (["M = A", "M = B"], "M cannot be defined twice"),
         (["I = A"], "I cannot be defined"),
-        (["r(w) = y - X w"], "write r without its argument"),
+        (["f(x, y) = x'y"], "a function is defined by one argument, a letter: f(x) = …"),
+        (["f(2) = A"], "a function is defined by one argument"),
+        (["f(x) = f(A x)"], "f is defined by itself"),
+        (["f(x) = x", "f = A"], "f cannot be defined twice"),
+        (["exp(x) = x"], "exp cannot be defined"),
         (["A = B +"], "expected a variable"),
     ],
 )
 def test_what_is_no_definition_is_said(texts, message):
-    with pytest.raises(FormulaError, match=message.replace("(", r"\(")):
+    with pytest.raises(FormulaError, match=re.escape(message)):
         definitions(texts, [])
+
+
+def test_definitions_of_functions():
+    def put(text: str, *texts: str) -> str:
+        meanings = definitions(texts, [])
+        called = [name for name, meaning in meanings.items() if meaning.argument]
+        return str(substitute(parse(text, meanings, called), meanings))
+
+    assert put("f(a'x)", "f(t) = exp(-t^2)") == "exp(-(aᵀ x)²)"
+    assert put("f(x)' f(y)", "f(x) = A x + x") == "(A x + x)ᵀ (A y + y)"
+    assert put("f(h(x))", "f(t) = t^2", "h(x) = a'M x", "M = f(A)") == "(aᵀ A² x)²"
+    assert put("r'r", "r(w) = y - X w") == "(y - X w)ᵀ (y - X w)"  # f alone is f of its argument
+    assert put("Σ_{i=1}^{n} f(x_i)", "f(t) = ln(t)") == "Σ_{i=1}^{n} ln(x_i)"
+    assert put("x (f(y) z)", "f(t) = A t") == "x ((A y) z)"
+    for text, texts in (("Σ_{i=1}^{n} f(x_i)", ["f(t) = t + y_i"]), ("f(y_i)", ["f(t) = Σ_{i=1}^{n} t x_i"])):
+        with pytest.raises(FormulaError, match="which is bound by a sum here"):
+            put(text, *texts)
+    with pytest.raises(FormulaError, match="f is defined, and f' is not: write it out"):
+        put("f'(x)", "f(t) = t^2")
+    with pytest.raises(FormulaError, match="more than 20,000 parts"):
+        put("f(" * 40 + "x" + ")" * 40, "f(t) = t + t")
 
 
 def test_definitions_that_grow_without_end_are_refused():

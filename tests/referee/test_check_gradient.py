@@ -125,6 +125,15 @@ def test_hessians():
     assert check_gradient(both, jax.hessian(both, (0, 1)), x, y, wrt=(0, 1), order=2).verdict == "pass"
 
 
+def test_a_hessian_is_compared_inside_the_domain():
+    """Of symmetric matrices tr(X X) and tr(X Xᵀ) are the same, and so are their Hessians, K and I."""
+    S = RNG.normal(size=(3, 3))
+    S, twice = S + S.T, 2 * np.eye(9).reshape(3, 3, 3, 3)
+    for c, verdict in ((1, "pass"), (1.01, "fail")):
+        assert check_gradient(lambda X: jnp.trace(X @ X), c * twice, S, order=2, where="symmetric").verdict == verdict
+    assert check_gradient(lambda X: jnp.trace(X @ X), twice, S, order=2).verdict == "fail"
+
+
 def test_pushforwards_and_pullbacks():
     def g(x, y):
         return jnp.sin(x) * y

@@ -20,6 +20,7 @@ Hypothesis = Callable[[Search], Iterator[Cause]]
 
 HYPOTHESES: tuple[Hypothesis, ...] = (
     whole.other_layout,
+    whole.other_order,
     whole.factor,
     whole.symmetric_convention,
     terms.coefficients,
@@ -28,6 +29,7 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     terms.one_term,
     terms.number,
     whole.special_arguments,
+    whole.stacked_rows,
     terms.two_terms,
     whole.several_special_arguments,
     terms.missing_term,

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
+from matcalc.formula.arbitrary import derivative_of, is_arbitrary
 from matcalc.formula.tokens import MATRIX_FUNCTIONS
 
 # Functions of which one is written where the other is meant.
@@ -49,7 +50,10 @@ def _instead_of(tree: Formula, names: Sequence[str]) -> Iterator[Formula]:
                 yield t.Apply(of.function, t.Apply(function, of.of))
             if function in MEANT:
                 yield t.Apply(MEANT[function], of)
-            if function in MATRIX_FUNCTIONS:
+            if is_arbitrary(function):
+                yield t.Apply(derivative_of(function), of)
+                yield from (t.Apply(function.replace("'", "", 1), of) for _ in range(min(function.count("'"), 1)))
+            if (function in MATRIX_FUNCTIONS or is_arbitrary(function)) and not function.endswith("."):
                 yield t.Apply(f"{function}.", of)
             if function.endswith("."):
                 yield t.Apply(function.removesuffix("."), of)
@@ -150,6 +154,8 @@ def simple(tree: Formula) -> Formula:
             return t.transpose(of)
         case t.Neg(t.Neg(of)):
             return of
+        case t.Power(base, t.Sum((t.Number(number), t.Number(more)))):
+            return t.Power(simple(base), t.Number(number + more))
         case _:
             return t.with_children(tree, [simple(child) for child in t.children(tree)])
 

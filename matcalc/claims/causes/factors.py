@@ -13,6 +13,7 @@ import numpy as np
 from matcalc.claims.problem import Arguments, Array, Problem
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
+from matcalc.formula.arbitrary import derivative_of, is_arbitrary
 
 Points = Sequence[tuple[Problem, Arguments]]
 
@@ -37,18 +38,23 @@ def scalars(problem: Problem, claim: Formula) -> Iterator[Formula]:
     simple: list[Formula] = [t.Name(name) for name in (*letters, *problem.sizes)]
     inner = dict.fromkeys((*t.nodes(problem.formula), *t.nodes(claim)))
     parts = [node for node in inner if isinstance(node, (t.Apply, t.Product, t.Sum, t.Infix, t.Power, t.Entry))]
-    one, two = t.Number(1), t.Number(2)
+    one, two, three = t.Number(1), t.Number(2), t.Number(3)
     for x in (*simple, *sorted(parts, key=t.depth)):
         yield from (x, t.Infix("/", one, x), t.Power(x, two), t.Infix("/", one, t.Power(x, two)))
         yield from (t.Apply("sqrt", x), t.Infix("/", one, t.Apply("sqrt", x)))
+        yield from (t.Infix("/", one, t.Power(x, three)) for _ in range(problem.order - 1))
         match x:
-            case t.Apply(function, of) if function in DERIVATIVES:
-                yield t.Apply(DERIVATIVES[function], of)
+            case t.Apply(function, of) if function in DERIVATIVES or is_arbitrary(function):
+                yield t.Apply(DERIVATIVES.get(function) or derivative_of(function), of)
             case t.Power(base, exponent):
                 yield t.Power(base, t.Sum((exponent, t.Neg(one))))
                 yield t.Product((exponent, t.Power(base, t.Sum((exponent, t.Neg(one))))))
             case _:
                 pass
+
+    called = [x for x in inner if isinstance(x, t.Apply) and is_arbitrary(x.function)]
+    for one, other in itertools.permutations(called, 2):  # as the rule of products has them
+        yield t.Product((one, t.Apply(derivative_of(other.function), other.of)))
 
 
 DERIVATIVES = {"sin": "cos", "cos": "sin", "softplus": "sigmoid"}
@@ -77,6 +83,8 @@ def scalar_values(problem: Problem, claim: Formula, points: Points) -> list[tupl
 def matrices(problem: Problem, claim: Formula, points: Points) -> list[Chain]:
     """Matrices and vectors that may be a factor, at all points, each value once; the simple ones first."""
     trees = [*t.nodes(problem.formula), *t.nodes(claim)]
+    arbitrary = [tree for tree in trees if isinstance(tree, t.Apply) and is_arbitrary(tree.function)]
+    trees += [t.Apply(derivative_of(tree.function), tree.of) for tree in arbitrary]
     is_inverted = any(isinstance(node, t.Apply) and node.function in INVERTED for node in trees)
     inner = sorted(dict.fromkeys(trees), key=lambda tree: (t.depth(tree), isinstance(tree, t.Product)))
     found: list[Chain] = []

@@ -6,14 +6,14 @@ the derivative at the point where the claim is wrong and at others, some of whic
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from matcalc.claims.causes.edits import single_edits
+from matcalc.claims.causes.edits import factors_of, single_edits
 from matcalc.claims.causes.factors import Chain, matrices, products, scalar_values
 from matcalc.claims.layouts import AskedLayout
 from matcalc.claims.points import draw, elsewhere
@@ -83,9 +83,24 @@ class Search:
             self.known[tree] = self._value(tree, self.layout, self.points[:1])
         return self.known[tree]
 
+    def by_rows(self) -> Array | None:
+        """The claim at all points, read as one about a vec that stacks rows; None where it is about no vec."""
+        if self.layout != "vec" or self.problem.is_differential(self.claim):
+            return None
+
+        def value(each: Problem, at: Arguments) -> Array:
+            return each.claimed(self.claim, at, "vec").reshape(each.numbers(each.derivative_shape))
+
+        return self._seen(value, self.points)
+
     def _value(self, tree: Formula, layout: Layout, points: Sequence[tuple[Problem, Arguments]]) -> Array | None:
+        return self._seen(lambda each, at: each.in_jax_layout(tree, at, layout), points)
+
+    def _seen(
+        self, value_at: Callable[[Problem, Arguments], Array], points: Sequence[tuple[Problem, Arguments]]
+    ) -> Array | None:
         try:
-            value = _joined([seen(each, each.in_jax_layout(tree, at, layout)) for each, at in points])
+            value = _joined([seen(each, value_at(each, at)) for each, at in points])
         except ValueError:
             return None
         return value if np.all(np.isfinite(value)) else None
@@ -113,7 +128,7 @@ class Search:
 
     def times(self, values: Array, of: Array) -> Array:
         """Something at all points times a number that has a value at each."""
-        sizes = [math.prod(each.numbers((*each.value_shape, *each.shapes[each.wrt]))) for each, _ in self.points]
+        sizes = [math.prod(each.numbers(each.derivative_shape)) for each, _ in self.points]
         return np.repeat(values, sizes) * of
 
     def products(self, place: int | None) -> Iterator[Formula]:
@@ -125,7 +140,7 @@ class Search:
             return
 
         def arranged(D: Array, each: Problem) -> Array:
-            value = to_layout(D, len(each.value_shape), self.layout)
+            value = to_layout(D, len(each.outer_shape), self.layout)
             return value.reshape(*value.shape[:1] or (1,), -1)  # a vector is a column
 
         target = np.stack([arranged(self.truths[k], self.problem) for k in same_sizes])
@@ -162,6 +177,19 @@ class Search:
                 work -= sum(1 for _ in t.nodes(edited))
                 if work < 0:
                     return
+        if self.layout == "vec":
+            yield from self._commuted(term)
+
+    def _commuted(self, term: Formula) -> Iterator[Formula]:
+        """A term of a derivative by vec(X) times the commutation matrix, from either side."""
+        if len(shape := self.problem.shapes[self.problem.wrt]) == 2:
+            m, n = (t.Number(size) if isinstance(size, int) else t.Name(size) for size in shape)
+            for K in dict.fromkeys((t.Constant("K", (m, n)), t.Constant("K", (n, m)))):
+                factors = factors_of(term.of if isinstance(term, t.Neg) else term)
+                numbers = [factor for factor in factors[:1] if isinstance(factor, t.Number)]
+                others = factors[len(numbers) :]
+                for product in ((*numbers, K, *others), (*factors, K)):
+                    yield t.Neg(t.Product(product)) if isinstance(term, t.Neg) else t.Product(product)
 
     # --- Words
 
@@ -189,7 +217,7 @@ def observe(problem: Problem, claim: Formula, point: Arguments, seed: Any) -> Tr
     """
     equations = 2 * len(terms(claim)) + SPARE
     found = [(problem, point)]
-    entries = math.prod(problem.numbers((*problem.value_shape, *problem.shapes[problem.wrt])))
+    entries = math.prod(problem.numbers(problem.derivative_shape))
     for turn in range(MOST_POINTS):
         if len(found) >= FEWEST_POINTS and len(found) * entries >= equations:
             break

@@ -196,3 +196,4 @@ def _monomials(search: Search) -> Iterator[Formula]:
         for product in itertools.product(factors, repeat=count):
             yield t.product_of(product)
     yield t.Constant("I")
+    yield from (t.Product((number, t.Constant("I"))) for number, _ in search.numbers)

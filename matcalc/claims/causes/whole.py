@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from matcalc.claims.causes.edits import in_numbers, is_plain, negated, scaled
 from matcalc.claims.causes.search import Mended, Search
+from matcalc.claims.layouts import candidates
 from matcalc.claims.points import draw, near
 from matcalc.claims.problem import Arguments, Array, Problem
 from matcalc.claims.slopes import SAME, confirms, same, seen, truth
 from matcalc.domains import named
 from matcalc.formula import FormulaError, parse
 from matcalc.formula import tree as t
-from matcalc.layout import LAYOUTS, Layout, from_layout, layout_shape
+from matcalc.layout import LAYOUTS, Layout
 from matcalc.referee import Cause
 from matcalc.referee.causes.points import SPECIAL
 
@@ -64,14 +66,16 @@ def factor(search: Search) -> Iterator[Cause]:
         else:
             due = in_numbers(c)
             derivative = t.sum_of(scaled(c, term) for term in search.terms) if is_plain(c) else None
-            yield Mended("factor", f"A factor {due} is missing: the derivative is {due} times that.", "", derivative)
+            yield Mended(
+                "factor", f"A factor {due} is missing: {search.problem.what} is {due} times that.", "", derivative
+            )
 
 
 def symmetric_convention(search: Search) -> Iterator[Cause]:
     """What people write for symmetric matrices, whose entries are no independent variables."""
     problem, wrt = search.problem, search.problem.wrt
     shape = problem.numbers(problem.shapes[wrt])
-    if problem.numbers(problem.value_shape) or len(shape) != 2 or shape[0] != shape[1]:
+    if problem.derivative_shape != problem.shapes[wrt] or len(shape) != 2 or shape[0] != shape[1]:
         return
     if problem.is_independent:
         if all(_is_full(search, *each) for each in zip(search.points, search.truths, strict=True)):
@@ -107,19 +111,50 @@ def symmetric_convention(search: Search) -> Iterator[Cause]:
         yield Cause("symmetric convention", text, f'Say so, {wrt}="symmetric", or give all of it.')
 
 
+def stacked_rows(search: Search) -> Iterator[Cause]:
+    """It is right for a vec that stacks rows."""
+    if search.is_right(search.by_rows()):
+        rule = search.text(parse("(B' ⊗ A) vec(X)"))
+        yield Cause("vec", f"True where vec stacks rows; here it stacks columns: vec(A X B) is {rule}.")
+
+
+def other_order(search: Search) -> Iterator[Cause]:
+    """It is the first derivative where the second is asked for, or the other way round."""
+    problem = search.problem
+    if problem.value_shape or problem.is_independent:
+        return
+    other = replace(problem, order=3 - problem.order)
+    if any(_is_that(search, layout, order=other.order) for layout in candidates(other, "either")):
+        if problem.order == 2:
+            yield Cause("order", f"That is the first derivative; asked for is {problem.what}.", "Differentiate it.")
+        else:
+            yield Cause("order", f"That is {other.what}; asked for is the first derivative.", "Or ask for it: order=2.")
+
+
 def other_variable(search: Search) -> Iterator[Cause]:
     """It is the derivative by another variable, with the shape that it has by itself."""
     try:
-        claims = [np.asarray(problem.value_of(search.claim, point)) for problem, point in search.points]
+        search.problem.value_of(search.claim, search.points[0][1])
     except FormulaError:
         return
     for name in search.problem.shapes:
         for layout in LAYOUTS:
-            if name != search.problem.wrt and all(
-                _is_derivative(claim, replace(problem, wrt=name), point, layout, search)
-                for claim, (problem, point) in zip(claims, search.points, strict=True)
-            ):
-                yield Cause("variable", f"That is the derivative by {name}, in {layout} layout.")
+            if name != search.problem.wrt and _is_that(search, layout, wrt=name):
+                how = f", in {layout} layout" if search.problem.order == 1 else ""
+                yield Cause("variable", f"That is {replace(search.problem, wrt=name).what} by {name}{how}.")
+
+
+def _is_that(search: Search, layout: Layout, **other: Any) -> bool:
+    """Whether the claim is another derivative of the same function, and not zero."""
+    for problem, point in search.points:
+        each = replace(problem, **other)
+        try:
+            D = each.in_jax_layout(search.claim, point, layout)
+        except FormulaError:
+            return False
+        if not np.any(D) or not confirms(each, D, point, search.seed):
+            return False
+    return True
 
 
 def special_values(search: Search) -> Iterator[Cause]:
@@ -171,13 +206,6 @@ def _is_full(search: Search, at: tuple[Problem, Arguments], gradient: Array) -> 
         return same(seen(problem, problem.in_jax_layout(search.claim, at[1], search.layout)), gradient)
     except FormulaError:
         return False
-
-
-def _is_derivative(claim: Array, problem: Problem, point: Arguments, layout: Layout, search: Search) -> bool:
-    value, variable = problem.numbers(problem.value_shape), problem.numbers(problem.shapes[problem.wrt])
-    if layout_shape(value, variable, layout) != claim.shape:
-        return False
-    return bool(confirms(problem, from_layout(claim, value, variable, layout), point, search.seed))
 
 
 def _holds(search: Search, special: Problem, kinds: Mapping[str, str], purpose: str) -> bool:

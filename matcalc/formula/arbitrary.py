@@ -1,0 +1,59 @@
+"""Functions that have only a name: g(u) stands for any smooth function of a number, and g'(u) for its derivative.
+
+As `exp` is, it is one of a matrix or, with a dot and of vectors, one of the entries. Its value is that of a combination
+of powers, a sine and an exponential; the numbers in that are given under a key of its own, as variables are.
+"""
+
+import re
+from typing import Any
+
+from matcalc.formula.words import FUNCTIONS
+
+Array = Any
+
+NUMBERS = 7  # in the combination
+SLOW = 4  # by which the rate of the exponential is divided, so that it does not hide the other terms
+_KNOWN = frozenset(FUNCTIONS.values()) | {"!"}
+
+
+def is_arbitrary(function: str) -> bool:
+    """Whether a function has only a name, as `g`, `g'` and `g.` have."""
+    return name_of_function(function) not in _KNOWN
+
+
+def name_of_function(function: str) -> str:
+    """The name without the marks of a derivative, and without a dot."""
+    return function.rstrip(".").rstrip("'")
+
+
+def key_of(name: str) -> str:
+    """Under what the numbers of a function are given; no variable is called so."""
+    return f"{name}(t)"
+
+
+def derivative_of(function: str) -> str:
+    """What the derivative of a function is called."""
+    return f"{function.rstrip('.')}'{'.' * function.endswith('.')}"
+
+
+def combination(function: str, x: Array, c: Array, functions: Any, *, of_matrix: bool) -> Array:
+    """c₀ + c₁ t + c₂ t² + c₃ sin(c₄ t) + c₅ exp(c₆ t/4), or as many derivatives of it as the function has marks."""
+    order = function.count("'")
+    apply = functions.matrix if of_matrix else functions.scalar
+    one = functions.identity(x) if of_matrix else 1
+    square = x @ x if of_matrix else x * x
+    wave, rate = c[4], c[6] / SLOW
+    powers = [(c[0] * one + c[1] * x + c[2] * square), (c[1] * one + 2 * c[2] * x), 2 * c[2] * one, 0 * c[2] * one]
+    sign = -1 if order % 4 > 1 else 1
+    wavy = sign * c[3] * wave**order * apply(("sin", "cos")[order % 2], wave * x)
+    return powers[min(order, 3)] + wavy + c[5] * rate**order * apply("exp", rate * x)
+
+
+def pattern_of_calls(names: "frozenset[str]", spelled: "dict[str, str]") -> str:
+    """What a call of one of these functions begins with, its name and the marks of a derivative, in ASCII and TeX."""
+    forms = [re.escape(name) for name in names]
+    forms += [rf"\\?{word}" for word, letter in spelled.items() if letter in names]
+    either = "|".join(sorted(forms, key=len, reverse=True)) or "(?!)"
+    wrapped = rf"\\(?:operatorname|math(?:rm|bf|cal|it)|text|boldsymbol|bm)\s*\{{\s*(?:{either})\s*\}}"
+    marks = r"(?:\s*(?:'|′|″|\^\s*(?:\\prime|\{\s*(?:\\prime\s*|')+\})))*"
+    return rf"(?:{wrapped}|{either}){marks}\s*\.?(?=\s*(?:\\left)?\s*[(\[])"
