@@ -33,7 +33,7 @@ from matcalc.claims.points import draw, regularity
 from matcalc.claims.reading import read_problem
 from matcalc.claims.slopes import condition
 from matcalc.claims.verdict import CERTAIN, ILL, ask_referee
-from matcalc.derivation.verification import Disagreement
+from matcalc.claims.verification import Disagreement
 from matcalc.formula import Formula, FormulaError
 from matcalc.formula import tree as t
 from matcalc.referee import Cause

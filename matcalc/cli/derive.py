@@ -37,7 +37,7 @@ def derive(
     from matcalc.claims.reading import domains_of, shapes_of
     from matcalc.derivation import Derivation
     from matcalc.derivation import derive as derived
-    from matcalc.derivation.verification import Disagreement
+    from matcalc.claims.verification import Disagreement
     from matcalc.formula import FormulaError
     from matcalc.layout import LAYOUTS
 

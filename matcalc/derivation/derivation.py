@@ -15,10 +15,10 @@ from matcalc.claims.reading import Domains, Shapes, read_problem, variables_of
 from matcalc.claims.report import FormulaReport, shapes_in_words
 from matcalc.claims.threads import one_thread
 from matcalc.derivation.conditions import conditions
-from matcalc.derivation.layouts import arranged, natural
+from matcalc.calculus.layouts import arranged, natural
 from matcalc.derivation.lefts import derivative_of, differential_of
 from matcalc.derivation.steps import Step, steps
-from matcalc.derivation.verification import Verified, verify, with_names
+from matcalc.claims.verification import Verified, verify, with_names
 from matcalc.formula import Formula
 from matcalc.formula.parser import name_of
 from matcalc.formula.sizes import shape_of_array

@@ -14,7 +14,7 @@ from matcalc.claims.points import draw
 from matcalc.claims.problem import Problem
 from matcalc.claims.slopes import along, direction
 from matcalc.derivation.lefts import derivative_of, differential_of
-from matcalc.derivation.verification import CLOSE, Disagreement, with_names
+from matcalc.claims.verification import CLOSE, Disagreement, with_names
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
 from matcalc.formula.shapes import typed

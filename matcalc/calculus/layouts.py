@@ -1,6 +1,8 @@
 """A derivative in the layouts: what of it is turned, and what is stacked."""
 
-from matcalc.calculus import Algebra, Derivative, shortest
+from matcalc.calculus.algebra import Algebra
+from matcalc.calculus.derive import Derivative
+from matcalc.calculus.shorten import shortest
 from matcalc.calculus.terms import SCALAR, UNIT, Dims, flipped
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
