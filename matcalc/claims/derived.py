@@ -1,14 +1,18 @@
 """The derivative of a problem by rules."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from matcalc.calculus import Derivative, derivative
+from matcalc.calculus import Algebra, Derivative, derivative, written
+from matcalc.calculus.layouts import arranged, natural
 from matcalc.calculus.shapes import with_sizes
 from matcalc.calculus.terms import dims_of
 from matcalc.claims.problem import Problem
+from matcalc.claims.verification import Disagreement, verify
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
 from matcalc.formula.shapes import typed
+from matcalc.layout import Layout
 
 # What the domains say that the rules use.
 FACTS = {
@@ -32,3 +36,23 @@ def derived(problem: Problem, wrt: Sequence[str]) -> list[Derivative]:
 def facts_of(problem: Problem) -> dict[Formula, frozenset[str]]:
     """What the domains of the variables say that the rules use."""
     return {t.Name(name): frozenset(FACTS.get(domain.text, ())) for name, domain in problem.where.items()}
+
+
+def right_derivative(problem: Problem, layout: Layout) -> Formula | None:
+    """The derivative in a layout by rules, if there is one and the witnesses agree."""
+    if problem.is_independent:
+        return None
+    try:
+        found = derived(replace(problem, order=1), (problem.wrt,) * problem.order)
+        if found[-1].formula is None or len(found) < problem.order:
+            return None
+        value = found[0].dims if problem.order == 2 else dims_of(problem.value_shape)
+        names = {name: dims_of(shape) for name, shape in problem.symbols.items()}
+        a = Algebra(names, facts_of(problem))
+        variable = names[problem.wrt]
+        of_one = layout if problem.order == 1 else natural(value, variable)  # a Hessian is the same in all
+        tree = arranged(a, found[-1], value, variable, of_one)
+        claim = written(tree, names, problem.due(layout))
+        return claim if verify(problem, claim, layout) else None
+    except (ValueError, Disagreement):  # NotDerivable and FormulaError are such
+        return None

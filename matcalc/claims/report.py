@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from matcalc.claims.causes.search import Mended
+from matcalc.claims.derived import right_derivative
 from matcalc.claims.problem import Problem, Shape
 from matcalc.formula import Formula
 from matcalc.formula.tree import Style
@@ -36,10 +38,15 @@ class FormulaReport:
         """Whether the claim is right."""
         return self.verdict in ("pass", "autodiff-wrong")
 
-    @property
+    @cached_property
     def derivative(self) -> Formula | None:
-        """The derivative, where it is known: the claim if that is right, or what the cause makes of it."""
-        return self.claim if self.ok else self.cause.derivative if isinstance(self.cause, Mended) else None
+        """The derivative, where it is known: the claim if that is right, or what the cause or the rules give."""
+        if self.ok:
+            return self.claim
+        if isinstance(self.cause, Mended) and self.cause.derivative is not None:
+            return self.cause.derivative
+        is_differential = self.asked.is_differential(self.claim)
+        return None if is_differential else right_derivative(self.asked, self.layout)
 
     @property
     def what(self) -> str:

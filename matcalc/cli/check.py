@@ -17,7 +17,7 @@ from matcalc.formula.errors import point
 def check(
     formula: Annotated[str, typer.Argument(help="A function, such as tr(A X B) or \\ln |X|.")],
     wrt: Annotated[str, typer.Option(help="The variable.")],
-    claim: Annotated[str | None, typer.Option(help="Its derivative; otherwise that of the catalogue is shown.")] = None,
+    claim: Annotated[str | None, typer.Option(help="Its derivative; without one, what is known is shown.")] = None,
     layout: Annotated[str, typer.Option(help="Of the claim: numerator, denominator, jax, vec or either.")] = "either",
     where: Annotated[str | None, typer.Option(help="Domains, such as A=symmetric,X=invertible.")] = None,
     shape: Annotated[list[str] | None, typer.Option(help="Such as A=3,4 or c=scalar; may be repeated.")] = None,
@@ -42,7 +42,8 @@ def check(
     stand in --let or at the end of a formula, "... where M = I - A X".
     """
     from matcalc.claims import check_formula
-    from matcalc.claims.layouts import ASKED
+    from matcalc.claims.derived import right_derivative
+    from matcalc.claims.layouts import ASKED, candidates
     from matcalc.claims.reading import CONVENTIONS, ORDERS, domains_of, read_problem, shapes_of
     from matcalc.formula import FormulaError
 
@@ -72,12 +73,15 @@ def check(
             ranks = {name: len(shape) for name, shape in asked.shapes.items()}
             is_needed = asked.order == 1 and not (report and report.ok and not json_file)
             found = find(asked.formula, asked.wrt, ranks) if is_needed else []
+            read = candidates(asked, cast(Any, layout))[0]
+            derived = None if report else right_derivative(asked, read)
         except FormulaError as error:
             raise Usage(f"{error.reason}{chr(10)}{point(error.text, error.start, error.end)}") from None
         except ValueError as error:
             raise Usage(str(error)) from None
         known = [_found(match) for match in found]
         data = report.as_dict() if report else {"schema": 1, "formula": str(asked.formula), "wrt": asked.wrt}
+        data |= {"derivative": str(derived), "layout": read} if derived else {}
         write(data | {"catalogue": known})
     if json_file != "-":
         shown = console()
@@ -87,12 +91,14 @@ def check(
         if not (report and report.ok):
             for each in known:
                 shown.print(f"{each['name']}: {each['derivative']}{each['requires'] and '  if ' + each['requires']}")
-            if report and not known and report.derivative:
-                shown.print(f"{report.what} is {report.derivative.show(report.style)}{report.manner}")
-        if not report and not known:
+            if report and report.derivative:
+                shown.print(f"{report.what} is {report.derivative.show(report.style)}{report.manner}", soft_wrap=True)
+        if derived:
+            shown.print(f"{asked.what} of {asked.formula} by {asked.wrt} is {derived}, in {read} layout", soft_wrap=True)
+        elif not report and not known:
             what = asked.what.removeprefix("the ")
-            shown.print(f"The catalogue has no {what} of {asked.formula} by {wrt}; --claim checks yours.")
-    if not (report.ok if report else known):
+            shown.print(f"The rules give no {what} of {asked.formula} by {wrt}; --claim checks yours.")
+    if not (report.ok if report else known or derived):
         raise typer.Exit(exits.FAILED)
 
 

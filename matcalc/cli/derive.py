@@ -35,9 +35,9 @@ def derive(
     """
     from matcalc.calculus import NotDerivable
     from matcalc.claims.reading import domains_of, shapes_of
+    from matcalc.claims.verification import Disagreement
     from matcalc.derivation import Derivation
     from matcalc.derivation import derive as derived
-    from matcalc.claims.verification import Disagreement
     from matcalc.formula import FormulaError
     from matcalc.layout import LAYOUTS
 

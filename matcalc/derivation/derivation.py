@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Literal, overload
 
 from matcalc.calculus import Algebra, Derivative, NotDerivable, written
+from matcalc.calculus.layouts import arranged, natural
 from matcalc.calculus.terms import dims_of
 from matcalc.claims.check import check_formula
 from matcalc.claims.derived import derived, facts_of
@@ -14,11 +15,10 @@ from matcalc.claims.problem import Problem
 from matcalc.claims.reading import Domains, Shapes, read_problem, variables_of
 from matcalc.claims.report import FormulaReport, shapes_in_words
 from matcalc.claims.threads import one_thread
+from matcalc.claims.verification import Verified, verify, with_names
 from matcalc.derivation.conditions import conditions
-from matcalc.calculus.layouts import arranged, natural
 from matcalc.derivation.lefts import derivative_of, differential_of
 from matcalc.derivation.steps import Step, steps
-from matcalc.claims.verification import Verified, verify, with_names
 from matcalc.formula import Formula
 from matcalc.formula.parser import name_of
 from matcalc.formula.sizes import shape_of_array
@@ -110,7 +110,7 @@ class Derivation:
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """The way there, line by line, each by a rule and compared with finite differences."""
-        return steps(self)
+        return steps(self.algebra, self.stages, self.found)
 
     def as_dict(self, layout: Layout | None = None) -> dict[str, Any]:
         """All of it in terms of JSON, the derivative in a layout."""

@@ -1,8 +1,8 @@
 """The way to a derivative, as a person writes it: the differential rule by rule, then what it is transposed to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TypeGuard
 
 import numpy as np
 
@@ -13,15 +13,12 @@ from matcalc.calculus.terms import SCALAR, UNIT, Dims, mentions, product, replac
 from matcalc.claims.points import draw
 from matcalc.claims.problem import Problem
 from matcalc.claims.slopes import along, direction
-from matcalc.derivation.lefts import derivative_of, differential_of
 from matcalc.claims.verification import CLOSE, Disagreement, with_names
+from matcalc.derivation.lefts import derivative_of, differential_of
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
 from matcalc.formula.shapes import typed
 from matcalc.formula.sizes import shape_of_array
-
-if TYPE_CHECKING:
-    from matcalc.derivation.derivation import Derivation
 
 PENDING = "d"  # d(U), which the next line differentiates
 
@@ -46,15 +43,18 @@ class Step:
         return rf"{self.left_in_tex} &= {self.right.tex()} && \text{{{self.rule}}}"
 
 
-def steps(derivation: "Derivation") -> tuple[Step, ...]:
-    """The lines, each of which is compared with finite differences. Disagreement where one is not an equality."""
+def steps(algebra: Algebra, stages: Sequence[Problem], derivatives: Sequence[Derivative]) -> tuple[Step, ...]:
+    """The lines of one differentiation after the other, each compared with finite differences.
+
+    Disagreement where a line is not an equality.
+    """
     lines: list[Step] = []
-    f, names = derivation.asked.formula, derivation.algebra.names
-    for count, (stage, found) in enumerate(zip(derivation.stages, derivation.found, strict=True), 1):
-        lines += _of_stage(derivation.algebra, stage, found)
+    f = stages[0].formula
+    for count, (stage, found) in enumerate(zip(stages, derivatives, strict=True), 1):
+        lines += _of_stage(algebra, stage, found)
         if found.formula is not None:
-            by = derivation.wrt[:count]
-            right = written(found.formula, names, shape_of_array(found.dims))
+            by = [each.wrt for each in stages[:count]]
+            right = written(found.formula, algebra.names, shape_of_array(found.dims))
             lines.append(Step("read off", right, derivative_of(f, by), derivative_of(f, by, "tex")))
     return tuple(lines)
 
@@ -100,7 +100,9 @@ def _by_rules(a: Algebra, f: Formula, x: str) -> Iterator[tuple[str, Formula]]:
         return t.Derivative(x) if t.Name(x) == U else t.Apply(PENDING, U) if mentions(U, x) else None
 
     def expand(node: Formula) -> Formula | None:
-        return one_rule(a, node.of, d) or t.Number(0) if _is_pending(node) else None
+        if not _is_pending(node):
+            return None
+        return t.Derivative(x) if node.of == t.Name(x) else one_rule(a, node.of, d) or t.Number(0)
 
     tree: Formula = t.Apply(PENDING, f)
     while rules := dict.fromkeys(name_of_rule(a, node.of) for node in t.nodes(tree) if _is_pending(node)):
