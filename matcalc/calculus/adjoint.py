@@ -24,6 +24,7 @@ from matcalc.calculus.terms import (
 )
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
+from matcalc.formula.arbitrary import is_arbitrary
 
 
 def adjoint(a: Algebra, G: Formula, E: Formula) -> Iterator[Formula]:
@@ -163,6 +164,10 @@ def _frechet(a: Algebra, G: Formula, function: str, U: Formula, e: Formula) -> I
         yield from adjoint(a, product(G, rule), e)
     elif is_multiple(a, U, e):
         yield from adjoint(a, product(rule, G), e)
+    elif is_arbitrary(function):
+        raise NotDerivable(
+            f"the derivative of {function} along a matrix that does not commute with it has no word here"
+        )
     else:
         yield from adjoint(a, t.Frechet(function, t.Transpose(U), G), e)
 

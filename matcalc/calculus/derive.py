@@ -1,6 +1,6 @@
 """Derivatives of formulas: the differential, and what it is transposed to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -35,20 +35,23 @@ class Derivative:
     reason: str = ""
 
 
-def derivative(tree: Formula, names: Mapping[str, Dims], facts: Facts, wrt: Sequence[str]) -> list[Derivative]:
+def derivative(
+    tree: Formula, names: Mapping[str, Dims], facts: Facts, wrt: Sequence[str], moved: Collection[str] = ()
+) -> list[Derivative]:
     """The derivatives of a formula by one variable after the other: the Hessian is the last of two.
 
     The constants of the formula carry their sizes. What is known of a variable is used only after the last
-    differentiation by it: the differential of a symmetric X need not be symmetric. Raises NotDerivable where the
-    language has no closed form.
+    differentiation by it: the differential of a symmetric X need not be symmetric. `moved` are variables that are
+    functions of the first of `wrt`: their derivatives ∂_x U are variables too. Raises NotDerivable where the language
+    has no closed form.
     """
     moving = {t.Name(name) for name in wrt}
     while_moving = {of: known & {"invertible"} if of in moving else known for of, known in facts.items()}
-    found = _in_turn(tree, names, while_moving, wrt)
+    found = _in_turn(tree, names, while_moving, wrt, moved)
     dets = [node.of for node in t.nodes(tree) if isinstance(node, t.Apply) and node.function == "det"]
     if dets and (plain := found[-1].formula) is not None:
         inverted = {**while_moving, **dict.fromkeys(dets, frozenset({"invertible"}))}
-        other = _in_turn(tree, names, inverted, wrt)
+        other = _in_turn(tree, names, inverted, wrt, moved)
         shorter = other[-1].formula
         if shorter is not None and length(shorter) + AN_INVERSE <= length(plain):
             found = other
@@ -63,24 +66,40 @@ def _written_with(a: Algebra, found: Derivative) -> Derivative:
     return found if found.formula is None else replace(found, formula=shortest(a, found.formula, found.dims))
 
 
-def _in_turn(tree: Formula, names: Mapping[str, Dims], facts: Facts, wrt: Sequence[str]) -> list[Derivative]:
+def _in_turn(
+    tree: Formula, names: Mapping[str, Dims], facts: Facts, wrt: Sequence[str], moved: Collection[str]
+) -> list[Derivative]:
     found: list[Derivative] = []
     for variable in wrt:
-        found.append(_derivative(tree, names, facts, variable))
+        found.append(_derivative(tree, names, facts, variable, moved))
         if (formula := found[-1].formula) is None:
             break
         tree = formula
     return found
 
 
-def _derivative(tree: Formula, names: Mapping[str, Dims], facts: Facts, wrt: str) -> Derivative:
+def leaves(a: Algebra, wrt: str, moved: Collection[str]) -> dict[str, Formula]:
+    """The differentials of the variables: ∂x, and ∂_x U ∂x of a U that is a function of x.
+
+    ∂_x u of a scalar u is a column.
+    """
+    dx = t.Derivative(wrt)
+
+    def moved_by(name: str) -> Formula:
+        D = t.Derivative(name, wrt)
+        return product(t.Transpose(D) if a.is_scalar(t.Name(name)) and not a.is_scalar(dx) else D, dx)
+
+    return {wrt: dx} | {name: moved_by(name) for name in moved}
+
+
+def _derivative(tree: Formula, names: Mapping[str, Dims], facts: Facts, wrt: str, moved: Collection[str]) -> Derivative:
     a = Algebra(names, facts, f"d{wrt}")
     x = a.names[wrt]
     a.names[f"d{wrt}"] = x
     if a.dims(tree)[0] == UNIT and not a.is_scalar(tree):
         tree = t.Transpose(tree)
     value = a.dims(tree)
-    dF = differential(a, a.simplify(tree), {wrt: t.Derivative(wrt)})
+    dF = differential(a, a.simplify(tree), leaves(a, wrt, moved))
     dims = x if value == SCALAR else value if x == SCALAR else (times(*value), times(*x))
     if dF is None or not a.poly(dF):
         zero = t.Number(0)

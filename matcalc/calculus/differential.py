@@ -25,6 +25,7 @@ from matcalc.calculus.terms import (
 )
 from matcalc.formula import Formula, parse
 from matcalc.formula import tree as t
+from matcalc.formula.arbitrary import derivative_of, is_arbitrary
 from matcalc.formula.words import MATRIX_FUNCTIONS
 
 WRITTEN_OUT = 3  # the largest power of a matrix of which each term is written
@@ -154,10 +155,15 @@ def of_one_number(a: Algebra, function: str, U: Formula, dU: Formula) -> Formula
     """g'(u) du, of entries g'(U) ⊙ dU, of a matrix the Fréchet derivative L_g(U, dU)."""
     name = function.removesuffix(".")
     if a.is_scalar(U):
-        return product(at(OF_ONE_NUMBER[name], {"u": U}), dU)
+        return product(at(rule_of(name), {"u": U}), dU)
     if acts_on_entries(a, function, U):
-        return t.Infix("⊙", by_entries(a, OF_ONE_NUMBER[name], U), dU)
+        return t.Infix("⊙", by_entries(a, rule_of(name), U), dU)
     return t.Frechet(name, U, dU)
+
+
+def rule_of(name: str) -> Formula:
+    """The derivative of a function of one number, as a formula in u; of one that has only a name it is g'(u)."""
+    return OF_ONE_NUMBER[name] if name in OF_ONE_NUMBER else t.Apply(derivative_of(name), t.Name("u"))
 
 
 def by_entries(a: Algebra, rule: Formula, U: Formula) -> Formula:
@@ -184,7 +190,7 @@ def by_entries(a: Algebra, rule: Formula, U: Formula) -> Formula:
             case t.Power(base, exponent):
                 return t.Infix(".^", read(base), exponent)
             case t.Apply(function, of):
-                dotted = function in MATRIX_FUNCTIONS and UNIT not in a.dims(U)
+                dotted = (function in MATRIX_FUNCTIONS or is_arbitrary(function)) and UNIT not in a.dims(U)
                 return t.Apply(f"{function}." if dotted else function, read(of))
             case _:
                 return t.with_children(tree, [read(child) for child in t.children(tree)])
@@ -211,7 +217,7 @@ def of_matrix(a: Algebra, function: str, U: Formula) -> Formula:
             case _:
                 return t.with_children(tree, [read(child) for child in t.children(tree)])
 
-    return read(OF_ONE_NUMBER[function])
+    return read(rule_of(function))
 
 
 # --- Any formula
@@ -298,7 +304,7 @@ def name_of_rule(a: Algebra, f: Formula) -> str:
             if name in LINEAR:
                 return f"{name} is linear"
             if a.is_scalar(U):
-                return f"d {name}(u) = {OF_ONE_NUMBER[name]} du"
+                return f"d {name}(u) = ({rule_of(name)}) du"
             is_by_entry = acts_on_entries(a, function, U)
             return f"{name} of each entry" if is_by_entry else f"the Fréchet derivative L_{name}(U, dU)"
         case _:
@@ -316,7 +322,7 @@ def _function(a: Algebra, function: str, U: Formula, dU: Formula) -> Formula:
         return t.Apply(name, dU)
     if name in OF_FUNCTIONS:
         return OF_FUNCTIONS[name](a, U, dU)
-    if name in OF_ONE_NUMBER:
+    if name in OF_ONE_NUMBER or is_arbitrary(name):
         return of_one_number(a, function, U, dU)
     raise NotDerivable(f"there is no rule for {function}")
 

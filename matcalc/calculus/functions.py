@@ -5,12 +5,14 @@ from matcalc.calculus.products import power_of_scalar
 from matcalc.calculus.terms import HALF, ONE, UNIT, Factor, NotDerivable, Poly, Term, product
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
+from matcalc.formula.arbitrary import is_arbitrary
 from matcalc.formula.words import ENTRYWISE, MATRIX_FUNCTIONS
 
 
 def acts_on_entries(a: Algebra, function: str, of: Formula) -> bool:
     """Whether a function is taken of each entry."""
-    return function in ENTRYWISE or (function in MATRIX_FUNCTIONS and UNIT in a.dims(of))
+    is_either = function in MATRIX_FUNCTIONS or is_arbitrary(function)
+    return function in ENTRYWISE or (is_either and (UNIT in a.dims(of) or function.endswith(".")))
 
 
 # --- Inverses
@@ -189,7 +191,8 @@ def a_function(a: Algebra, tree: t.Apply) -> Poly:
     name = tree.function.removesuffix(".")
     if a.is_scalar(tree):
         return (Term(ONE, ((t.Apply(name, a.simplify(tree.of)), ONE),)),)
-    if acts_on_entries(a, tree.function, tree.of) and UNIT not in a.dims(tree.of) and name in MATRIX_FUNCTIONS:
+    is_either = name in MATRIX_FUNCTIONS or is_arbitrary(name)
+    if is_either and acts_on_entries(a, tree.function, tree.of) and UNIT not in a.dims(tree.of):
         name = f"{name}."
     if not a.poly(tree.of):
         raise NotDerivable(f"{tree.function} of 0")

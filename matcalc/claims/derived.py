@@ -1,6 +1,6 @@
 """The derivative of a problem by rules."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from matcalc.calculus import Algebra, Derivative, derivative, written
@@ -27,10 +27,13 @@ FACTS = {
 }
 
 
-def derived(problem: Problem, wrt: Sequence[str]) -> list[Derivative]:
-    """The derivatives of the function by one variable after the other. NotDerivable where there is no closed form."""
+def derived(problem: Problem, wrt: Sequence[str], moved: Collection[str] = ()) -> list[Derivative]:
+    """The derivatives of the function by one variable after the other. NotDerivable where there is no closed form.
+
+    `moved` are variables that are functions of the first.
+    """
     names = {name: dims_of(shape) for name, shape in problem.symbols.items()}
-    return derivative(with_sizes(typed(problem.formula, problem.symbols)), names, facts_of(problem), wrt)
+    return derivative(with_sizes(typed(problem.formula, problem.symbols)), names, facts_of(problem), wrt, moved)
 
 
 def facts_of(problem: Problem) -> dict[Formula, frozenset[str]]:

@@ -125,7 +125,7 @@ def read_problem(
     domains = {meant[name]: domain for name, domain in domains.items()}
     if may_be_absent and wrt not in found.ranks and wrt not in found.integers and found.ranks:
         found = replace(found, ranks={**found.ranks, **variables(t.Name(wrt)).ranks})
-        notes += (f"{wrt} does not occur in it",)
+        notes += (absent(wrt),)
     for name in (*given, *domains, wrt):
         if name in found.integers and name == wrt:
             raise ValueError(f"{name} is an integer in {tree}; a derivative is by a number that can move.")
@@ -178,6 +178,11 @@ def read_problem(
     # A domain of one's own may be of any kind, and a tree of one's own may be printed as another is.
     is_kept = isinstance(formula, str) and all(isinstance(domain, str) for domain in where.values())
     return (_kept if is_kept else _most_regular)(known)
+
+
+def absent(name: str) -> str:
+    """What is noted of a variable that does not occur."""
+    return f"{name} does not occur in it"
 
 
 def variables_of(formula: str | Formula, **options: Any) -> tuple[str, ...]:

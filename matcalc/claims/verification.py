@@ -62,7 +62,9 @@ def verify(problem: Problem, claim: Formula, layout: Layout, seed: int = 0) -> V
 
 def with_names(differential: Formula) -> Formula:
     """A differential with dX as a name, as claims and readers have it."""
-    return replace(differential, lambda node: t.Name(node.key) if isinstance(node, t.Derivative) else None)
+    return replace(
+        differential, lambda node: t.Name(node.key) if isinstance(node, t.Derivative) and not node.by else None
+    )
 
 
 def certified(problem: Problem, claim: Formula, layout: Layout, seed: int = 0) -> float | None:

@@ -94,7 +94,9 @@ def check(
             if report and report.derivative:
                 shown.print(f"{report.what} is {report.derivative.show(report.style)}{report.manner}", soft_wrap=True)
         if derived:
-            shown.print(f"{asked.what} of {asked.formula} by {asked.wrt} is {derived}, in {read} layout", soft_wrap=True)
+            shown.print(
+                f"{asked.what} of {asked.formula} by {asked.wrt} is {derived}, in {read} layout", soft_wrap=True
+            )
         elif not report and not known:
             what = asked.what.removeprefix("the ")
             shown.print(f"The rules give no {what} of {asked.formula} by {wrt}; --claim checks yours.")

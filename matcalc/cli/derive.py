@@ -23,6 +23,12 @@ def derive(
     where: Annotated[str | None, typer.Option(help="Domains, such as A=symmetric,X=invertible.")] = None,
     shape: Annotated[list[str] | None, typer.Option(help="Such as A=3,4 or c=scalar; may be repeated.")] = None,
     let: Annotated[list[str] | None, typer.Option(help="A definition, such as 'M = I - A X'; may be repeated.")] = None,
+    function: Annotated[
+        list[str] | None, typer.Option(help="A name that stands for any smooth function, g of g(a'x); may be repeated.")
+    ] = None,
+    moved: Annotated[
+        list[str] | None, typer.Option(help="A variable that is a function of --wrt, U of U V; may be repeated.")
+    ] = None,
     certify: Certify = False,
     json_file: Json = None,
 ) -> None:
@@ -48,6 +54,7 @@ def derive(
     names = [name.strip() for name in wrt.split(",")] if wrt is not None else None
     try:
         options: dict[str, Any] = {"shape": shapes_of(shape), "where": domains_of(where), "let": let or []}
+        options |= {"functions": function or []} | ({"moved": moved} if moved else {})
     except ValueError as error:
         raise Usage(f"--{error}") from None
     with output(json_file) as write:

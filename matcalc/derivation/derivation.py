@@ -18,6 +18,7 @@ from matcalc.claims.threads import one_thread
 from matcalc.claims.verification import Verified, verify, with_names
 from matcalc.derivation.conditions import conditions
 from matcalc.derivation.lefts import derivative_of, differential_of
+from matcalc.derivation.moved import meant, with_derivatives
 from matcalc.derivation.steps import Step, steps
 from matcalc.formula import Formula
 from matcalc.formula.parser import name_of
@@ -41,6 +42,7 @@ class Derivation:
     found: tuple[Derivative, ...]
     verified: Verified
     seconds: float
+    moved: tuple[str, ...] = ()  # variables that are functions of the first of `wrt`
 
     @property
     def last(self) -> Problem:
@@ -110,7 +112,7 @@ class Derivation:
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """The way there, line by line, each by a rule and compared with finite differences."""
-        return steps(self.algebra, self.stages, self.found)
+        return steps(self.algebra, self.stages, self.found, self.moved)
 
     def as_dict(self, layout: Layout | None = None) -> dict[str, Any]:
         """All of it in terms of JSON, the derivative in a layout."""
@@ -189,6 +191,8 @@ def derive(
     shape: Shapes = None,
     where: Domains = None,
     let: Sequence[str] = (),
+    functions: Sequence[str] = (),
+    moved: Sequence[str] = (),
 ) -> Derivation: ...
 
 
@@ -201,6 +205,8 @@ def derive(
     shape: Shapes = None,
     where: Domains = None,
     let: Sequence[str] = (),
+    functions: Sequence[str] = (),
+    moved: Sequence[str] = (),
 ) -> Derivations: ...
 
 
@@ -212,6 +218,8 @@ def derive(
     shape: Shapes = None,
     where: Domains = None,
     let: Sequence[str] = (),
+    functions: Sequence[str] = (),
+    moved: Sequence[str] = (),
 ) -> Derivation | Derivations:
     """Derive the derivative of a formula by rules, verify it, and give it as short as it can be written.
 
@@ -221,21 +229,24 @@ def derive(
 
     The formula is read as `check_formula` reads it, with the same `shape`, `where` and `let`. Without `wrt` the
     derivatives by all variables come back, by name. `order=2` gives the Hessian, and two names in `wrt` the mixed
-    second derivative. Raises FormulaError for what cannot be read or sized, ValueError for options without sense,
-    NotDerivable (a ValueError) where the language has no closed form, with the operation, and Disagreement where the
-    witnesses say that the rules went wrong. Source: Magnus and Neudecker, Matrix Differential Calculus, chapters 8 to
-    10.
+    second derivative. `functions` names those that stand for any smooth one, ["g"], and `moved` variables that are
+    functions of `wrt`, ["U", "V"], whose derivatives are printed as ∂_xU. Raises FormulaError for what cannot be read
+    or sized, ValueError for options without sense, NotDerivable (a ValueError) where the language has no closed form,
+    with the operation, and Disagreement where the witnesses say that the rules went wrong. Source: Magnus and
+    Neudecker, Matrix Differential Calculus, chapters 8 to 10.
     """
     if order not in (None, 1, 2):
         raise ValueError(f"order must be 1 or 2; got {order!r}.")
-    options: dict[str, Any] = {"shape": shape, "where": where, "let": let}
+    options: dict[str, Any] = {"shape": shape, "where": where, "let": let, "functions": functions}
     with one_thread():
         if wrt is None:
             return _by_all(formula, order or 1, options)
         names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
         if len(names) not in (1, 2) or (len(names) == 2 and order == 1):
             raise ValueError(f"A derivative is by one variable, or of order 2 by two; got {', '.join(names)}.")
-        return _derive(formula, names * 2 if order == 2 and len(names) == 1 else names, options)
+        if moved and (order == 2 or len(names) == 2):
+            raise ValueError("With variables that move along, order must be 1.")
+        return _derive(formula, names * 2 if order == 2 and len(names) == 1 else names, options, tuple(moved))
 
 
 def _by_all(formula: str | Formula, order: Order, options: dict[str, Any]) -> Derivations:
@@ -252,7 +263,9 @@ def _by_all(formula: str | Formula, order: Order, options: dict[str, Any]) -> De
     return Derivations(found)
 
 
-def _derive(formula: str | Formula, wrt: tuple[str, ...], options: dict[str, Any]) -> Derivation:
+def _derive(
+    formula: str | Formula, wrt: tuple[str, ...], options: dict[str, Any], moved: tuple[str, ...] = ()
+) -> Derivation:
     """The derivative by one variable after the other."""
     started = time.perf_counter()
     asked = read_problem(formula, wrt[0], may_be_absent=True, **options)
@@ -261,10 +274,12 @@ def _derive(formula: str | Formula, wrt: tuple[str, ...], options: dict[str, Any
         if name not in asked.shapes:
             listed = ", ".join(asked.shapes)
             raise ValueError(f"{name} does not occur in {asked.formula} as a variable; its variables are {listed}.")
-    found = derived(asked, chain)
+    moved = tuple(name_of(name) for name in moved)
+    asked = with_derivatives(asked, moved)
+    found = derived(asked, chain, moved)
     if len(found) < len(chain):
         raise NotDerivable(f"Only the differential of the first derivative has a closed form: {found[-1].reason}.")
-    derivation = Derivation(asked, chain, _stages(asked, chain, found), tuple(found), Verified((), 0.0), 0.0)
+    derivation = Derivation(asked, chain, _stages(asked, chain, found), tuple(found), Verified((), 0.0), 0.0, moved)
     return replace(derivation, verified=_verified(derivation), seconds=time.perf_counter() - started)
 
 
@@ -286,11 +301,12 @@ def _verified(derivation: Derivation) -> Verified:
         until = replace(
             derivation, wrt=derivation.wrt[:count], stages=derivation.stages[:count], found=derivation.found[:count]
         )
-        verdict = verify(stage, until.formula, until.natural if until.is_closed else "jax")
+        claim = meant(until.formula, stage, derivation.moved)
+        moving = replace(stage, formula=meant(stage.formula, stage, derivation.moved)) if derivation.moved else stage
+        verdict = verify(moving, claim, until.natural if until.is_closed else "jax")
         if verdict is None:
             raise NotDerivable(f"No point was found at which the derivative of {stage.formula} could be verified.")
         said.append(verdict)
-    digits = [each.digits for each in said]
-    return Verified(
-        said[-1].witnesses, max(each.error for each in said), None if None in digits else min(d for d in digits if d)
-    )
+    digits = [each.digits for each in said if each.digits is not None]
+    lowest = min(digits) if len(digits) == len(said) else None
+    return Verified(said[-1].witnesses, max(each.error for each in said), lowest)
