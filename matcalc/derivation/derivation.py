@@ -1,7 +1,7 @@
 """`matcalc.derive`: the derivative of a formula, verified before it is given."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from matcalc.claims.report import FormulaReport, shapes_in_words
 from matcalc.claims.threads import one_thread
 from matcalc.derivation.conditions import conditions
 from matcalc.derivation.layouts import arranged, natural
+from matcalc.derivation.traced import Examples, read_function
 from matcalc.derivation.verification import Verified, as_claim, verify
 from matcalc.formula import Formula
 from matcalc.formula.sizes import shape_of_array
@@ -132,11 +133,12 @@ class Derivation:
 
 
 def derive(
-    formula: str | Formula,
+    formula: str | Formula | Callable[..., Any],
     wrt: str | Sequence[str],
     *,
     order: Literal[1, 2] = 1,
     shape: Shapes = None,
+    args: Examples = None,
     where: Domains = None,
     let: Sequence[str] = (),
 ) -> Derivation:
@@ -146,8 +148,18 @@ def derive(
     >>> print(derive("tr(A X B X' C)", wrt="X").layout("numerator"))
     B Xᵀ C A + Bᵀ Xᵀ Aᵀ Cᵀ
 
-    The formula is read as `check_formula` reads it, with the same `shape`, `where` and `let`. `order=2` gives the
-    Hessian, and two names in `wrt` the mixed second derivative. Raises FormulaError for what cannot be read or sized,
+    The formula is read as `check_formula` reads it, with the same `shape`, `where` and `let`. A function that JAX can
+    trace is read back into a formula, in the names of its arguments, and compared with that at random points:
+
+    >>> print(derive(lambda X, w: ((X @ w) ** 2).sum(), wrt="w", shape={"X": ("m", "n"), "w": ("n",)}).formula)
+    2 Xᵀ X w
+
+    Its arguments are given by `shape`, or by examples, `args`, in their order or by name: of these equal sizes are taken
+    for one size, integers for constants. Arguments of neither kind keep their defaults. An array that the function
+    closes over is a variable c1, c2 …; where the program depends on a size, as a loop does, it is read at one number.
+    The result is the derivative of the value; rules of `jax.custom_jvp` and `jax.custom_vjp` are not asked.
+
+    `order=2` gives the Hessian, and two names in `wrt` the mixed second derivative. Raises FormulaError for what cannot be read or sized,
     ValueError for options without sense, NotDerivable (a ValueError) where the language has no closed form, with the
     operation, and Disagreement where the witnesses say that the rules went wrong. Source: Magnus and Neudecker, Matrix
     Differential Calculus, chapters 8 to 10.
@@ -158,7 +170,14 @@ def derive(
         raise ValueError(f"order must be 1 or 2, with at most two variables; got order={order!r} by {names}.")
     names = names * 2 if order == 2 and len(names) == 1 else names
     with one_thread():
-        asked = read_problem(formula, names[0], shape=shape, where=where, let=let)
+        if isinstance(formula, str | Formula):
+            if args is not None:
+                raise ValueError("args are example arguments of a function; of a formula give the shape.")
+            asked = read_problem(formula, names[0], shape=shape, where=where, let=let)
+        else:
+            if let:
+                raise ValueError("let defines names of a typed formula; a function has its own.")
+            asked = read_function(formula, names, shape=shape, args=args, where=where)
         chain = (asked.wrt, *names[1:]) if names[0] != names[-1] else (asked.wrt,) * len(names)
         for name in chain:
             if name not in asked.shapes:
