@@ -14,7 +14,7 @@ import numpy as np
 
 SITES = 96  # a program with more places is not searched
 _INLINED = ("jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call")
-_HERE = (str(Path(jax.__file__).parent), str(Path(__file__).parent.parent))
+HERE = (str(Path(jax.__file__).parent), str(Path(__file__).parent.parent))
 
 
 def coarsest(program: Any) -> Any:
@@ -94,7 +94,7 @@ class Edited:
         return _run(self.program.jaxpr, self.program.consts, arguments, change, _unchanged)
 
     def _listed(self, value: Any, kind: str, operand: int, equation: Any, made_by: Any = None) -> Any:
-        self.sites.append(Site(kind, operand, equation.primitive.name, _line(made_by or equation)))
+        self.sites.append(Site(kind, operand, equation.primitive.name, line_of(made_by or equation)))
         return value
 
 
@@ -104,7 +104,7 @@ def intermediates(program: Any, arguments: Any) -> list[tuple[Any, str, str]]:
 
     def seen(value: Any, equation: Any) -> Any:
         if jnp.issubdtype(value.dtype, jnp.floating) or value.dtype == bool:
-            found.append((np.asarray(value), equation.primitive.name, _line(equation)))
+            found.append((np.asarray(value), equation.primitive.name, line_of(equation)))
         return value
 
     _run(program.jaxpr, program.consts, arguments, _unchanged, seen)
@@ -137,7 +137,7 @@ class Held:
 
     def _listed(self, value: Any, equation: Any) -> Any:
         if jnp.issubdtype(value.dtype, jnp.floating):
-            self.sites.append((equation.primitive.name, _line(equation)))
+            self.sites.append((equation.primitive.name, line_of(equation)))
         return value
 
 
@@ -185,11 +185,11 @@ def _maker(made: dict[Any, Any], variable: Any, otherwise: Any) -> Any:
     return otherwise if hasattr(variable, "val") else made.get(variable, otherwise)
 
 
-def _line(equation: Any) -> str:
+def line_of(equation: Any) -> str:
     """Where an operation stands in the user's code: the file, the line, and the expression itself."""
     traceback = equation.source_info.traceback
     for code, instruction in zip(*traceback.raw_frames(), strict=True) if traceback else ():
-        if code.co_filename.startswith((*_HERE, "<")):
+        if code.co_filename.startswith((*HERE, "<")):
             continue
         number, last, start, stop = next(itertools.islice(code.co_positions(), instruction // 2, None))
         line = linecache.getline(code.co_filename, number or 0)
