@@ -1,21 +1,25 @@
 """`matcalc.derive`: the derivative of a formula, verified before it is given."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
 from matcalc.calculus import Algebra, Derivative, NotDerivable, written
 from matcalc.calculus.terms import dims_of
+from matcalc.catalogue import Identity
 from matcalc.claims.check import check_formula
 from matcalc.claims.derived import derived, facts_of
 from matcalc.claims.problem import Problem
 from matcalc.claims.reading import Domains, Shapes, read_problem
 from matcalc.claims.report import FormulaReport, shapes_in_words
 from matcalc.claims.threads import one_thread
+from matcalc.derivation.code import code_of
 from matcalc.derivation.conditions import conditions
+from matcalc.derivation.declared import function_of_arrays, identity_of
 from matcalc.derivation.layouts import arranged, natural
+from matcalc.derivation.naming import shortened
 from matcalc.derivation.verification import Verified, verify
 from matcalc.formula import Formula
 from matcalc.formula.sizes import shape_of_array
@@ -80,6 +84,31 @@ class Derivation:
         """What must hold for the formula to have a value, beyond what was declared."""
         return conditions(self.sized(self.natural), self.algebra)
 
+    def code(self, language: str, layout: Layout | None = None, name: str = "derivative") -> str:
+        """The derivative as code: "jax", "numpy", "torch", "tex", or "identity", a declaration for the catalogue.
+
+        A function has the variables for arguments, in their order, vectors as arrays of one axis, and gives an array in
+        the `layout`. ValueError for another language, layout or name.
+        """
+        return code_of(self, language, layout, name)
+
+    @cached_property
+    def function(self) -> Callable[..., Any]:
+        """The derivative in JAX's layout as a function of JAX arrays, its products in the cheapest order.
+
+        `jit`, `vmap` and `grad` work on it. Integers are Python's. ValueError and TypeError for arguments that do not
+        fit.
+        """
+        return function_of_arrays(self)
+
+    def identity(self, name: str = "derived") -> Identity[Any]:
+        """An identity that no catalogue has: the function, whose derivative by the variable is this closed form.
+
+        Layouts, `plan`, `sample` and `check` come with it. Of a mixed second derivative it is the first derivative by
+        the second variable.
+        """
+        return identity_of(self, name)
+
     def check(self, **options: Any) -> FormulaReport:
         """The derivative as a claim before the whole referee; options are those of `matcalc.check_formula`."""
         where = {name: domain for name, domain in self.last.where.items()}
@@ -98,7 +127,9 @@ class Derivation:
         return f"∂{power}/{by} {self.asked.formula.show('unicode')}"
 
     def __str__(self) -> str:
-        lines = [f"{self.left} = {self.formula}", f"in {self.natural} layout"]
+        named = shortened(self.formula, self.last.symbols, {*self.last.integers, *self.last.sizes})
+        lines = [f"{self.left} = {named.whole}", *(f"{name} = {part}" for name, part in named.parts.items())]
+        lines.append(f"in {self.natural} layout")
         lines += [f"where {', '.join(self.conditions)}"] if self.conditions else []
         if self.asked.notes:
             lines.append(f"read as {self.asked.formula}: {', '.join(self.asked.notes)}")
