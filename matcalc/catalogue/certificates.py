@@ -39,7 +39,7 @@ def certify(entry: Identity[Any], seed: int = 0) -> list[Certificate]:
         with settings("highest"), precision():
             f, closed, values = computed(entry.declaration, entry.sample(seed, dtype=np.float64, kind=kind), seed)
             try:
-                exact = entry.declaration.evaluate(about[3], values, closed.shape, by=evaluate_in_balls)
+                exact = entry.declaration.evaluate_derivative(about[3], values, closed.shape, by=evaluate_in_balls)
                 difference = _difference(entry, values, f.shape, exact, seed)
             except FormulaError as error:
                 certificates.append(Certificate(*about, None, None, error.reason))

@@ -8,7 +8,7 @@ Shapes stand once, in the signature; conditions once, in `where`; the printed fo
 import functools
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +16,14 @@ import numpy as np
 
 from matcalc.catalogue.signature import RANKS, Kind, Signature
 from matcalc.domains import Domain
+from matcalc.layout import from_layout, layout_shape
 from matcalc.linalg import autodiff, with_derivative
 
+if TYPE_CHECKING:
+    from matcalc.formula import Formula
+
 Covers = str | Mapping[Kind, str]
+Printed = Literal["jax", "vec"]  # vec where JAX's has more axes than a formula
 Arguments = dict[str, Any]  # by name
 
 
@@ -43,15 +48,19 @@ class Declaration:
         wrt: str = "X",
         where: Mapping[str, Domain] | None = None,
         order: Literal[0, 1, 2] = 1,
+        printed: Printed = "jax",
+        sizes: Mapping[str, int] | None = None,
     ) -> None:
+        """`printed` is the layout of the printed derivative, and `sizes` are those at which points are drawn."""
         self.body = body
         self.name: str = body.__name__
         self.formulas = tuple(formula.split(" = "))
         self.derivative_formulas = tuple(derivative.split(" = "))
         self.source, self.wrt, self.order = source, wrt, order
+        self.printed: Printed = printed
         self.references = tuple(filter(None, (reference.strip() for reference in references.split(";"))))
         self.where: Mapping[str, Domain] = MappingProxyType(dict(where or {}))
-        self.signature = Signature(body)
+        self.signature = Signature(body, sizes)
         self._covers = covers
 
     # --- Facts
@@ -64,11 +73,11 @@ class Declaration:
         return MappingProxyType({kind: tuple(ids.split()) for kind, ids in covers.items()})
 
     def _kind(self) -> Kind:
-        from matcalc.formula import FormulaError, infer, parse  # lark need not be loaded before a formula is read
+        from matcalc.formula import FormulaError, infer  # lark need not be loaded before a formula is read
 
-        shapes = {p.name: p.axes for p in self.signature.parameters}
+        shapes = {p.name: tuple(map(_as_size, p.axes)) for p in self.signature.parameters}
         try:
-            value = infer(parse(self.formulas[0]), shapes)
+            value = infer(self.parsed(self.formulas[0]), shapes)
         except FormulaError as error:
             raise ValueError(f"The declaration of {self.name} does not fit its arguments: {error}") from None
         of = "Hessian" if self.order == 2 else RANKS[len(value)]
@@ -124,10 +133,32 @@ class Declaration:
         """A printed expression in the arguments, such as "X + A", at their values: by NumPy or another evaluator."""
         if expression in arguments:
             return arguments[expression]
-        from matcalc.formula import evaluate, parse
+        from matcalc.formula import evaluate
 
         sizes = {axis: size for axis, size in self.signature.measure(arguments).items() if isinstance(size, int)}
-        return (by or evaluate)(parse(expression), arguments, sizes=sizes, shape=shape)
+        return (by or evaluate)(self.parsed(expression), arguments, sizes=sizes, shape=shape)
+
+    def evaluate_derivative(
+        self,
+        expression: str,
+        arguments: Mapping[str, Any],
+        shape: tuple[int, ...],
+        by: Callable[..., Any] | None = None,
+    ) -> Any:
+        """A printed derivative at values, in JAX's layout, in which it has this shape."""
+        if self.printed == "jax":
+            return self.evaluate(expression, arguments, shape, by)
+        count = len(shape) - np.ndim(self.origin(dict(arguments)))
+        value, variable = shape[:count], shape[count:]
+        stacked = self.evaluate(expression, arguments, layout_shape(value, variable, "vec"), by)
+        return from_layout(stacked, value, variable, "vec")
+
+    def parsed(self, expression: str) -> "Formula":
+        """A printed expression as a formula, in which arguments of several letters are names: S_W."""
+        from matcalc.formula import parse
+
+        names = () if self.is_rule else [p.name for p in self.signature.parameters if len(p.name) > 1]
+        return parse(expression, names)
 
     @property
     def variable(self) -> str:
@@ -162,7 +193,7 @@ class Declaration:
 
     def value_axes(self, value_ndim: int) -> int:
         """How many axes of the derivative are those of what is differentiated last: for a Hessian, the gradient."""
-        return value_ndim + 1 if self.order == 2 else value_ndim
+        return value_ndim + len(self.signature[self.wrt].axes) if self.order == 2 else value_ndim
 
     def differentiable(self, arguments: Arguments) -> Any:
         """The value, differentiated by the closed form with respect to `wrt`, and by JAX's rules by the others."""
@@ -256,15 +287,20 @@ class RuleDeclaration(Declaration):
         tensors = {dU: arguments[dU] for dU in self.moves.values() if np.ndim(arguments[dU]) > 2}
         if not tensors:
             return super().evaluate(expression, arguments, shape, by)
-        from matcalc.formula import evaluate, parse
+        from matcalc.formula import evaluate
 
-        formula, entries = parse(expression), np.ndindex(shape or ())
+        formula, entries = self.parsed(expression), np.ndindex(shape or ())
         at = ({**arguments, **{dU: D[(..., *entry)] for dU, D in tensors.items()}} for entry in entries)
         return np.array([(by or evaluate)(formula, each)[()] for each in at]).reshape(shape or ())
 
     def differentiable(self, arguments: Arguments) -> Any:
         """The derivative of the compound: what a call of the rule gives."""
         return self.derivative_of(arguments)
+
+
+def _as_size(axis: str) -> int | str:
+    """An axis as a size of the language: m*n is "m n"."""
+    return int(axis) if axis.isdigit() else axis.replace("//", "/").replace("*", " ").replace(" (", "(")
 
 
 def planned(function: Callable[[Arguments], Any]) -> Callable[[Arguments], Any]:

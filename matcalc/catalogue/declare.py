@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
-from matcalc.catalogue.declaration import Covers
+from matcalc.catalogue.declaration import Covers, Printed
 from matcalc.catalogue.identities import Identity, P, Rule
 from matcalc.catalogue.signature import Kind
 from matcalc.domains import Domain
@@ -23,12 +23,14 @@ def identity(
     wrt: str = "X",
     where: Mapping[str, Domain] | None = None,
     order: Literal[1, 2] = 1,
+    printed: Printed = "jax",
 ) -> Callable[[Callable[P, tuple[Any, Any]]], Identity[P]]:
     """Declare an identity: the decorated function returns the value and its derivative by `wrt`, in JAX's layout.
 
     `formula` and `derivative` are what is printed, with equal forms joined by " = "; `covers` names the rows of the
     notes that it states (by kind, where it states several); `references` are works where it stands, "MC 101; MN 9.9",
-    see `references.WORKS`; `where` holds the conditions; `order=2` is a Hessian.
+    see `references.WORKS`; `where` holds the conditions; `order=2` is a Hessian; `printed="vec"` says that `derivative`
+    is printed in vec layout, as one of more than two axes is.
     """
 
     def declare(body: Callable[P, tuple[Any, Any]]) -> Identity[P]:
@@ -43,6 +45,7 @@ def identity(
                 wrt=wrt,
                 where=where,
                 order=order,
+                printed=printed,
             )
         )
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from matcalc.catalogue.declaration import Arguments, Covers, Declaration, RuleDeclaration
+from matcalc.catalogue.declaration import Arguments, Covers, Declaration, Printed, RuleDeclaration
 from matcalc.catalogue.signature import Kind, Signature
 from matcalc.domains import Domain
 from matcalc.layout import Layout, check_layout, to_layout
@@ -57,7 +57,10 @@ class Identity(Generic[P]):
         wrt: str = "X",
         where: Mapping[str, Domain] | None = None,
         order: Literal[0, 1, 2] = 1,
+        printed: Printed = "jax",
+        sizes: Mapping[str, int] | None = None,
     ) -> None:
+        """As `@identity` takes them. `sizes` are those at which points are drawn, unless others are asked for."""
         self._declare(
             Declaration(
                 body,
@@ -69,6 +72,8 @@ class Identity(Generic[P]):
                 wrt=wrt,
                 where=where,
                 order=order,
+                printed=printed,
+                sizes=sizes,
             )
         )
 

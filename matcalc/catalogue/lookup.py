@@ -9,7 +9,7 @@ import numpy as np
 
 from matcalc.catalogue.declare import CATALOGUE
 from matcalc.catalogue.identities import Identity, Rule
-from matcalc.formula import Formula, FormulaError, evaluate, parse
+from matcalc.formula import Formula, FormulaError, evaluate
 from matcalc.formula.printing import Style
 from matcalc.formula.variables import variables
 from matcalc.layout import Layout
@@ -69,7 +69,7 @@ def _matches(
     points: list[dict[str, Any]],
     values: list[Any],
 ) -> Iterator[Match]:
-    function = parse(identity.formulas[0])
+    function = identity.declaration.parsed(identity.formulas[0])
     own_integers = [p.name for p in identity.signature.integers]
     if len(own_integers) != len(integers):
         return

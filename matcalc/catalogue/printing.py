@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from matcalc.catalogue.declaration import Declaration
 from matcalc.catalogue.references import reference_texts
-from matcalc.formula import Formula, parse, terms
-from matcalc.formula.tree import rename, transpose
+from matcalc.formula import Formula, terms
+from matcalc.formula.tree import Name, rename, transpose
 from matcalc.layout import Layout
 
 Style = Literal["unicode", "ascii", "tex"]
@@ -33,14 +33,17 @@ def equation(
 
 
 def _equation(declared: Declaration, kind: str, layout: Layout, style: Style, names: Mapping[str, str]) -> str:
-    f, derivative = (rename(parse(text[0]), names) for text in (declared.formulas, declared.derivative_formulas))
-    if layout not in ("jax", _printed_layout(kind)):
+    texts = (declared.formulas[0], declared.derivative_formulas[0])
+    f, derivative = (rename(declared.parsed(text), names) for text in texts)
+    if declared.printed == "jax" and layout not in ("jax", _printed_layout(kind)):
         derivative = transpose(derivative, {names.get(name, name) for name in scalars(declared, kind)})
     return f"{_differentiated(declared, f, names.get(declared.wrt, declared.wrt), style)} = {shown(derivative, style)}"
 
 
 def layouts(declared: Declaration) -> tuple[Layout, ...]:
     """The layouts that differ in print: none of a definition."""
+    if declared.printed == "vec":
+        return ("vec",)
     return ("numerator", "denominator") if declared.order > 0 else ()
 
 
@@ -73,7 +76,7 @@ def _differentiated(declared: Declaration, f: Formula, x: str, style: Style) -> 
         case "ascii":
             return f"d2/d{x}2 {text}" if power == 2 else f"d/d{x} {text}"
         case "tex":
-            x = {"β": r"\beta"}.get(x, x)
+            x = Name(x).tex()
             operator = (
                 rf"\frac{{\partial^2}}{{\partial {x}^2}}" if power == 2 else rf"\frac{{\partial}}{{\partial {x}}}"
             )

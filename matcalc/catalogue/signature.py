@@ -1,6 +1,8 @@
 """The arguments of an identity: their shapes by name of axis, and what is wrong with a call."""
 
+import ast
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -72,8 +74,10 @@ class Signature:
     the rule, what was got, and the remedy.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], sizes: Mapping[str, int] | None = None) -> None:
+        """`sizes` are those that axes have by default."""
         self.name = function.__name__
+        self.usual = {**DEFAULT_SIZES, **(sizes or {})}
         self.python = inspect.signature(function)
         self.parameters = tuple(Parameter.read(p) for p in self.python.parameters.values())
         self.arrays = tuple(p for p in self.parameters if not p.is_integer)
@@ -86,20 +90,25 @@ class Signature:
 
     def names(self, kind: str) -> list[str]:
         """The sizes that can be chosen."""
-        return [axis for axis in self.sizes(kind, {}) if not axis.isdigit()]
+        return [axis for axis in self.sizes(kind, {}) if axis.isidentifier()]
 
     def sizes(self, kind: str, given: Mapping[str, int]) -> dict[str, int]:
         """The size of every axis, by default where not given. ValueError for an unknown name or a size below 1."""
         axes = dict.fromkeys(axis for p in self.arrays for axis in _resolved(p, kind))
+        names_of_sizes = dict.fromkeys(name for axis in axes for name in letters(axis))
         for name, size in given.items():
-            if name not in axes or name.isdigit():
-                names = ", ".join(axis for axis in axes if not axis.isdigit()) or "sizes that are fixed"
+            if name not in names_of_sizes:
+                names = ", ".join(names_of_sizes) or "sizes that are fixed"
                 raise ValueError(f"{self.name}: there is no size {name!r} here, only {names}.")
             if isinstance(size, bool) or not hasattr(size, "__index__"):
                 raise ValueError(f"{self.name}: the size {name} must be an integer, got {size!r}.")
             if size < 1:
                 raise ValueError(f"{self.name}: the size {name} must be at least 1, got {size}.")
-        return {axis: int(axis) if axis.isdigit() else given.get(axis, DEFAULT_SIZES[axis]) for axis in axes}
+        usual = dict(self.usual)
+        for name in names_of_sizes:  # a letter that no chapter uses
+            usual.setdefault(name, max(usual.values()) + 1)
+        chosen = {name: given.get(name, usual[name]) for name in names_of_sizes}
+        return chosen | {axis: length(axis, chosen) for axis in axes}
 
     def shapes(self, kind: str, given: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
         """The shape of every array argument; axes `*U` are those of the value of `kind`, `*x` those of its variable."""
@@ -157,7 +166,7 @@ class Signature:
         """The size of every axis, read off the shapes: a number, or a shape for "*U"."""
         sizes: dict[str, Any] = {}
         fixed_by: dict[str, str] = {}
-        for p in self.arrays:
+        for p in sorted(self.arrays, key=lambda p: any(map(is_compound, p.axes))):  # m and n come before m*n
             shape = np.shape(values[p.name])
             if 0 in shape:
                 raise ValueError(f"{self.name}: {p.name} has shape {shape}; every size must be at least 1.")
@@ -165,6 +174,8 @@ class Signature:
                 if sizes.setdefault(axis, size) != size:
                     if axis.isdigit():
                         reason = f", where {axis} is due"
+                    elif axis not in fixed_by:
+                        reason = f", but {axis}={sizes[axis]} follows from the others"
                     elif fixed_by[axis] == p.name:
                         reason = f", where both {axis} must agree"
                     else:
@@ -185,8 +196,13 @@ class Signature:
             elif not rest:
                 raise self._shape_error(p, shape)
             else:
-                if axis.isdigit():
-                    sizes[axis] = int(axis)
+                unknown = [name for name in letters(axis) if name not in sizes]
+                if is_compound(axis) and len(unknown) == 1:  # n of m*n, and of m+n
+                    base, slope = (length(axis, {**sizes, unknown[0]: size}) for size in (0, 1))
+                    if slope > base:
+                        sizes[unknown[0]] = (rest[0] - base) // (slope - base)
+                if set(letters(axis)) <= sizes.keys():
+                    sizes[axis] = length(axis, sizes)
                 yield axis, rest.pop(0)
         if rest:
             raise self._shape_error(p, shape)
@@ -212,6 +228,37 @@ class Signature:
                 f"({p.indexes}={sizes[p.indexes]}), got {value}."
             )
         return int(value)
+
+
+def letters(axis: str) -> list[str]:
+    """The names in an axis: m and n in m*n, none in 3."""
+    return re.findall(r"[^\W\d]\w*", axis) if not axis.startswith("*") else [axis]
+
+
+def is_compound(axis: str) -> bool:
+    """Whether an axis is an expression in others: m*n, m+n or n*(n+1)//2."""
+    return not (axis.isidentifier() or axis.isdigit() or axis.startswith("*"))
+
+
+def length(axis: str, sizes: Mapping[str, Any]) -> int:
+    """The size of an axis by those of the names in it."""
+
+    def value(node: ast.expr) -> int:
+        match node:
+            case ast.Constant(int() as number):
+                return number
+            case ast.Name(name):
+                return sizes[name]
+            case ast.BinOp(left, ast.Add(), right):
+                return value(left) + value(right)
+            case ast.BinOp(left, ast.Mult(), right):
+                return value(left) * value(right)
+            case ast.BinOp(left, ast.FloorDiv(), right):
+                return value(left) // value(right)
+            case _:
+                raise ValueError(f"An axis is a name, a number, or made of them by +, * and //; got {axis!r}.")
+
+    return sizes[axis] if axis in sizes else value(ast.parse(axis, mode="eval").body)
 
 
 def _readable(axis: str) -> str:

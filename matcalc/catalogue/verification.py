@@ -169,9 +169,10 @@ def _misprint(declared: Declaration, values: Arguments, f: Array, D: Array) -> s
     f_size, x_size = float(np.linalg.norm(f)), float(np.linalg.norm(declared.origin(values)))
     variation = float(np.linalg.norm(D)) * x_size
     for expressions, expected in ((declared.formulas, f), (declared.derivative_formulas, D)):
+        evaluate = declared.evaluate if expected is f else declared.evaluate_derivative
         for expression in expressions:
             try:
-                printed = np.asarray(declared.evaluate(expression, values, expected.shape))
+                printed = np.asarray(evaluate(expression, values, expected.shape))
             except ValueError as error:
                 return f"the printed form {expression} cannot be evaluated: {error}"
             size = float(np.linalg.norm(expected)) + (variation if expected is f else 0)

@@ -20,6 +20,7 @@ def derive(
     ] = None,
     order: Annotated[int, typer.Option(help="2 for the Hessian.")] = 1,
     steps: Annotated[bool, typer.Option("--steps", help="Show the way there, line by line.")] = False,
+    code: Annotated[str | None, typer.Option(help="Print code: jax, numpy, torch, tex or identity.")] = None,
     where: Annotated[str | None, typer.Option(help="Domains, such as A=symmetric,X=invertible.")] = None,
     shape: Annotated[list[str] | None, typer.Option(help="Such as A=3,4 or c=scalar; may be repeated.")] = None,
     let: Annotated[list[str] | None, typer.Option(help="A definition, such as 'M = I - A X'; may be repeated.")] = None,
@@ -44,11 +45,14 @@ def derive(
     from matcalc.claims.verification import Disagreement
     from matcalc.derivation import Derivation
     from matcalc.derivation import derive as derived
+    from matcalc.derivation.code import CODE_LANGUAGES
     from matcalc.formula import FormulaError
     from matcalc.layout import LAYOUTS
 
     if layout is not None:
         one_of("--layout", [layout], LAYOUTS)
+    if code is not None:
+        one_of("--code", [code], CODE_LANGUAGES)
     one_of("--order", [str(order)], ("1", "2"))
     certifiable(certify)
     names = [name.strip() for name in wrt.split(",")] if wrt is not None else None
@@ -80,6 +84,10 @@ def derive(
     for number, one in enumerate(each):
         if number:
             shown.print()
+        if code is not None:
+            text = one.code(code, cast(Any, layout))
+            shown.print(text, soft_wrap=True, highlight=False, markup=False)
+            continue
         shown.print(one.text(cast(Any, layout if one.is_closed else None)), soft_wrap=True)
         if certify:
             digits = one.verified.digits

@@ -1,5 +1,6 @@
 """What comes of a derivation: the derivative in every layout, the way there, and who verified it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -7,13 +8,17 @@ from typing import Any, Literal
 from matcalc.calculus import Algebra, Derivative, NotDerivable, written
 from matcalc.calculus.layouts import arranged, natural
 from matcalc.calculus.terms import dims_of
+from matcalc.catalogue import Identity
 from matcalc.claims.check import check_formula
 from matcalc.claims.derived import facts_of
 from matcalc.claims.problem import Problem
 from matcalc.claims.report import FormulaReport, shapes_in_words
 from matcalc.claims.verification import Verified, with_names
+from matcalc.derivation.code import CODE_LANGUAGES, code_of
 from matcalc.derivation.conditions import conditions
+from matcalc.derivation.declared import function_of_arrays, identity_of
 from matcalc.derivation.lefts import derivative_of, differential_of
+from matcalc.derivation.naming import shortened
 from matcalc.derivation.steps import Step, steps
 from matcalc.formula import Formula
 from matcalc.layout import Layout
@@ -94,6 +99,31 @@ class Derivation:
         last = self.found[-1]
         return conditions(last.differential if last.formula is None else last.formula, self.algebra)
 
+    def code(self, language: str, layout: Layout | None = None, name: str = "derivative") -> str:
+        """The derivative as code: "jax", "numpy", "torch", "tex", or "identity", a declaration for the catalogue.
+
+        A function has the variables for arguments, in their order, vectors as arrays of one axis, and gives an array in
+        the `layout`. ValueError for another language, layout or name.
+        """
+        return code_of(self, language, layout, name)
+
+    @cached_property
+    def function(self) -> Callable[..., Any]:
+        """The derivative in JAX's layout as a function of JAX arrays, its products in the cheapest order.
+
+        `jit`, `vmap` and `grad` work on it. Integers are Python's. ValueError and TypeError for arguments that do not
+        fit.
+        """
+        return function_of_arrays(self)
+
+    def identity(self, name: str = "derived") -> Identity[Any]:
+        """An identity that no catalogue has: the function, whose derivative by the variable is this closed form.
+
+        Layouts, `plan`, `sample` and `check` come with it. Of a mixed second derivative it is the first derivative by
+        the second variable.
+        """
+        return identity_of(self, name)
+
     def check(self, **options: Any) -> FormulaReport:
         """The derivative as a claim before the whole referee; options are those of `matcalc.check_formula`."""
         where = {name: domain for name, domain in self.last.where.items()}
@@ -101,6 +131,11 @@ class Derivation:
             self.last.formula, self.formula, wrt=self.wrt[-1], layout=self.natural, shape=self.last.shapes, where=where,
             **options,
         )  # fmt: skip
+
+    @property
+    def left(self) -> str:
+        """What stands before the equals sign: ∂/∂X f."""
+        return derivative_of(self.asked.formula, self.wrt)
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
@@ -122,6 +157,7 @@ class Derivation:
             "read": list(self.asked.notes),
             "shapes": {name: [str(size) for size in shape] for name, shape in self.asked.shapes.items()},
             "steps": [{"rule": step.rule, "text": step.text, "tex": step.tex} for step in self.steps],
+            "code": {language: self.code(language, layout) for language in CODE_LANGUAGES} if self.is_closed else {},
             "verified": {
                 "witnesses": list(self.verified.witnesses),
                 "error": self.verified.error,
@@ -134,7 +170,10 @@ class Derivation:
         """What is printed, in a layout."""
         if self.is_closed:
             layout = layout or self.natural
-            lines = [f"{derivative_of(self.asked.formula, self.wrt)} = {self.layout(layout)}", f"in {layout} layout"]
+            named = shortened(self.layout(layout), self.last.symbols, {*self.last.integers, *self.last.sizes})
+            lines = [f"{self.left} = {named.whole}"]
+            lines += [f"{name} = {part}" for name, part in named.parts.items()]
+            lines.append(f"in {layout} layout")
         else:
             lines = [f"{differential_of(self.last.formula)} = {self.differential}"]
             lines.append(f"No formula has the derivative itself: {self.found[-1].reason}.")

@@ -17,10 +17,10 @@ from matcalc.claims.derived import FACTS
 from matcalc.claims.points import draw, elsewhere, has_shapes
 from matcalc.claims.problem import Problem, Shape
 from matcalc.claims.reading import SIZES, Domains, Shapes, domains_of, read_problem
+from matcalc.claims.verification import Disagreement
 from matcalc.derivation.traced.arguments import Examples, Subject, subject_of
 from matcalc.derivation.traced.arrays import COLUMNS, ROWS, Array, constant, matrix, vector
 from matcalc.derivation.traced.program import ProgramReader
-from matcalc.derivation.verification import Disagreement
 from matcalc.domains import Domain, named
 from matcalc.formula import Formula, FormulaError
 from matcalc.formula import tree as t
