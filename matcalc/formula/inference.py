@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from matcalc.formula import tree as t
+from matcalc.formula.arbitrary import key_of, kind_of, name_of_function
 from matcalc.formula.errors import FormulaError, Misfit
 from matcalc.formula.printing import locate
 from matcalc.formula.sizes import (
@@ -158,7 +159,8 @@ class Inference:
                 return Typed(node, SCALAR)
             case t.Apply(function, of):
                 part = self.visit(of)
-                return Typed(node, self.applied(function, part), (part,))
+                kind = kind_of(name_of_function(function), {**self.shapes, **self.unknown})
+                return Typed(node, self.called(node, kind, part) if kind else self.applied(function, part), (part,))
             case t.Sigma(index, _, stop, body):
                 self.bound.append(index)
                 self.bounds.append(stop.name if isinstance(stop, t.Name) else None)
@@ -325,6 +327,30 @@ class Inference:
                     except Mismatch:
                         self.misfit(part.node, f"× is of vectors of length 3; {part.node} is {in_words(part.shape)}")
                 return Typed(node, (3, UNIT), parts)
+
+    def called(self, node: t.Apply, kind: str, part: Typed) -> Dims:
+        """The shape of a function that has only a name and is no one of numbers, from that of what stands for it."""
+        name, order = name_of_function(node.function), node.function.count("'")
+        key = key_of(name, kind)
+        W, x = self.given(node, key), self.matrix(part)
+        try:
+            match kind, self.ranks[key]:
+                case ("vector", 1) | ("matrix", 2):
+                    unify(x, SCALAR)
+                    return W
+                case "vector", _:
+                    unify(x, (W[1], UNIT))
+                    shapes = [(W[0], UNIT), W]
+                case _ if part.is_scalar:
+                    self.fail(part.node, f"{part.node} is a scalar; a function of numbers is declared by its name only")
+                case _:
+                    unify(x, W)
+                    shapes = [SCALAR, W[::-1], *([(W[0], W[0])] if known(W[1]) == UNIT else [])]
+        except Mismatch:
+            self.misfit(part.node, f"{part.node} is {in_words(x)}, and {name} is of other arguments")
+        if order >= len(shapes) or node.function.endswith("."):
+            self.fail(node, f"{node.function} is not read of such a function")
+        return shapes[order]
 
     def applied(self, function: str, part: Typed) -> Dims:
         match function:
