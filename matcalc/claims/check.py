@@ -13,7 +13,7 @@ from matcalc.claims.certificate import certify_claim
 from matcalc.claims.layouts import ASKED, AskedLayout, candidates, choose
 from matcalc.claims.points import draw, not_real
 from matcalc.claims.problem import Arguments, Array, Problem
-from matcalc.claims.reading import CONVENTIONS, ORDERS, Convention, Domains, Order, Shapes, read_problem
+from matcalc.claims.reading import CONVENTIONS, ORDERS, Convention, Domains, Functions, Order, Shapes, read_problem
 from matcalc.claims.report import FormulaReport
 from matcalc.claims.threads import one_thread
 from matcalc.claims.verdict import CERTAIN, ask_referee, refuted_elsewhere, too_few_digits
@@ -50,7 +50,7 @@ def check_formula(
     certify: bool = False,
     let: Sequence[str] = (),
     order: Order = 1,
-    functions: Sequence[str] = (),
+    functions: Functions = (),
 ) -> FormulaReport:
     """Check a derivative typed as a formula, and say what is wrong with it.
 
@@ -72,8 +72,11 @@ def check_formula(
 
     `let` defines names and functions, ["M = I - A X", "f(x) = exp(-x^2)"], as do texts that end in "where M = I - A X".
     `functions` names those that stand for any smooth one, ["g"]: then g(a'x) is no product, and g'(a'x) its derivative.
-    As exp is, g is a function of a matrix, and one of the entries of a vector or, with a dot, of a matrix, g.(X). With
-    `order=2` the claim is the Hessian of a scalar function, n×n of a vector and by a matrix that of vec(X), or the
+    As exp is, g is a function of a matrix, and one of the entries of a vector or, with a dot, of a matrix, g.(X). Those
+    of vectors and matrices are declared by their values, {"f": "scalar", "u": "vector"}; u'(x) is in numerator layout,
+    and ∇f(x) is f'(x)'. {"U": "matrix"} is a function of a number.
+
+    With `order=2` the claim is the Hessian of a scalar function, n×n of a vector and by a matrix that of vec(X), or the
     second derivative by a scalar; a claim that begins with "∇²f =" or "∂²f/∂x∂xᵀ =" says so itself.
 
     Raises FormulaError, which points at the place, for what cannot be read or sized; ValueError for options without

@@ -54,7 +54,7 @@ def _explained(problem: Problem, claim: Formula, layout: Layout, error: FormulaE
     if problem.is_differential(claim):
         return error
     try:
-        got = infer(claim, problem.symbols)
+        got = infer(claim, problem.sized)
     except FormulaError as inner:
         return inner
     text = str(claim)

@@ -13,7 +13,6 @@ import numpy as np
 from matcalc.domains import Domain
 from matcalc.formula import Formula, FormulaError, evaluate, infer
 from matcalc.formula import tree as t
-from matcalc.formula.arbitrary import NUMBERS, key_of
 from matcalc.formula.errors import Misfit
 from matcalc.formula.sizes import Size, size_in_numbers, size_product
 from matcalc.formula.texts import Meaning
@@ -41,7 +40,8 @@ class Problem:
     exponent: int = EXPONENT  # and bound of sums
     notes: tuple[str, ...] = ()  # how the function was read, where that could be doubted
     definitions: Mapping[str, Meaning] = field(default_factory=dict)
-    functions: tuple[str, ...] = ()  # that have only a name
+    functions: Mapping[str, str] = field(default_factory=dict)  # that have only a name, with their kinds
+    stand_ins: Mapping[str, Shape] = field(default_factory=dict)  # the shapes of what stands for them, by key
     is_independent: bool = False  # whether derivatives are by the independent entries of a symmetric matrix
     order: int = 1  # of the derivative
 
@@ -61,12 +61,17 @@ class Problem:
     @property
     def arguments(self) -> dict[str, Shape]:
         """The shapes of what the value depends on: the variables, and what stands for functions with only a name."""
-        return dict(self.shapes) | {key_of(name): (NUMBERS,) for name in self.functions}
+        return {**self.shapes, **self.stand_ins}
+
+    @property
+    def sized(self) -> dict[str, Shape]:
+        """The shapes that formulas are sized by: those of all names and functions."""
+        return {**self.symbols, **self.stand_ins}
 
     @cached_property
     def value_shape(self) -> Shape:
         """The shape of the function's value."""
-        return infer(self.formula, self.symbols)
+        return infer(self.formula, self.sized)
 
     @property
     def outer_shape(self) -> Shape:
@@ -113,7 +118,7 @@ class Problem:
         except (ValueError, ArithmeticError):  # by which NumPy and SciPy say that a matrix is singular or infinite
             value = None
         if value is None or np.iscomplexobj(value):
-            return np.full(self.numbers(infer(tree, self.symbols)) if shape is None else tuple(shape), np.nan)
+            return np.full(self.numbers(infer(tree, self.sized)) if shape is None else tuple(shape), np.nan)
         return value
 
     @property

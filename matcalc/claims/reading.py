@@ -16,7 +16,7 @@ from matcalc.claims.problem import Problem, Shape
 from matcalc.domains import Domain, named
 from matcalc.formula import Formula, FormulaError, infer, parse
 from matcalc.formula import tree as t
-from matcalc.formula.arbitrary import name_of_function
+from matcalc.formula.arbitrary import KINDS, NUMBERS, key_of, name_of_function
 from matcalc.formula.meaning import settle, understand
 from matcalc.formula.names import letter_of
 from matcalc.formula.parser import name_of
@@ -35,6 +35,7 @@ Convention = Literal["full", "independent"]
 CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
 ORDERS: tuple[Order, ...] = get_args(Order)
 Shapes = Mapping[str, Sequence[Size]] | str | Sequence[str] | None
+Functions = Mapping[str, str] | Sequence[str] | str
 Domains = Mapping[str, str | Domain] | str | None
 SYMMETRIC = (named("symmetric"), named("positive definite"))
 SAID = {
@@ -77,6 +78,23 @@ def domains_of(where: Domains) -> dict[str, str | Domain]:
     return found
 
 
+def functions_of(functions: Functions) -> dict[str, str]:
+    """The kinds of functions that have only a name: a mapping, or text such as "g" or "u=vector", or several such."""
+    if isinstance(functions, Mapping):
+        pairs = list(functions.items())
+    else:
+        texts = [functions] if isinstance(functions, str) else functions
+        pairs = [(name, kind) for name, _, kind in (text.partition("=") for text in texts)]
+    found: dict[str, str] = {}
+    for name, kind in ((name.strip(), kind.strip()) for name, kind in pairs):
+        if not re.fullmatch(r"\\?[^\W\d_]\w*", name) or (function := name_of(name)) in FUNCTIONS:
+            raise ValueError(f"A function is declared by its name, g of g(a'x), one that is not known; got {name!r}.")
+        if kind and kind not in KINDS:
+            raise ValueError(f"The values of a function are {', '.join(KINDS)}, u=vector; got {name}={kind}.")
+        found[function] = kind
+    return found
+
+
 def read_problem(
     formula: str | Formula,
     wrt: str,
@@ -86,7 +104,7 @@ def read_problem(
     convention: Convention = "full",
     let: Sequence[str] = (),
     order: Order = 1,
-    functions: Sequence[str] = (),
+    functions: Functions = (),
     may_be_absent: bool = False,
 ) -> Problem:
     """A function typed as a formula. FormulaError for what cannot be read or sized, ValueError for wrong options.
@@ -101,9 +119,9 @@ def read_problem(
     if convention == "independent" and domains.setdefault(wrt, named("symmetric")) not in SYMMETRIC:
         raise ValueError(f"By independent entries is of a symmetric {wrt}; it is declared {domains[wrt].text}.")
     text, definitions_behind = split_where(formula) if isinstance(formula, str) else ("", [])
-    named_functions = tuple(sorted(map(_function, [functions] if isinstance(functions, str) else functions)))
-    meanings = definitions((*let, *definitions_behind), sorted(names), named_functions)
-    called = {*named_functions, *(name for name, meaning in meanings.items() if meaning.argument)}
+    kinds = functions_of(functions)
+    meanings = definitions((*let, *definitions_behind), sorted(names), kinds)
+    called = {*kinds, *(name for name, meaning in meanings.items() if meaning.argument)}
     names |= spelled(sorted(meanings)) | {each.partition("=")[0].strip(" :") for each in (*let, *definitions_behind)}
     for name in (*given, *domains, wrt):
         if name in meanings:
@@ -112,7 +130,7 @@ def read_problem(
     tree, notes = settle(substitute(typed, meanings), {*given, *domains, wrt}, _letters(given))
     notes += doubts(text, tree, called)
     applied = {name_of_function(node.function) for node in t.nodes(tree) if isinstance(node, t.Apply)}
-    for name in named_functions:
+    for name in kinds:
         if name not in applied:
             raise ValueError(f"{name} is declared as a function, and {tree} has no {name}( ).")
         if t.Name(name) in t.nodes(tree):
@@ -139,7 +157,8 @@ def read_problem(
         raise ValueError("A size must be at least 1; got 0.")
     square = [name for name, domain in domains.items() if _is_of_square_matrices(domain) and found.ranks[name] == 2]
     try:
-        meaning = understand(tree, found, given, square, wrt)
+        of_values = {key_of(name, kind): KINDS[kind] for name, kind in kinds.items() if kind}
+        meaning = understand(tree, found, given, square, wrt, of_values)
     except FormulaError as error:
         hint = _hint(str(formula), [name for name, rank in found.ranks.items() if rank == 1 and name not in given])
         raise FormulaError(error.reason + hint, error.text, error.start, error.end) from None
@@ -161,6 +180,7 @@ def read_problem(
         raise ValueError(f"A second derivative is of a scalar function; {tree} is none.")
     if order == 2 and is_independent:
         raise ValueError("A second derivative is by entries that move freely: leave the convention out.")
+    shapes = {**shapes, **{key_of(name): (NUMBERS,) for name, kind in kinds.items() if not kind}}
     known = _Known(
         str(tree),
         wrt,
@@ -171,7 +191,7 @@ def read_problem(
         tuple(meanings.items()),
         is_independent,
         order,
-        named_functions,
+        tuple(kinds.items()),
         tree,
         found,
     )
@@ -204,16 +224,17 @@ class _Known:
     definitions: tuple[tuple[str, Meaning], ...]
     is_independent: bool
     order: Order
-    functions: tuple[str, ...]
+    functions: tuple[tuple[str, str], ...]
     tree: Formula = field(compare=False)
     found: Variables = field(compare=False)
 
     def problem(self, sizes: Mapping[str, int]) -> Problem:
+        keys = {key_of(name, kind) for name, kind in self.functions}
         return Problem(
             self.tree,
             self.wrt,
             self.found,
-            dict(self.shapes),
+            {name: shape for name, shape in self.shapes if name not in keys},
             dict(self.domains),
             sizes,
             self.names,
@@ -221,7 +242,8 @@ class _Known:
             definitions=dict(self.definitions),
             is_independent=self.is_independent,
             order=self.order,
-            functions=self.functions,
+            functions=dict(self.functions),
+            stand_ins={key: shape for key, shape in self.shapes if key in keys},
         )
 
 
@@ -270,13 +292,6 @@ def _meant(name: str, variables: Collection[str]) -> str:
     """The variable that is meant by a letter: the only one with that letter, W^{(1)} by W."""
     of_letter = [each for each in variables if letter_of(each) == name]
     return of_letter[0] if name not in variables and len(of_letter) == 1 else name
-
-
-def _function(name: str) -> str:
-    """The name of a function. ValueError for what can be none."""
-    if re.fullmatch(r"\s*\\?[^\W\d_]\w*\s*", name) and (function := name_of(name)) not in FUNCTIONS:
-        return function
-    raise ValueError(f"A function is declared by its name, g of g(a'x), one that is not known; got {name!r}.")
 
 
 def _letters(shapes: Mapping[str, Sequence[Size]]) -> frozenset[str]:

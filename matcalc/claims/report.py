@@ -1,6 +1,6 @@
 """What was found about a derivative typed as a formula."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -80,7 +80,7 @@ class FormulaReport:
             "read": list(self.asked.notes),
             "shapes": {name: [str(size) for size in shape] for name, shape in self.asked.shapes.items()},
             "sizes": dict(self.asked.sizes),
-            "functions": list(self.asked.functions),
+            "functions": dict(self.asked.functions),
             **{key: numbers.get(key) for key in ("dtype", "seed", "errors", "tolerance", "condition")},
         }
 
@@ -113,9 +113,9 @@ class FormulaReport:
     __repr__ = __str__
 
 
-def shapes_in_words(shapes: Mapping[str, Shape], sizes: Mapping[str, int], functions: Sequence[str] = ()) -> str:
-    """Every variable with its shape, and the numbers that stand for letters."""
+def shapes_in_words(shapes: Mapping[str, Shape], sizes: Mapping[str, int], functions: Mapping[str, str]) -> str:
+    """Every variable with its shape, functions with what their values are, and the numbers that stand for letters."""
     words = [f"{name} {'×'.join(map(str, shape)) if shape else 'a scalar'}" for name, shape in shapes.items()]
-    words += [f"{name} any smooth function" for name in functions]
+    words += [f"{name} any smooth function" + f" to a {kind}" * bool(kind) for name, kind in functions.items()]
     tried = f", at {', '.join(f'{letter}={size}' for letter, size in sizes.items())}" if sizes else ""
     return f"with {', '.join(words)}{tried}"

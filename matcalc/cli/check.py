@@ -23,7 +23,8 @@ def check(
     shape: Annotated[list[str] | None, typer.Option(help="Such as A=3,4 or c=scalar; may be repeated.")] = None,
     let: Annotated[list[str] | None, typer.Option(help="A definition, such as 'M = I - A X'; may be repeated.")] = None,
     function: Annotated[
-        list[str] | None, typer.Option(help="A function that stands for any, g of g(a'x); may be repeated.")
+        list[str] | None,
+        typer.Option(help="A function that stands for any: g of g(a'x), or u=vector; may be repeated."),
     ] = None,
     order: Annotated[int, typer.Option(help="1, or 2 of a Hessian, which a claim may say too: '∇²f = A'.")] = 1,
     convention: Annotated[

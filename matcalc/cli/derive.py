@@ -66,6 +66,7 @@ def derive(
             by = names[0] if names and len(names) == 1 else names
             found = derived(formula, by, order=cast(Any, order if by is None or isinstance(by, str) else 2), **options)
             each = [found] if isinstance(found, Derivation) else list(found.values())
+            codes = [one.code(code, cast(Any, layout)) for one in each] if code is not None else []
             data = [one.as_dict(cast(Any, layout if one.is_closed else None)) for one in each]
         except NotDerivable as error:
             typer.echo(str(error), err=True)
@@ -84,9 +85,8 @@ def derive(
     for number, one in enumerate(each):
         if number:
             shown.print()
-        if code is not None:
-            text = one.code(code, cast(Any, layout))
-            shown.print(text, soft_wrap=True, highlight=False, markup=False)
+        if codes:
+            shown.print(codes[number], soft_wrap=True, highlight=False, markup=False)
             continue
         shown.print(one.text(cast(Any, layout if one.is_closed else None)), soft_wrap=True)
         if certify:

@@ -1,5 +1,6 @@
 """What comes of a derivation: the derivative in every layout, the way there, and who verified it."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -157,7 +158,7 @@ class Derivation:
             "read": list(self.asked.notes),
             "shapes": {name: [str(size) for size in shape] for name, shape in self.asked.shapes.items()},
             "steps": [{"rule": step.rule, "text": step.text, "tex": step.tex} for step in self.steps],
-            "code": {language: self.code(language, layout) for language in CODE_LANGUAGES} if self.is_closed else {},
+            "code": self._codes(layout),
             "verified": {
                 "witnesses": list(self.verified.witnesses),
                 "error": self.verified.error,
@@ -165,6 +166,14 @@ class Derivation:
             },
             "seconds": self.seconds,
         }
+
+    def _codes(self, layout: Layout) -> dict[str, str]:
+        """The code in every language that has words for all that is in it."""
+        found: dict[str, str] = {}
+        for language in CODE_LANGUAGES:
+            with contextlib.suppress(NotDerivable):
+                found[language] = self.code(language, layout)
+        return found
 
     def text(self, layout: Layout | None = None) -> str:
         """What is printed, in a layout."""
@@ -180,7 +189,7 @@ class Derivation:
         lines += [f"where {', '.join(self.conditions)}"] if self.conditions else []
         if self.asked.notes:
             lines.append(f"read as {self.asked.formula}: {', '.join(self.asked.notes)}")
-        lines.append(shapes_in_words(self.asked.shapes, {}))
+        lines.append(shapes_in_words(self.asked.shapes, {}, self.asked.functions))
         return "\n".join(lines)
 
     def __str__(self) -> str:

@@ -84,6 +84,8 @@ class Writer:
                 return Code(repr(value))
             case t.Name(name):
                 return self.named(name)
+            case t.Derivative():
+                return self.named(tree.key)
             case t.Constant(symbol, indices):
                 return self.constant(symbol, indices)
             case t.Entry(of, indices):

@@ -33,7 +33,8 @@ here so:
 * `^` takes one number, one letter or parentheses. `^T`, `^-1`, `^-T`, `^+` and `^*` are marks. `e^{X}` and `e^X` are
   exp(X); `e^k` is a power of the variable e.
 * A letter before a parenthesis is a factor, `x (yᵀ z)`, unless it is declared to `parse` as a function. Then `g(X)` is
-  one of a matrix or, with a dot and of vectors, of the entries, as `exp` is, and `g'(X)` its derivative.
+  one of a matrix or, with a dot and of vectors, of the entries, as `exp` is, and `g'(X)` its derivative; `∇g(x)` is
+  `g'(x)ᵀ`.
 * `∂U`, `dU` and `d(U)` are values of their own: dU; `∂_x U` is dU_dx, `∂²U` is d2U. They take superscripts only in
   parentheses, `(∂U)ᵀ`.
 * `I`, `0`, `e_i`, `E_ij` and the vector of ones `𝟏` are constants sized by the context; `I_n`, `0_mn` and `1_n` say

@@ -1,16 +1,21 @@
-"""Functions that have only a name: g(u) stands for any smooth function of a number, and g'(u) for its derivative.
+"""Functions that have only a name: g(u) stands for any smooth function, and g'(u) for its derivative.
 
-As `exp` is, it is one of a matrix or, with a dot and of vectors, one of the entries. Its value is that of a combination
-of powers, a sine and an exponential; the numbers in that are given under a key of its own, as variables are.
+One of numbers is, as `exp` is, one of a matrix too or, with a dot and of vectors, one of the entries. Its value is that
+of a combination of powers, a sine and an exponential. One of vectors or matrices has a kind, what its values are: a
+scalar, a vector or a matrix. The numbers in it are given under a key of its own, as variables are.
 """
 
 import re
+from collections.abc import Container
 from typing import Any
+
+import numpy as np
 
 from matcalc.formula.words import FUNCTIONS
 
 Array = Any
 
+KINDS = {"scalar": (1, 2), "vector": (2, 1), "matrix": (2,)}  # of values; how many axes the numbers may have
 NUMBERS = 7  # in the combination
 SLOW = 4  # by which the rate of the exponential is divided, so that it does not hide the other terms
 _KNOWN = frozenset(FUNCTIONS.values()) | {"!"}
@@ -26,9 +31,14 @@ def name_of_function(function: str) -> str:
     return function.rstrip(".").rstrip("'")
 
 
-def key_of(name: str) -> str:
+def key_of(name: str, kind: str = "") -> str:
     """Under what the numbers of a function are given; no variable is called so."""
-    return f"{name}(t)"
+    return f"{kind} {name}(t)".strip()
+
+
+def kind_of(name: str, keys: Container[str]) -> str:
+    """The kind of a function whose numbers are given under one of these keys; "" for one of numbers."""
+    return next((kind for kind in KINDS if key_of(name, kind) in keys), "")
 
 
 def derivative_of(function: str) -> str:
@@ -49,6 +59,32 @@ def combination(function: str, x: Array, c: Array, functions: Any, *, of_matrix:
     return powers[min(order, 3)] + wavy + c[5] * rate**order * apply("exp", rate * x)
 
 
+def valued(kind: str, order: int, x: Array, W: Array, functions: Any) -> Array:
+    """sin(s) + s q of s = ⟨W, x⟩ or, where the value is a vector, s = W x, with q = ⟨x, x⟩/2; or its derivative.
+
+    Derivatives are in numerator layout. Of a number t, it is sin(t W) + t² cos(W) by entry.
+    """
+    W = W[:, None] if np.ndim(W) == 1 else W
+
+    def wave(turn: int, at: Array) -> Array:
+        value = functions.scalar(("sin", "cos")[turn % 2], at)
+        return -value if turn % 4 > 1 else value
+
+    if np.ndim(x) == 0:
+        powers = (x * x, 2 * x, 2, 0)
+        return W**order * wave(order, W * x) + powers[min(order, 3)] * wave(1, W)
+    s, q = W @ x if kind == "vector" else (W * x).sum(), (x * x).sum() / 2
+    match order:
+        case 0:
+            return wave(0, s) + s * q
+        case 1 if kind == "vector":
+            return (wave(1, s) + q) * W + s @ x.T
+        case 1:
+            return ((wave(1, s) + q) * W + s * x).T
+        case _:
+            return wave(2, s) * (W @ W.T) + W @ x.T + x @ W.T + s * functions.identity(x)
+
+
 def pattern_of_calls(names: "frozenset[str]", spelled: "dict[str, str]") -> str:
     """What a call of one of these functions begins with, its name and the marks of a derivative, in ASCII and TeX."""
     forms = [re.escape(name) for name in names]
@@ -56,4 +92,4 @@ def pattern_of_calls(names: "frozenset[str]", spelled: "dict[str, str]") -> str:
     either = "|".join(sorted(forms, key=len, reverse=True)) or "(?!)"
     wrapped = rf"\\(?:operatorname|math(?:rm|bf|cal|it)|text|boldsymbol|bm)\s*\{{\s*(?:{either})\s*\}}"
     marks = r"(?:\s*(?:'|′|″|\^\s*(?:\\prime|\{\s*(?:\\prime\s*|')+\})))*"
-    return rf"(?:{wrapped}|{either}){marks}\s*\.?(?=\s*(?:\\left)?\s*[(\[])"
+    return rf"(?:(?:∇|\\nabla(?![a-z]))\s*)?(?:{wrapped}|{either}){marks}\s*\.?(?=\s*(?:\\left)?\s*[(\[])"

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 from lark import Token, Transformer, v_args
 
 from matcalc.formula import tree as t
-from matcalc.formula.arbitrary import is_arbitrary
+from matcalc.formula.arbitrary import derivative_of, is_arbitrary
 from matcalc.formula.names import joined
 from matcalc.formula.words import ENTRYWISE
 
@@ -223,6 +223,8 @@ class Builder(Operands):
 
     def apply(self, function: Token, *arguments: t.Formula) -> t.Formula:
         match function.value, arguments:
+            case name, (argument,) if name.startswith("∇"):
+                return t.Transpose(t.Apply(derivative_of(name.removeprefix("∇")), argument))
             case name, (argument,) if is_arbitrary(name):
                 return t.Apply(name, argument)
             case "kron" | "blkdiag" as name, (first, second, *more):

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from matcalc.formula import tree as t
-from matcalc.formula.arbitrary import combination, is_arbitrary, key_of, name_of_function
+from matcalc.formula.arbitrary import combination, is_arbitrary, key_of, kind_of, name_of_function, valued
 from matcalc.formula.errors import FormulaError
 from matcalc.formula.functions import Functions
 from matcalc.formula.printing import locate
@@ -302,16 +302,11 @@ class Evaluation:
 
     def apply(self, function: str, part: Typed, value: Array) -> Array:
         """A function of one argument; scalars take the ordinary one, as each entry does."""
+        if is_arbitrary(function):
+            return self.called(function, part, value)
         if np.ndim(value) == 2 and function in ("norm2", "det"):
             is_vector = UNIT in dims(part.shape)
             function = ("norm" if is_vector else "spectral") if function == "norm2" else "norm" if is_vector else "det"
-        if is_arbitrary(function):
-            numbers = self.arrays.get(key_of(name_of_function(function)))
-            if numbers is None:
-                self.fail(part.node, f"nothing is given for the function {name_of_function(function)}")
-            of_matrix = np.ndim(value) == 2 and not is_entrywise(function, part)
-            value = value if hasattr(value, "dtype") else self.xp.asarray(value, self.dtype)
-            return combination(function, value, numbers, self.functions, of_matrix=of_matrix)
         if np.ndim(value) == 0 or is_entrywise(function, part):
             number = value if hasattr(value, "dtype") else self.xp.asarray(value, self.dtype)
             return self.functions.scalar(function.removesuffix("."), number)
@@ -319,10 +314,23 @@ class Evaluation:
 
     def frechet(self, function: str, of: Typed, U: Array, V: Array) -> Array:
         """The derivative of g at U along V, which is the upper right block of g([[U, V], [0, U]])."""
-        xp, n = self.xp, 1 if of.is_scalar else self.size(of)[0]
-        U, V = (xp.asarray(part, self.dtype).reshape(n, n) for part in (U, V))
-        block = self.functions.matrix(function, xp.block([[U, V], [xp.zeros((n, n), self.dtype), U]]))[:n, n:]
-        return block.reshape(()) if of.is_scalar else block
+        n = 1 if of.is_scalar else self.size(of)[0]
+        U, V = (self.xp.asarray(part, self.dtype).reshape(n, n) for part in (U, V))
+        whole = self.xp.block([[U, V], [self.xp.zeros((n, n), self.dtype), U]])
+        value = self.called(function, of, whole) if is_arbitrary(function) else self.functions.matrix(function, whole)
+        return value[0, 1] if of.is_scalar else value[:n, n:]
+
+    def called(self, function: str, part: Typed, value: Array) -> Array:
+        """A function that has only a name."""
+        kind = kind_of(name := name_of_function(function), self.arrays)
+        numbers = self.arrays.get(key_of(name, kind))
+        if numbers is None:
+            self.fail(part.node, f"nothing is given for the function {name}")
+        value = value if hasattr(value, "dtype") else self.xp.asarray(value, self.dtype)
+        if kind:
+            return valued(kind, function.count("'"), value, numbers, self.functions)
+        of_matrix = np.ndim(value) == 2 and not is_entrywise(function, part)
+        return combination(function, value, numbers, self.functions, of_matrix=of_matrix)
 
     def sigma(self, node: t.Sigma, of: Typed) -> Array:
         start, stop = self.number(node.start), self.counted(node, of) if node.stop == t.OPEN else self.number(node.stop)

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import NoReturn
 
 from matcalc.formula import tree as t
-from matcalc.formula.errors import FormulaError, Misfit
-from matcalc.formula.printing import locate
+from matcalc.formula.arbitrary import key_of, kind_of, name_of_function
+from matcalc.formula.errors import FormulaError
+from matcalc.formula.operands import Operands
 from matcalc.formula.sizes import (
     SCALAR,
     UNIT,
@@ -23,13 +23,12 @@ from matcalc.formula.sizes import (
     known_shape,
     size_in_words,
 )
-from matcalc.formula.typed import INSTEAD, Typed, bare, is_column, is_entrywise, is_spread, is_zero, so_far
-from matcalc.formula.unification import Mismatch, SizeProducts, same_size, unify
+from matcalc.formula.typed import Typed, bare, is_spread, is_zero, so_far
+from matcalc.formula.unification import Mismatch, same_size, unify
 from matcalc.formula.variables import matrix_of, spellings
-from matcalc.formula.words import OF_VECTORS, TO_SCALARS
 
 
-class Inference:
+class Inference(Operands):
     """The walk over one formula, with the shapes that are given and those that are to be found."""
 
     def __init__(
@@ -39,7 +38,7 @@ class Inference:
         sizes: Mapping[str, int],
         unknown: Mapping[str, tuple[Unknown, ...]] | None = None,
     ) -> None:
-        self.tree = tree
+        super().__init__(tree)
         self.unknown = unknown or {}
         self.deduces = unknown is not None
         self.shapes = shapes
@@ -48,7 +47,6 @@ class Inference:
         self.ranks = {name: len(shape) for name, shape in {**shapes, **self.unknown}.items()}
         self.bound: list[str] = []  # summation indices, and what they go up to where that has a name
         self.bounds: list[str | None] = []
-        self.products = SizeProducts()
         self.constants: list[Typed] = []  # and other nodes whose sizes are written
         self.units: dict[t.Constant, Dims] = {}
         self.named: dict[str, Unknown] = {}  # sizes known by nothing but the n of I_n
@@ -82,44 +80,6 @@ class Inference:
                 remedy = "write it, as in I_3 and 1_3, or give the result's shape"
                 self.fail(constant.node, f"nothing here tells the size of {constant.node}; {remedy}")
         return root
-
-    def fail(self, node: t.Formula, message: str) -> NoReturn:
-        raise FormulaError(message, *locate(self.tree, node)) from None
-
-    def misfit(self, node: t.Formula, message: str) -> NoReturn:
-        raise Misfit(message, *locate(self.tree, node)) from None
-
-    def fail_as_whole(self, message: str) -> NoReturn:
-        raise Misfit(message, str(self.tree), 0, len(str(self.tree))) from None
-
-    # --- What operands must be
-
-    def agree(self, one: Typed, other: Typed) -> None:
-        """Both operands must have the same shape."""
-        try:
-            unify(one.shape, other.shape)
-        except Mismatch:
-            left, right = bare(one.node), bare(other.node)
-            hint = "; 𝟏 (ones) is the vector of ones" if t.Number(1) in (left, right) else ""
-            self.misfit(right, f"{left} is {in_words(one.shape)}, {right} is {in_words(other.shape)}{hint}")
-
-    def square(self, part: Typed) -> Dims:
-        """The operand must be square (or a scalar)."""
-        shape = self.matrix(part)
-        try:
-            same_size(shape[0], shape[1])
-        except Mismatch:
-            self.misfit(part.node, f"{part.node} must be square and is {in_words(shape)}")
-        return shape
-
-    def matrix(self, part: Typed) -> Dims:
-        """The operand must have rows and columns."""
-        shape = known_shape(part.shape)
-        if isinstance(shape, AnyShape):
-            shape.found = shape = (Unknown(), Unknown())
-        if len(shape) != 2:
-            self.misfit(part.node, f"{part.node} is {in_words(shape)}; such a tensor can only be added and scaled")
-        return shape
 
     # --- The walk
 
@@ -162,7 +122,8 @@ class Inference:
                 return Typed(node, SCALAR)
             case t.Apply(function, of):
                 part = self.visit(of)
-                return Typed(node, self.applied(function, part), (part,))
+                kind = kind_of(name_of_function(function), {**self.shapes, **self.unknown})
+                return Typed(node, self.called(node, kind, part) if kind else self.applied(function, part), (part,))
             case t.Frechet(_, of, along):
                 part, direction = self.visit(of), self.visit(along)
                 shape = self.square(part)
@@ -289,14 +250,6 @@ class Inference:
             self.spread += [(part, arrays[0]) for part in parts if part not in arrays and not is_zero(part.node)]
         return Typed(node, arrays[0].shape, tuple(parts))
 
-    def scalar(self, part: Typed) -> Typed:
-        """The operand must be a scalar."""
-        try:
-            unify(part.shape, SCALAR)
-        except Mismatch:
-            self.misfit(part.node, f"{part.node} is {in_words(part.shape)}; a power of this kind is of scalars")
-        return part
-
     def product(self, node: t.Formula, left: Typed, right: Typed) -> Typed:
         """The product of two; a scalar multiplies anything."""
         parts = (left, right)
@@ -350,52 +303,26 @@ class Inference:
                     self.of_length_three(part, "×")
                 return Typed(node, (3, UNIT), parts)
 
-    def of_length_three(self, part: Typed, sign: str) -> None:
-        """The operand must be a vector of three entries."""
+    def called(self, node: t.Apply, kind: str, part: Typed) -> Dims:
+        """The shape of a function that has only a name and is no one of numbers, from that of what stands for it."""
+        name, order = name_of_function(node.function), node.function.count("'")
+        key = key_of(name, kind)
+        W, x = self.given(node, key), self.matrix(part)
         try:
-            unify(part.shape, (3, UNIT))
+            match kind, self.ranks[key]:
+                case ("vector", 1) | ("matrix", 2):
+                    unify(x, SCALAR)
+                    return W
+                case "vector", _:
+                    unify(x, (W[1], UNIT))
+                    shapes = [(W[0], UNIT), W]
+                case _ if part.is_scalar:
+                    self.fail(part.node, f"{part.node} is a scalar; a function of numbers is declared by its name only")
+                case _:
+                    unify(x, W)
+                    shapes = [SCALAR, W[::-1], *([(W[0], W[0])] if known(W[1]) == UNIT else [])]
         except Mismatch:
-            self.misfit(part.node, f"{sign} is of vectors of length 3; {part.node} is {in_words(part.shape)}")
-
-    def applied(self, function: str, part: Typed) -> Dims:
-        match function:
-            case "det" if is_column(self.matrix(part)):
-                return SCALAR  # |x| of a vector is its length
-            case "tr" | "det":
-                self.square(part)
-                return SCALAR
-            case "norm" | "norm2" | "nuclear":
-                self.matrix(part)
-                return SCALAR
-            case _ if function in TO_SCALARS:
-                self.matrix(part)
-                return SCALAR
-            case _ if function in OF_VECTORS:
-                shape = self.matrix(part)
-                if UNIT not in (known(shape[0]), known(shape[1])):
-                    remedy = INSTEAD.get(function, "take it of vectors")
-                    self.fail(part.node, f"{part.node} is {in_words(shape)}; {function} is of vectors: {remedy}")
-                return shape if function == "softmax" else SCALAR
-            case "tril" | "triu":
-                shape = self.matrix(part)
-                if UNIT in (known(shape[0]), known(shape[1])):
-                    self.fail(part.node, f"{part.node} is {in_words(shape)}; {function} is of matrices")
-                return shape
-            case _ if is_entrywise(function, part):
-                return self.matrix(part)
-            case "pinv":
-                rows, columns = self.matrix(part)
-                return (columns, rows)
-            case "vec":
-                rows, columns = self.matrix(part)
-                return (self.products.product(rows, columns), UNIT)
-            case "vech":
-                return (self.products.triangle(self.square(part)[0]), UNIT)
-            case "cross":
-                self.of_length_three(part, "[a]_×")
-                return (3, 3)
-            case "diag":
-                rows, columns = self.matrix(part)
-                return (rows, rows) if known(columns) == UNIT else (self.square(part)[0], UNIT)
-            case _:
-                return self.square(part)
+            self.misfit(part.node, f"{part.node} is {in_words(x)}, and {name} is of other arguments")
+        if order >= len(shapes) or node.function.endswith("."):
+            self.fail(node, f"{node.function} is not read of such a function")
+        return shapes[order]

@@ -189,11 +189,13 @@ def understand(
     given: Mapping[str, Sequence[Size]],
     square: Collection[str] = (),
     wrt: str = "",
+    others: Mapping[str, Sequence[int]] | None = None,
 ) -> Meaning:
     """The formula with the shapes of its variables: of Greek letters that which fits.
 
-    `given` are shapes that are known, `square` the variables that are square matrices by what is known of them, and
-    `wrt` the variable that is differentiated by, which is no size. FormulaError where no reading fits.
+    `given` are shapes that are known, `square` the variables that are square matrices by what is known of them, `wrt`
+    the variable that is differentiated by, which is no size, and `others` how many axes may have what stands for
+    functions. FormulaError where no reading fits.
     """
     fixed = dict(given)
     names = [name for name in found.ranks if name not in fixed and name not in square]
@@ -202,11 +204,13 @@ def understand(
     entries = _families(tree)
     ranks = {**found.ranks, **{name: 1 for name in greek if name in turned or name in entries}}
     ranks |= {name: 2 for name in names if name in _of_pairs(tree)}
+    ranks |= {key: most_likely for key, (most_likely, *_) in (others or {}).items()}
     preferred = [name for name in _behind_matrices(tree, found.ranks) if name in greek and name not in turned]
     choices: dict[str, int] = {name: 1 for name in greek if not ranks[name]}
     sizes = [name for name in names if name in SIZES and name != wrt and name not in turned]
     choices |= dict.fromkeys([*sizes, *(name for name in names if name in _alone(tree) and name != wrt)], 0)
     choices |= {name: 2 for name in names if name in entries}
+    choices |= {key: less_likely for key, (_, *more) in (others or {}).items() for less_likely in more}
     failure: FormulaError | None = None
     fallback: Meaning | None = None
     tries = max(1, min(TRIES, WORK // sum(1 for _ in t.nodes(tree))))
@@ -252,7 +256,7 @@ def _notes(usual: Mapping[str, int], ranks: Mapping[str, int], entries: Mapping[
     }
 
     def is_said(name: str, rank: int) -> bool:
-        return rank != usual[name] and (name not in entries or rank == 2)
+        return name in usual and rank != usual[name] and (name not in entries or rank == 2)
 
     return tuple(words[rank].format(name, entries.get(name)) for name, rank in ranks.items() if is_said(name, rank))
 

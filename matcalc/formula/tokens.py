@@ -127,7 +127,8 @@ def _raw(text: str, offset: int, names: _Declared, whole: str) -> Iterator[Token
                     last = token.type
                     yield token
             case "CALLED":
-                name = canonical(re.sub(r"^\\[a-z]+\s*\{|['′″^{}\s.]|\\prime", "", value))
+                bare, gradient = re.subn(r"(?:∇|\\nabla(?![a-z]))\s*", "", value)
+                name = "∇" * gradient + canonical(re.sub(r"^\\[a-z]+\s*\{|['′″^{}\s.]|\\prime", "", bare))
                 marks = value.count("'") + value.count("′") + value.count("prime") + 2 * value.count("″")
                 yield Token("FUNC", name + "'" * marks + "." * value.endswith("."), start, end)
             case "EULER":

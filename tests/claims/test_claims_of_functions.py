@@ -112,7 +112,86 @@ def test_what_is_defined_is_put_in():
 def test_the_report_names_them():
     report = check_formula("g(a'x)", "g'(a'x) a", wrt="x", functions="g")
     assert "g any smooth function" in str(report)
-    assert report.as_dict()["functions"] == ["g"]
+    assert report.as_dict()["functions"] == {"g": ""}
+    report = check_formula("g(f(x))", "g'(f(x)) ∇f(x)", wrt="x", functions=["g", "f=scalar"])
+    assert "with x l, g any smooth function, f any smooth function to a scalar, at l=3" in str(report)
+    assert report.as_dict()["functions"] == {"g": "", "f": "scalar"}
+
+
+VALUED = [
+    # f, functions, variable, right, wrong, what is said of it
+    ("u(x)' A v(x)", "uv", "x", "u'(x)' A v(x) + v'(x)' A' u(x)", "u'(x)' A v(x)", "missing: v'(x)' A' u(x)"),
+    (
+        "u(x)' A v(x)",
+        "uv",
+        "x",
+        "u'(x)' A v(x) + v'(x)' A' u(x)",
+        "u'(x) A v(x) + v'(x)' A' u(x)",
+        "should be u'(x)' A v(x)",
+    ),
+    ("A u(x)", "u", "x", "A u'(x)", "u'(x)", "It should be A u'(x)"),
+    ("u(B x)", "u", "x", "u'(B x) B", "u'(B x)", "It should be u'(B x) B"),
+    ("u(v(x))", "uv", "x", "u'(v(x)) v'(x)", "u'(v(x))", ""),
+    (
+        r"\|y - u(\theta)\|^2",
+        "u",
+        r"\theta",
+        r"-2 u'(\theta)^T (y - u(\theta))",
+        r"2 u'(\theta)^T (y - u(\theta))",
+        "sign",
+    ),
+    ("f(A x)", "f", "x", "A' ∇f(A x)", "∇f(A x)", "It should be Aᵀ f'(A x)ᵀ"),
+    ("f(A X B)", "f", "X", "A' ∇f(A X B) B'", "B' ∇f(A X B) A'", ""),
+    ("f(u(x))", "fu", "x", "u'(x)' ∇f(u(x))", "∇f(u(x))", ""),
+    ("f(x)^2", "f", "x", "2 f(x) ∇f(x)", "2 f(x)", ""),
+    ("exp(-f(x))", "f", "x", "-exp(-f(x)) ∇f(x)", "exp(-f(x)) ∇f(x)", "sign"),
+    ("ln|U(λ)|", "U", "λ", "tr(U(λ)^-1 U'(λ))", "tr(U(λ)^-1)", ""),
+    ("U(λ)^-1", "U", "λ", "-U(λ)^-1 U'(λ) U(λ)^-1", "U(λ)^-1 U'(λ) U(λ)^-1", "The sign is wrong"),
+    ("U(λ) A V(λ)", "UV", "λ", "U'(λ) A V(λ) + U(λ) A V'(λ)", "U'(λ) A V(λ)", "A term is missing: U(λ) A V'(λ)"),
+]
+KINDS_OF = {"f": "scalar", "u": "vector", "v": "vector", "U": "matrix", "V": "matrix"}
+
+
+@pytest.mark.parametrize(("formula", "names", "wrt", "right", "wrong", "said"), VALUED)
+def test_functions_of_vectors_and_matrices(formula, names, wrt, right, wrong, said):
+    functions = {name: KINDS_OF[name] for name in names}
+    for seed in range(4):
+        report = check_formula(formula, right, wrt=wrt, functions=functions, seed=seed)
+        assert report.verdict == "pass", report
+        mistaken = check_formula(formula, wrong, wrt=wrt, functions=functions, seed=seed)
+        assert mistaken.verdict == "fail", mistaken
+        assert said in str(mistaken.cause), mistaken
+    if "ln" not in formula:
+        assert check_formula(formula, right, wrt=wrt, functions=functions, certify=True).certificate > 35
+
+
+@pytest.mark.parametrize(
+    ("formula", "wrt", "hessian", "functions"),
+    [
+        ("f(A x)", "x", "A' f''(A x) A", "f=scalar"),
+        ("tr(U(λ) A)", "λ", "tr(U''(λ) A)", "U=matrix"),
+        ("u(λ)'u(λ)", "λ", "2 u'(λ)'u'(λ) + 2 u(λ)'u''(λ)", "u=vector"),
+    ],
+)
+def test_their_hessians(formula, wrt, hessian, functions):
+    given = {"functions": functions, "order": 2, "shape": {"λ": ()} if "λ" in formula else None}
+    assert check_formula(formula, hessian, wrt=wrt, **given).verdict == "pass"
+    assert check_formula(formula, f"1.001 ({hessian})", wrt=wrt, **given).verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    ("formula", "functions", "message"),
+    [
+        ("f(a'x)", "f=scalar", "a function of numbers is declared by its name only"),
+        ("tr(x u(x x')')", "u=vector", "x xᵀ is l×l, and u is of other arguments"),
+        ("tr(U(x))", "U=matrix", "x is l×1, and U is of other arguments"),
+        ("a'x", "f=number", "The values of a function are scalar, vector, matrix, u=vector; got f=number"),
+        ("a'u''(x)", "u=vector", "u'' is not read of such a function"),
+    ],
+)
+def test_what_they_cannot_be_is_said(formula, functions, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        check_formula(formula, "x", wrt="x", functions=functions)
 
 
 @pytest.mark.parametrize(
