@@ -17,6 +17,7 @@ from matcalc.streams import stream
 DRAWS = (10, 10, 60)  # in each turn; in the last one until there is a point
 WELL = 1e3  # the condition of a point that is well conditioned
 ROOTS = ("ln", "sqrt")  # functions of matrices that are real where no eigenvalue is negative
+SINGULAR = 1e-12  # relative, what of singular values is of rounding
 SCALES = (2.0**-3, 2.0**-6, 2.0**-9)  # of points nearer to 0, at which a claim has to hold too
 
 
@@ -112,7 +113,22 @@ def regularity(problem: Problem) -> int:
         slope, change = np.abs(slopes).max(), np.abs(after - before).max()
     if not slope < 1e6 or not change < 1e-4 * (1 + np.abs(before).max()):
         return 0
-    return 2 if slope > 1e-6 else 1
+    return 2 if slope > 1e-6 and not is_degenerate(problem, point) else 1
+
+
+def is_degenerate(problem: Problem, point: Arguments) -> bool:
+    """Whether a determinant or an inverse in it is of a singular matrix, so that its value is of rounding alone."""
+    for node in t.nodes(problem.formula):
+        if isinstance(node, t.Apply) and node.function in ("det", "inv"):
+            try:
+                U = problem.value_of(node.of, point)
+            except (ValueError, KeyError):  # what a Σ counts, or a constant that is sized by what stands around it
+                continue
+            if np.ndim(U) == 2 and min(U.shape) > 1 and np.all(np.isfinite(U)):
+                singular = np.linalg.svd(U, compute_uv=False)
+                if singular[-1] <= SINGULAR * singular[0]:
+                    return True
+    return False
 
 
 def near(problem: Problem, point: Arguments) -> Iterator[tuple[str, dict[str, Array]]]:
