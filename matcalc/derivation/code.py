@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 from matcalc.derivation.declared import declaration_of
 from matcalc.derivation.identifiers import in_ascii
+from matcalc.derivation.lefts import derivative_of
 from matcalc.derivation.naming import shortened
 from matcalc.derivation.programs import Derived, free, from_vec, in_shape, program
 from matcalc.derivation.texts import Code, statement
@@ -55,7 +56,7 @@ def function_of(derivation: Derived, language: str, layout: Layout, name: str) -
     vec = ", in vec layout" if layout != of_formula else ""
     head = [
         f"def {name}({', '.join(names.values())}):",
-        f'    """{derivation.left} = {derivation.layout(of_formula)}{vec}."""',
+        f'    """{derivative_of(derivation.asked.formula, derivation.wrt)} = {derivation.layout(of_formula)}{vec}."""',
     ]
     function = "\n".join([*head, *[f"    {line}" for line in body]])
     helpers = [helper.strip("\n") for helper in helpers_of("\n".join(body), words)]

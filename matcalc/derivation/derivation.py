@@ -19,7 +19,7 @@ from matcalc.derivation.code import code_of
 from matcalc.derivation.conditions import conditions
 from matcalc.derivation.declared import function_of_arrays, identity_of
 from matcalc.derivation.layouts import arranged, natural
-from matcalc.derivation.naming import shortened
+from matcalc.derivation.naming import equations
 from matcalc.derivation.verification import Verified, verify
 from matcalc.formula import Formula
 from matcalc.formula.sizes import shape_of_array
@@ -127,9 +127,8 @@ class Derivation:
         return f"∂{power}/{by} {self.asked.formula.show('unicode')}"
 
     def __str__(self) -> str:
-        named = shortened(self.formula, self.last.symbols, {*self.last.integers, *self.last.sizes})
-        lines = [f"{self.left} = {named.whole}", *(f"{name} = {part}" for name, part in named.parts.items())]
-        lines.append(f"in {self.natural} layout")
+        numbers = {*self.last.integers, *self.last.sizes}
+        lines = [*equations(self.left, self.formula, self.last.symbols, numbers), f"in {self.natural} layout"]
         lines += [f"where {', '.join(self.conditions)}"] if self.conditions else []
         if self.asked.notes:
             lines.append(f"read as {self.asked.formula}: {', '.join(self.asked.notes)}")
