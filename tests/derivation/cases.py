@@ -22,7 +22,11 @@ WORDS = [
     *[("tr(X kron(A, B))", "X", {}), ("tr(C kron(A, X))", "X", {}), ("x' kron(A, B) x", "x", {})],
     *[("sum_{i=1}^{n} ln(a' x + i)", "x", {"shape": {"x": ["n"], "a": ["n"]}}), ("x_i^2", "x", {})],
     *[("exp(x' A x)", "x", {"order": 2}), ("(a' X b)^2", "X", {"order": 2}), ("s^3", "s", {"shape": "s=scalar"})],
-    *[("3 s", "s", {"shape": "s=scalar"}), ("s^3", "s", {"order": 2, "shape": "s=scalar"}), ("a' x", "x", {"order": 2})],
+    *[
+        ("3 s", "s", {"shape": "s=scalar"}),
+        ("s^3", "s", {"order": 2, "shape": "s=scalar"}),
+        ("a' x", "x", {"order": 2}),
+    ],
     *[("mean(x)", "x", {}), ("1' X 1", "X", {}), ("X 1", "X", {}), ("a' X 1", "X", {}), ("e_i' X e_j", "X", {})],
     *[("diag(a ./ x) b", "x", {}), ("cross(A x, b)", "x", {}), ("unvec_{mn}(x)' a", "x", {"shape": {"x": ["m n"]}})],
     *[("x' A y", ("x", "y"), {}), ("sqrt(2) ||x||^2 ln(k)", "x", {"shape": "k=scalar"}), ("A X + X B", "X", {})],

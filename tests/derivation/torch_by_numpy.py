@@ -50,7 +50,7 @@ def _of_tensors(function):
     def checked(*tensors, **options):
         parts = [t for each in tensors for t in (each if isinstance(each, list | tuple) else [each])]
         for each in parts:
-            assert isinstance(each, Tensor | int | str) and not isinstance(each, bool), type(each)
+            assert isinstance(each, Tensor | int | str), type(each)
         assert isinstance(parts[0], Tensor), "PyTorch's functions take tensors"
         return tensor(function(*tensors, **options))
 
@@ -58,7 +58,7 @@ def _of_tensors(function):
 
 
 def _kron(A, B):
-    assert A.flags.c_contiguous and B.flags.c_contiguous, "PyTorch's kron takes contiguous operands"
+    assert all(X.flags.c_contiguous for X in (A, B)), "PyTorch's kron takes contiguous operands"
     return np.kron(A, B)
 
 
@@ -73,7 +73,10 @@ def _expm(X):
 
 NUMPY = {
     **{name: getattr(np, name) for name in ("exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sqrt", "abs")},
-    **{name: getattr(np, name) for name in ("sign", "sum", "mean", "max", "min", "trace", "outer", "diag", "reciprocal")},
+    **{
+        name: getattr(np, name)
+        for name in ("sign", "sum", "mean", "max", "min", "trace", "outer", "diag", "reciprocal")
+    },
     **{name: getattr(np, name) for name in ("tril", "triu", "where", "ones_like", "prod", "stack")},
     **{"kron": _kron, "cat": np.concatenate, "sigmoid": scipy.special.expit, "matrix_exp": _expm},
     **{"relu": lambda x: np.maximum(x, 0), "softmax": scipy.special.softmax, "logsumexp": scipy.special.logsumexp},
@@ -87,7 +90,9 @@ def module() -> ModuleType:
     made = ModuleType("torch")
     for name, function in NUMPY.items():
         setattr(made, name, _of_tensors(function))
-    made.eye, made.ones, made.zeros = (_new(make) for make in (lambda n, dtype: np.eye(n, dtype=dtype), np.ones, np.zeros))
+    made.eye, made.ones, made.zeros = (
+        _new(make) for make in (lambda n, dtype: np.eye(n, dtype=dtype), np.ones, np.zeros)
+    )
     made.asarray, made.tensor = _asarray, tensor
     made.linalg = ModuleType("torch.linalg")
     for name in LINALG:
