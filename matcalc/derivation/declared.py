@@ -13,10 +13,10 @@ from matcalc.catalogue import Identity
 from matcalc.catalogue.signature import letters
 from matcalc.claims.problem import Problem
 from matcalc.derivation.conditions import conditions
-from matcalc.derivation.identifiers import as_spelled
+from matcalc.derivation.identifiers import as_spelled, check_name
 from matcalc.derivation.lefts import derivative_of
-from matcalc.derivation.programs import Derived, free, from_vec, in_shape, program, shapes_of
-from matcalc.derivation.texts import Code, statement
+from matcalc.derivation.programs import Derived, from_vec, in_shape, program, shapes_of
+from matcalc.derivation.texts import Code, free, statement
 from matcalc.derivation.words import CHAPTER, RESERVED, helpers_of, imports_of
 from matcalc.domains import Domain
 from matcalc.formula import Formula, parse
@@ -59,14 +59,14 @@ def identity_of(derivation: Derived, name: str) -> Identity[Any]:
 
 def function_of_arrays(derivation: Derived) -> Callable[..., Any]:
     """The derivative in JAX's layout, of arrays that fit, with its products in the cheapest order."""
-    declaration = identity_of(derivation, "derivative").declaration
+    identity = identity_of(derivation, "derivative")
 
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        return declaration.derivative_of(declaration.bound(args, kwargs))
+        return identity.derivative(*args, **kwargs)
 
     derivative.__doc__ = f"{derivative_of(derivation.asked.formula, derivation.wrt)} = {derivation.formula}."
     Derivative: Any = derivative
-    Derivative.__signature__ = declaration.signature.python
+    Derivative.__signature__ = identity.signature.python
     return derivative
 
 
@@ -110,6 +110,7 @@ def _function(derivation: Derived) -> Problem:
 
 
 def _declared(derivation: Derived, name: str) -> Declared:
+    check_name(name)
     problem = _function(derivation)
     order = 2 if problem is not derivation.last else 1
     names = as_spelled([*problem.shapes, *problem.integers], {*RESERVED, *vars(domains), name})
@@ -145,7 +146,7 @@ def _declared(derivation: Derived, name: str) -> Declared:
         str(t.rename(problem.formula, names)),
         str(t.rename(derivation.formula, names)),
         x,
-        dict(_conditions(derivation, problem, (f, D), names)),
+        _conditions(derivation, problem, (f, D), names),
         order,
         derivation.natural,
         function,
@@ -194,21 +195,23 @@ def _places(problem: Problem, f: Formula) -> dict[str, str]:
 
 SAID = {"{} is invertible": domains.invertible, "{} ≠ 0": domains.nonzero, "{} > 0": domains.positive}
 SAID |= {"{} ≥ 0": domains.positive}  # a root has no derivative at 0
+WEAK = (domains.invertible, domains.nonzero)  # which follow from other conditions on the same
 
 
 def _conditions(
     derivation: Derived, problem: Problem, trees: Sequence[Formula], names: Mapping[str, str]
-) -> Iterator[tuple[str, Domain]]:
+) -> dict[str, Domain]:
     """The domains of arguments and of formulas in them."""
     a = derivation.algebra
     given = {names[name]: domain for name, domain in problem.where.items()}
-    yield from given.items()
-    for tree in trees:
-        for part, domain in (*_said(tree, a, problem), *_of_functions(tree, a)):
-            inside = {node.name for node in t.nodes(part) if isinstance(node, t.Name)}
-            if inside and inside <= {*problem.symbols, *problem.sizes}:  # and no index of a sum
-                text = str(t.rename(part, names))
-                yield (f"{text}ᵀ" if text in given and given[text] is not domain else text), domain
+    found: dict[str, Domain] = {}
+    for part, domain in (each for tree in trees for each in (*_of_functions(tree, a), *_said(tree, a, problem))):
+        inside = {node.name for node in t.nodes(part) if isinstance(node, t.Name)}
+        if inside and inside <= {*problem.symbols, *problem.sizes}:  # and no index of a sum
+            text = str(t.rename(part, names))
+            key = f"{text}ᵀ" if given.get(text, domain) is not domain else text
+            found[key] = found.get(key, domain) if domain in WEAK else domain
+    return {**given, **found}
 
 
 def _said(tree: Formula, a: Algebra, problem: Problem) -> Iterator[tuple[Formula, Domain]]:

@@ -14,6 +14,7 @@ from torch_by_numpy import module
 
 from matcalc import derive
 from matcalc.catalogue import declare
+from matcalc.derivation.words import LANGUAGES
 from matcalc.formula import evaluate, parse
 from matcalc.formula.meaning import settle
 from matcalc.layout import LAYOUTS, from_layout
@@ -266,7 +267,7 @@ def test_a_declaration_is_written_as_in_a_chapter():
         '    "tr(A X⁻¹) + ln(k)",\n'
         '    "-X⁻ᵀ A X⁻ᵀ",\n'
         '    wrt="X",\n'
-        '    where={"A": symmetric, "X": invertible, "k": positive},\n'
+        '    where={"A": symmetric, "k": positive, "X": invertible},\n'
         '    source="derived by matcalc",\n'
         '    covers="",\n'
         ")\n"
@@ -302,6 +303,42 @@ def test_what_there_is_not_is_refused():
         derivation.code("jax", "rows")
     with pytest.raises(ValueError, match="In numerator layout this derivative has 4 axes"):
         derive("A X B", "X").code("tex", "numerator")
+
+
+def test_no_text_becomes_code_that_is_no_name():
+    derivation = derive(
+        "tr(A X)",
+        "X",
+        shape={
+            "X": (
+                "n",
+                "m); import os; (m",
+            )
+        },
+    )
+    with pytest.raises(ValueError, match="A size is a number or a letter, or made of such"):
+        derive("tr(X) I", "X", shape={"X": ("n); import os; (n",) * 2}).code("numpy")
+    with pytest.raises(ValueError, match="name must be a name of Python"):
+        derivation.identity("f(): pass\ndef g")
+
+
+@pytest.mark.parametrize("language", ["jax", "numpy", "torch"])
+def test_matrices_that_select_entries_do_what_they_say(language):
+    rng = np.random.default_rng(5)
+    A, S = rng.normal(size=(3, 4)), rng.normal(size=(3, 3))
+    S = S + S.T
+    helpers = {"np": np}
+    for name in ("commutation", "duplication", "elimination", "vech"):
+        exec(LANGUAGES[language].helpers[name], helpers)
+
+    def vec(M):
+        return M.flatten("F")
+
+    lower = np.array([S[i, j] for j in range(3) for i in range(j, 3)])
+    np.testing.assert_array_equal(helpers["commutation"](3, 4) @ vec(A), vec(A.T))
+    np.testing.assert_array_equal(helpers["vech"](S), lower)
+    np.testing.assert_array_equal(helpers["duplication"](3) @ lower, vec(S))
+    np.testing.assert_array_equal(helpers["elimination"](3) @ vec(S), lower)
 
 
 def test_names_never_clash():
