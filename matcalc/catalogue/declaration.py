@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from matcalc.catalogue.signature import RANKS, Kind, Signature
+from matcalc.catalogue.signature import RANKS, Kind, Signature, letters
 from matcalc.domains import Domain
 from matcalc.layout import from_layout, layout_shape
 from matcalc.linalg import autodiff, with_derivative
@@ -154,11 +154,16 @@ class Declaration:
         return from_layout(stacked, value, variable, "vec")
 
     def parsed(self, expression: str) -> "Formula":
-        """A printed expression as a formula, in which arguments of several letters are names: S_W."""
+        """A printed expression as a formula, in which S_W is an argument if there is one, and K_mn is a constant."""
         from matcalc.formula import parse
+        from matcalc.formula.meaning import settle
 
-        names = () if self.is_rule else [p.name for p in self.signature.parameters if len(p.name) > 1]
-        return parse(expression, names)
+        if self.is_rule:
+            return parse(expression)
+        names = [p.name for p in self.signature.parameters]
+        sizes = {name for p in self.signature.arrays for axis in p.axes for name in letters(axis)}
+        read = parse(expression, [name for name in names if len(name) > 1])
+        return settle(read, names, sizes - {*names}, [p.name for p in self.signature.integers])[0]
 
     @property
     def variable(self) -> str:

@@ -4,35 +4,18 @@ A column times a row is an outer product, an inverse in front of something a lin
 rows or columns, and what ends in a vector is multiplied from there.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from matcalc.calculus.terms import UNIT, Dims, is_constant
+from matcalc.calculus.terms import UNIT, is_constant
 from matcalc.derivation import texts
 from matcalc.derivation.texts import Code
-from matcalc.derivation.words import Language
+from matcalc.derivation.writing import Writing
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
 
 
-class Writer(Protocol):
-    """What writes the factors: see `emission`."""
-
-    language: Language
-    inverted: Counter[Formula]
-
-    def code(self, tree: Formula) -> Code: ...
-    def dims(self, tree: Formula) -> Dims: ...
-    def is_scalar(self, tree: Formula) -> bool: ...
-    def is_matrix(self, tree: Formula) -> bool: ...
-    def place(self, index: Formula) -> str: ...
-    def word(self, name: str, x: Code) -> Code: ...
-    def call(self, name: str, *arguments: Code) -> Code: ...
-
-
-def product(w: Writer, factors: Sequence[Formula]) -> Code:
+def product(w: Writing, factors: Sequence[Formula]) -> Code:
     """The product: scalars, and at most a column and a row or a matrix."""
     scalars: list[Code] = []
     runs: list[list[Formula]] = []
@@ -53,7 +36,7 @@ def product(w: Writer, factors: Sequence[Formula]) -> Code:
     return texts.times([*scalars, *arrays]) if scalars or arrays else Code("1")
 
 
-def _ones(w: Writer, runs: Sequence[Sequence[Formula]]) -> Code | None:
+def _ones(w: Writing, runs: Sequence[Sequence[Formula]]) -> Code | None:
     """𝟏 𝟏ᵀ as one array."""
     match [run for run in runs if w.dims(run[0])[0] != UNIT or w.dims(run[-1])[1] != UNIT]:
         case [[t.Constant("1", (m,))], [t.Transpose(t.Constant("1", (n,)))]]:
@@ -77,7 +60,7 @@ def _without_identities(run: Sequence[Formula]) -> list[Formula]:
     return [factor for factor in run if not is_constant(factor, "I")] or [run[0]]
 
 
-def chain(w: Writer, run: Sequence[Formula]) -> Code:
+def chain(w: Writing, run: Sequence[Formula]) -> Code:
     """The product of matrices, with a row before and a column behind them where there are such."""
     if len(run) == 1:
         return w.code(run[0])
@@ -104,7 +87,7 @@ class Inverse:
     of: Formula
     is_turned: bool
 
-    def code(self, w: Writer, is_turned: bool = False) -> Code:
+    def code(self, w: Writing, is_turned: bool = False) -> Code:
         """U, as it is inverted here; transposed where what is transposed is wanted."""
         U = w.code(self.of)
         return texts.turned(U) if self.is_turned != is_turned else U
@@ -117,7 +100,7 @@ class Diagonal:
     of: Formula
     is_inverse: bool
 
-    def scaled(self, w: Writer, x: Code, places: tuple[str, ...]) -> Code:
+    def scaled(self, w: Writing, x: Code, places: tuple[str, ...]) -> Code:
         """x by these entries, which stand beside it at `places`."""
         v = w.code(self.of)
         v = texts.indexed(v, *places) if places else v
@@ -147,7 +130,7 @@ class Crossing:
 COLUMN, ROW = (":", "None"), ("None", ":")
 
 
-def _operand(w: Writer, factor: Formula) -> Plain | Inverse | Diagonal | Ones | Unit | Crossing:
+def _operand(w: Writing, factor: Formula) -> Plain | Inverse | Diagonal | Ones | Unit | Crossing:
     is_turned = isinstance(factor, t.Transpose)
     match factor.of if isinstance(factor, t.Transpose) else factor:
         case t.Apply("diag", v) if w.dims(v)[1] == UNIT and w.is_matrix(factor):
@@ -169,7 +152,7 @@ def _operand(w: Writer, factor: Formula) -> Plain | Inverse | Diagonal | Ones | 
 # --- Products with vectors
 
 
-def _from_right(w: Writer, run: Sequence[Formula]) -> Code:
+def _from_right(w: Writing, run: Sequence[Formula]) -> Code:
     """A (B x)."""
     *before, last = run
     match _operand(w, last):
@@ -186,7 +169,7 @@ def _from_right(w: Writer, run: Sequence[Formula]) -> Code:
     return x
 
 
-def _on_vector(w: Writer, factor: Formula, x: Code) -> Code:
+def _on_vector(w: Writing, factor: Formula, x: Code) -> Code:
     """A matrix times a column, or a row times it."""
     match _operand(w, factor):
         case Inverse() as inverse:
@@ -203,7 +186,7 @@ def _on_vector(w: Writer, factor: Formula, x: Code) -> Code:
             return texts.matmul([w.code(factor), Code(x.at(texts.POWER))])
 
 
-def _from_left(w: Writer, run: Sequence[Formula]) -> Code:
+def _from_left(w: Writing, run: Sequence[Formula]) -> Code:
     """(xᵀ A) B."""
     first, *behind = run
     match _operand(w, first):
@@ -226,14 +209,14 @@ def _from_left(w: Writer, run: Sequence[Formula]) -> Code:
     return x
 
 
-def _summed(w: Writer, X: Code, axis: int) -> Code:
+def _summed(w: Writing, X: Code, axis: int) -> Code:
     return Code(f"{w.language.xp}.sum({X.text}, {axis})")
 
 
 # --- Products of matrices
 
 
-def _of_matrices(w: Writer, run: Sequence[Formula]) -> Code:
+def _of_matrices(w: Writing, run: Sequence[Formula]) -> Code:
     """A B C from left to right, but for what is solved with or scaled by."""
     if len(run) == 1:
         return w.code(run[0])

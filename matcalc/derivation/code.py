@@ -1,13 +1,13 @@
 """A derivation as code to paste: a function for JAX, NumPy or PyTorch, an equation in TeX, a declaration."""
 
-import keyword
 from typing import Literal, get_args
 
 from matcalc.derivation.declared import declaration_of
-from matcalc.derivation.identifiers import in_ascii
+from matcalc.derivation.identifiers import check_name, in_ascii
+from matcalc.derivation.lefts import derivative_of
 from matcalc.derivation.naming import shortened
-from matcalc.derivation.programs import Derived, free, from_vec, in_shape, program
-from matcalc.derivation.texts import Code, statement
+from matcalc.derivation.programs import Derived, from_vec, in_shape, program
+from matcalc.derivation.texts import Code, free, statement
 from matcalc.derivation.words import LANGUAGES, RESERVED, helpers_of, imports_of
 from matcalc.formula import tree as t
 from matcalc.layout import Layout, check_layout
@@ -23,8 +23,7 @@ def layout_of_formula(derivation: Derived, layout: Layout) -> Layout:
 
 def code_of(derivation: Derived, language: str, layout: Layout | None, name: str) -> str:
     """The derivative in a language. ValueError for another language or layout, and for a name that Python has not."""
-    if not name.isidentifier() or keyword.iskeyword(name):
-        raise ValueError(f"name must be a name of Python, such as gradient_of_loss; got {name!r}.")
+    check_name(name)
     layout = layout or derivation.natural
     check_layout(layout)
     match language:
@@ -55,7 +54,7 @@ def function_of(derivation: Derived, language: str, layout: Layout, name: str) -
     vec = ", in vec layout" if layout != of_formula else ""
     head = [
         f"def {name}({', '.join(names.values())}):",
-        f'    """{derivation.left} = {derivation.layout(of_formula)}{vec}."""',
+        f'    """{derivative_of(derivation.asked.formula, derivation.wrt)} = {derivation.layout(of_formula)}{vec}."""',
     ]
     function = "\n".join([*head, *[f"    {line}" for line in body]])
     helpers = [helper.strip("\n") for helper in helpers_of("\n".join(body), words)]

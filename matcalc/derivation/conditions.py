@@ -7,28 +7,14 @@ from matcalc.formula import Formula
 from matcalc.formula import tree as t
 from matcalc.formula.sizes import shape_of_array
 
-INVERTIBLE, NONZERO, POSITIVE, NOT_NEGATIVE = "{} is invertible", "{} ≠ 0", "{} > 0", "{} ≥ 0"
-OF_CONSTANT_RANK = "the rank of {} is locally constant"
-
 
 def conditions(tree: Formula, a: Algebra) -> tuple[str, ...]:
     """The conditions that a formula needs, without those that were declared."""
-    found = dict.fromkeys(requirements(tree, a))
-    # s ≠ 0 and s ≥ 0 are s > 0.
-    positive = {s for s, condition in found if condition == NOT_NEGATIVE and (s, NONZERO) in found}
-    kept = dict.fromkeys((s, POSITIVE if s in positive else condition) for s, condition in found)
-    return tuple(condition.format(said(part, a)) for part, condition in kept)
 
+    def said(part: Formula) -> Formula:
+        return written(part, a.names, shape_of_array(a.dims(part)))
 
-def said(part: Formula, a: Algebra) -> Formula:
-    """A part of the formula as it is printed."""
-    return written(part, a.names, shape_of_array(a.dims(part)))
-
-
-def requirements(tree: Formula, a: Algebra) -> Iterator[tuple[Formula, str]]:
-    """What a formula needs: parts of it, each with what it must be."""
-
-    def nonzero(s: Formula) -> Iterator[tuple[Formula, str]]:
+    def nonzero(s: Formula) -> Iterator[str]:
         """What must not be zero for a product not to be."""
         match s:
             case t.Number() | t.Apply("exp"):
@@ -41,19 +27,24 @@ def requirements(tree: Formula, a: Algebra) -> Iterator[tuple[Formula, str]]:
             case t.Power(base) | t.Apply("sqrt", base):
                 yield from nonzero(base)
             case _:
-                yield s, NONZERO
+                yield f"{said(s)} ≠ 0"
 
-    for node in t.nodes(tree):
+    def found(node: Formula) -> Iterator[str]:
         match node:
             case t.Apply("inv", u) if not a.is_scalar(u) and not a.is_(u, "invertible"):
-                yield u, INVERTIBLE
+                yield f"{said(u)} is invertible"
             case t.Power(u, t.Neg()) if not a.is_scalar(u) and not a.is_(u, "invertible"):
-                yield u, INVERTIBLE
+                yield f"{said(u)} is invertible"
             case t.Apply("pinv", u):
-                yield u, OF_CONSTANT_RANK
+                yield f"the rank of {said(u)} is locally constant"
             case t.Infix("/", _, s):
                 yield from nonzero(s)
             case t.Apply("ln" | "sqrt" as function, s) if a.is_scalar(s):
-                yield s, POSITIVE if function == "ln" else NOT_NEGATIVE
+                yield f"{said(s)} {'>' if function == 'ln' else '≥'} 0"
             case _:
                 pass
+
+    texts = dict.fromkeys(text for node in t.nodes(tree) for text in found(node))
+    # s ≠ 0 and s ≥ 0 are s > 0.
+    positive = {text[:-4] for text in texts if text.endswith(" ≥ 0") and f"{text[:-4]} ≠ 0" in texts}
+    return tuple(dict.fromkeys(f"{text[:-4]} > 0" if text[:-4] in positive else text for text in texts))

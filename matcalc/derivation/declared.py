@@ -1,26 +1,28 @@
 """A derivation as an identity: its declaration, as a chapter of the handbook writes it, and what that declares."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from matcalc import domains
+from matcalc.calculus import Algebra, written
 from matcalc.calculus.shapes import with_sizes
 from matcalc.calculus.terms import UNIT
 from matcalc.catalogue import Identity
 from matcalc.catalogue.signature import letters
 from matcalc.claims.problem import Problem
-from matcalc.derivation.conditions import INVERTIBLE, NONZERO, OF_CONSTANT_RANK, requirements, said
-from matcalc.derivation.identifiers import as_spelled
-from matcalc.derivation.programs import Derived, free, from_vec, in_shape, program, shapes_of
-from matcalc.derivation.texts import Code, statement
+from matcalc.derivation.conditions import conditions
+from matcalc.derivation.identifiers import as_spelled, check_name
+from matcalc.derivation.lefts import derivative_of
+from matcalc.derivation.programs import Derived, from_vec, in_shape, program, shapes_of
+from matcalc.derivation.texts import Code, free, statement
 from matcalc.derivation.words import CHAPTER, RESERVED, helpers_of, imports_of
 from matcalc.domains import Domain
-from matcalc.formula import Formula
+from matcalc.formula import Formula, parse
 from matcalc.formula import tree as t
 from matcalc.formula.shapes import typed
-from matcalc.formula.sizes import Size
+from matcalc.formula.sizes import Size, shape_of_array
 from matcalc.formula.words import MATRIX_FUNCTIONS
 
 SOURCE = "derived by matcalc"
@@ -57,14 +59,14 @@ def identity_of(derivation: Derived, name: str) -> Identity[Any]:
 
 def function_of_arrays(derivation: Derived) -> Callable[..., Any]:
     """The derivative in JAX's layout, of arrays that fit, with its products in the cheapest order."""
-    declaration = identity_of(derivation, "derivative").declaration
+    identity = identity_of(derivation, "derivative")
 
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        return declaration.derivative_of(declaration.bound(args, kwargs))
+        return identity.derivative(*args, **kwargs)
 
-    derivative.__doc__ = f"{derivation.left} = {derivation.formula}."
+    derivative.__doc__ = f"{derivative_of(derivation.asked.formula, derivation.wrt)} = {derivation.formula}."
     Derivative: Any = derivative
-    Derivative.__signature__ = declaration.signature.python
+    Derivative.__signature__ = identity.signature.python
     return derivative
 
 
@@ -108,6 +110,7 @@ def _function(derivation: Derived) -> Problem:
 
 
 def _declared(derivation: Derived, name: str) -> Declared:
+    check_name(name)
     problem = _function(derivation)
     order = 2 if problem is not derivation.last else 1
     names = as_spelled([*problem.shapes, *problem.integers], {*RESERVED, *vars(domains), name})
@@ -143,7 +146,7 @@ def _declared(derivation: Derived, name: str) -> Declared:
         str(t.rename(problem.formula, names)),
         str(t.rename(derivation.formula, names)),
         x,
-        dict(_conditions(derivation, problem, f, D, names)),
+        _conditions(derivation, problem, (f, D), names),
         order,
         derivation.natural,
         function,
@@ -190,42 +193,44 @@ def _places(problem: Problem, f: Formula) -> dict[str, str]:
 
 # --- Conditions
 
+SAID = {"{} is invertible": domains.invertible, "{} ≠ 0": domains.nonzero, "{} > 0": domains.positive}
+SAID |= {"{} ≥ 0": domains.positive}  # a root has no derivative at 0
+WEAK = (domains.invertible, domains.nonzero)  # which follow from other conditions on the same
+
 
 def _conditions(
-    derivation: Derived, problem: Problem, f: Formula, D: Formula, names: Mapping[str, str]
-) -> Iterator[tuple[str, Domain]]:
+    derivation: Derived, problem: Problem, trees: Sequence[Formula], names: Mapping[str, str]
+) -> dict[str, Domain]:
     """The domains of arguments and of formulas in them."""
     a = derivation.algebra
     given = {names[name]: domain for name, domain in problem.where.items()}
-    known = {*problem.symbols, *problem.sizes}
-    yield from given.items()
-    for part, condition in (each for tree in (f, D) for each in (*requirements(tree, a), *_of_functions(tree, a))):
-        names_of_part = {node.name for node in t.nodes(part) if isinstance(node, t.Name)}
-        if condition == OF_CONSTANT_RANK or not names_of_part or not names_of_part <= known:
-            continue  # random matrices have the same rank nearby; and a number is one for each index of a sum
-        domain = condition if isinstance(condition, Domain) else _domain(condition)
-        text = str(t.rename(said(part, a), names))
-        if text not in given or given[text] != domain:
-            yield (f"{text}ᵀ" if text in given else text), domain
+    found: dict[str, Domain] = {}
+    for part, domain in (each for tree in trees for each in (*_of_functions(tree, a), *_said(tree, a, problem))):
+        inside = {node.name for node in t.nodes(part) if isinstance(node, t.Name)}
+        if inside and inside <= {*problem.symbols, *problem.sizes}:  # and no index of a sum
+            text = str(t.rename(part, names))
+            key = f"{text}ᵀ" if given.get(text, domain) is not domain else text
+            found[key] = found.get(key, domain) if domain in WEAK else domain
+    return {**given, **found}
 
 
-def _domain(condition: str) -> Domain:
-    match condition:
-        case _ if condition == INVERTIBLE:
-            return domains.invertible
-        case _ if condition == NONZERO:
-            return domains.nonzero
-        case _:
-            return domains.positive
+def _said(tree: Formula, a: Algebra, problem: Problem) -> Iterator[tuple[Formula, Domain]]:
+    """The conditions that are printed; that a rank is constant is true of random matrices."""
+    for condition in conditions(tree, a):
+        for said, domain in SAID.items():
+            behind = said.removeprefix("{}")
+            if condition.endswith(behind):
+                yield parse(condition.removesuffix(behind), {*problem.names, *problem.symbols}), domain
 
 
-def _of_functions(tree: Formula, a: Any) -> Iterator[tuple[Formula, Domain]]:
+def _of_functions(tree: Formula, a: Algebra) -> Iterator[tuple[Formula, Domain]]:
     """Where logarithms and roots of matrices and of entries are real."""
     for node in t.nodes(tree):
         match node:
             case t.Apply("ln" | "sqrt" | "ln." | "sqrt." as function, u) if not a.is_scalar(u):
                 is_of_matrix = function in MATRIX_FUNCTIONS and UNIT not in a.dims(u)
-                yield u, domains.with_principal_logarithm if is_of_matrix else domains.positive
+                domain = domains.with_principal_logarithm if is_of_matrix else domains.positive
+                yield written(u, a.names, shape_of_array(a.dims(u))), domain
             case _:
                 pass
 

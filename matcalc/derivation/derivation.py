@@ -19,7 +19,7 @@ from matcalc.derivation.code import CODE_LANGUAGES, code_of
 from matcalc.derivation.conditions import conditions
 from matcalc.derivation.declared import function_of_arrays, identity_of
 from matcalc.derivation.lefts import derivative_of, differential_of
-from matcalc.derivation.naming import shortened
+from matcalc.derivation.naming import equations
 from matcalc.derivation.steps import Step, steps
 from matcalc.formula import Formula
 from matcalc.layout import Layout
@@ -179,9 +179,8 @@ class Derivation:
         """What is printed, in a layout."""
         if self.is_closed:
             layout = layout or self.natural
-            named = shortened(self.layout(layout), self.last.symbols, {*self.last.integers, *self.last.sizes})
-            lines = [f"{self.left} = {named.whole}"]
-            lines += [f"{name} = {part}" for name, part in named.parts.items()]
+            numbers = {*self.last.integers, *self.last.sizes}
+            lines = equations(self.left, self.layout(layout), self.last.symbols, numbers)
             lines.append(f"in {layout} layout")
         else:
             lines = [f"{differential_of(self.last.formula)} = {self.differential}"]

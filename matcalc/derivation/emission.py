@@ -12,16 +12,13 @@ from matcalc.calculus import NotDerivable
 from matcalc.calculus.shapes import Shapes
 from matcalc.calculus.terms import SCALAR, UNIT, Dims, is_ones, of_size
 from matcalc.derivation import texts
+from matcalc.derivation.applications import applied, frechet
 from matcalc.derivation.chains import product
 from matcalc.derivation.texts import PRODUCT, SIGN, Code
 from matcalc.derivation.words import Language
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
 from matcalc.formula.sizes import Size
-from matcalc.formula.words import ENTRYWISE, MATRIX_FUNCTIONS
-
-NUMBERS = {"exp": "exp", "ln": "log", "sqrt": "sqrt", **{name: name for name in ("sin", "cos", "tan", "sinh", "cosh")}}
-OF_ALL = ("sum", "mean", "max", "min", "tr", "logsumexp")
 
 
 @dataclass
@@ -62,7 +59,11 @@ class Writer:
             return texts.times([self.size(factor) for factor in factors if factor != UNIT])
         if n.startswith("("):
             return self.size(n[1:-1])
-        return Code(n if n.isdigit() else self.sizes.setdefault(n, self.names.get(n, n)))
+        if n.isdigit():
+            return Code(n)
+        if not n.isidentifier():
+            raise ValueError(f"A size is a number or a letter, or made of such; got {n!r}.")
+        return Code(self.sizes.setdefault(n, texts.free(n, self.names.values())))
 
     def word(self, name: str, x: Code) -> Code:
         """A call that `words` spells."""
@@ -107,9 +108,9 @@ class Writer:
             case t.Transpose(of):
                 return texts.turned(self.code(of)) if self.is_matrix(of) else self.code(of)
             case t.Apply(function, of):
-                return self.apply(function, of)
+                return applied(self, function, of)
             case t.Frechet(function, of, along):
-                return self.frechet(function, self.code(of), self.code(along))
+                return frechet(self, function, self.code(of), self.code(along))
             case t.Unvec((rows, columns), of):
                 shape = f"{self.size(of_size(columns)).text}, {self.size(of_size(rows)).text}"
                 return Code(f"{self.code(of).at(texts.ATOM)}.reshape({shape}).T")
@@ -281,72 +282,11 @@ class Writer:
         """Whether a norm is the root of a sum of squares."""
         return norm.function == "norm" or not self.is_matrix(norm.of)
 
-    # --- Functions
-
-    def apply(self, function: str, of: Formula) -> Code:
-        """A function of one argument; of a scalar the ordinary one."""
-        match function:
-            case "!":
-                return texts.call("math.factorial", self.code(of))
-            case "vec":
-                return Code(f"{texts.turned(self.code(of)).text}.reshape(-1)") if self.is_matrix(of) else self.code(of)
-            case "vech":
-                return texts.call("vech", self.code(of))
-            case "cross":
-                return self.call("cross", self.identity("3"), self._thrice(of))
-            case "ln" if isinstance(of, t.Apply) and of.function == "det" and self.is_matrix(of.of):
-                return self.word("logabsdet", self.code(of.of))
-            case "inv" if self.is_matrix(of):
-                self.inverted[of] += 1
-                return self.word("inv", self.code(of))
-            case _ if self.is_scalar(of):
-                return self._of_number(function.removesuffix("."), of)
-            case _:
-                return self._of_array(function, of)
-
-    def _thrice(self, of: Formula) -> Code:
-        """A vector beside each row of a 3×3 matrix."""
-        return Code(f"{self.language.xp}.stack([{self.code(of).text}] * 3)")
-
-    def _of_number(self, function: str, of: Formula) -> Code:
-        x = self.code(of)
-        match function:
-            case "inv" | "pinv":
-                return texts.divided(Code("1"), x)
-            case "det" | "norm" | "norm1" | "norm2" | "norminf" | "nuclear":
-                return self.word("abs", x)
-            case "adj" | "softmax":
-                return Code("1.0")
-            case _ if function in OF_ALL or function in ("diag", "tril", "triu"):
-                return x
-            case _ if function in NUMBERS and self._is_static(of):
-                return texts.call(f"math.{NUMBERS[function]}", x)
-            case _:
-                return Code(self.language.entries[function].format(x=x.text))
-
-    def _is_static(self, tree: Formula) -> bool:
+    def is_static(self, tree: Formula) -> bool:
         """Whether it is a number of Python."""
         names = {node.name for node in t.nodes(tree) if isinstance(node, t.Name)}
         known = {*self.integers, *self.counted}
         return t.is_arithmetic(tree) and all(name in known or name not in self.names for name in names)
-
-    def _of_array(self, function: str, of: Formula) -> Code:
-        x, name = self.code(of), function.removesuffix(".")
-        is_entrywise = function in ENTRYWISE or (function in MATRIX_FUNCTIONS and not self.is_matrix(of))
-        if is_entrywise:
-            template = self.language.entries[name]
-        elif self.is_matrix(of):
-            template = self.language.matrices[name]
-        else:
-            template = self.language.vectors["norm" if name in ("norm2", "det") else name]
-        return Code(template.format(x=x.text))
-
-    def frechet(self, function: str, U: Code, V: Code) -> Code:
-        """The derivative of a matrix function at U in the direction V."""
-        calls = self.language.calls
-        g = self.language.matrices[function].removesuffix("({x})")
-        template = calls.get(f"L_{function}", calls["L"])
-        return Code(template.format(g=g, U=U.text, V=V.text))
 
 
 def _only_counts(index: str, tree: Formula) -> bool:

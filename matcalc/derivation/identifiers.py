@@ -11,6 +11,12 @@ from matcalc.formula.words import ACCENTS, FUNCTIONS, SPELLED
 BUILTINS = frozenset({"sum", "range", "len", "jax", "jnp", "np", "numpy", "torch", "scipy", "math", "matcalc"})
 
 
+def check_name(name: str) -> None:
+    """ValueError unless it is a name that Python has."""
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise ValueError(f"name must be a name of Python, such as gradient_of_loss; got {name!r}.")
+
+
 def in_ascii(names: Iterable[str], taken: Collection[str]) -> dict[str, str]:
     """An identifier for each name, in ASCII; a clash is resolved by an underscore behind it."""
     return _distinct({name: _word(name) for name in names}, taken, "_")

@@ -92,6 +92,12 @@ def shortened(tree: Formula, taken: Collection[str], numbers: Collection[str], s
     return found if len("\n".join(lines)) < len(tree.show(style)) else Named({}, tree)
 
 
+def equations(left: str, tree: Formula, taken: Collection[str], numbers: Collection[str]) -> list[str]:
+    """The lines of an equation, that of the formula first and then those of its parts, if it has names for some."""
+    named = shortened(tree, taken, numbers)
+    return [f"{left} = {named.whole}", *(f"{name} = {part}" for name, part in named.parts.items())]
+
+
 def values(node: Formula) -> tuple[Formula, ...]:
     """The formulas inside a formula whose values enter it, and not only the numbers that they say."""
     match node:

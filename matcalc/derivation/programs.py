@@ -1,6 +1,6 @@
 """The lines of a program that computes formulas in the variables of a derivation."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -11,7 +11,7 @@ from matcalc.calculus.terms import SCALAR, UNIT, Dims, dims_of, length
 from matcalc.claims.problem import Problem
 from matcalc.derivation.emission import Writer
 from matcalc.derivation.naming import LEAST, Named, with_names
-from matcalc.derivation.texts import ATOM, Code, indexed, statement
+from matcalc.derivation.texts import ATOM, Code, free, indexed, statement
 from matcalc.derivation.words import Language
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
@@ -37,8 +37,6 @@ class Derived(Protocol):
     def natural(self) -> Layout: ...
     @cached_property
     def algebra(self) -> Algebra: ...
-    @property
-    def left(self) -> str: ...
     def layout(self, layout: Layout) -> Formula: ...
     def sized(self, layout: Layout) -> Formula: ...
 
@@ -123,11 +121,6 @@ def _program(problem: Problem, language: Language, names: Mapping[str, str], nam
             parts = [f"{name} = {made}", *[part.replace(made, name) for part in parts]]
             values = [value._replace(text=value.text.replace(made, name)) for value in values]
     return Program(problem, tuple(parts), tuple(values), writer)
-
-
-def free(name: str, taken: Collection[str]) -> str:
-    """The name, with underscores behind it where it is taken."""
-    return name if name not in taken else free(f"{name}_", taken)
 
 
 def _sizes(problem: Problem, writer: Writer) -> list[str]:

@@ -1,6 +1,6 @@
 """Pieces of Python: their texts, with how tightly they hold together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 SUM, PRODUCT, SIGN, POWER, ATOM = range(5)
@@ -86,6 +86,11 @@ def statement(left: str, code: Code) -> list[str]:
     ends = [*places[1:], len(code.text)]
     terms = [code.text[start:end].strip() for start, end in zip(places, ends, strict=True)]
     return [f"{left} (", *[f"    {term}" for term in terms], ")"]
+
+
+def free(name: str, taken: Collection[str]) -> str:
+    """The name, with underscores behind it where it is taken."""
+    return name if name not in taken else free(f"{name}_", taken)
 
 
 def indexed(code: Code, *places: str) -> Code:

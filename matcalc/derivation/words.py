@@ -140,7 +140,7 @@ def coshm(X):
 }
 _TORCH_HELPERS = {
     "adj": _ADJ.format(
-        xp="torch", others="torch.stack([torch.prod(s[torch.arange(len(s)) != i]) for i in range(len(s))])"
+        xp="torch", others="torch.stack([torch.prod(torch.cat([s[:i], s[i + 1 :]])) for i in range(len(s))])"
     ),
     "sinm": '''
 def sinm(X):
