@@ -109,17 +109,19 @@ def _is_size(r: Reader, tree: Formula) -> bool:
 
 def _of_counts(name: str, a: Count, b: Count) -> Value:
     """The unit matrix, and triangles, as comparisons of the row with the column."""
-    if len(a.shape) != 2 or a.shape[0] != a.shape[1] or {a.axis, b.axis} != {0, 1} or a.start != b.start:
+    if len(a.shape) != 2 or a.shape[0] != a.shape[1] or {a.axis, b.axis} != {0, 1}:
         raise Unreadable("it compares places")
-    if name == "eq":
+    if name == "eq" and a.start == b.start:
         return matrix(t.Constant("I", (sized(a.shape[0]),)), a.shape)
-    match name, a.axis:
-        case ("ge", 0) | ("le", 1):
-            return Triangle("tril")
-        case ("le", 0) | ("ge", 1):
-            return Triangle("triu")
+    if name in ("le", "lt"):
+        a, b = b, a
+    match name, a.start - b.start - (name in ("gt", "lt")):  # a + shift ≥ b
+        case "ge" | "le" | "gt" | "lt", 0:
+            return Triangle("tril" if a.axis == 0 else "triu")
+        case "ge" | "le" | "gt" | "lt", -1:
+            return Triangle("triu" if a.axis == 0 else "tril", outside=True)
         case _:
-            raise Unreadable("a triangle without the diagonal has no word")
+            raise Unreadable("it compares places")
 
 
 @rule(RULES, "not")
@@ -147,6 +149,8 @@ def select_n(r: Reader, eqn: Any, which: Value, no: Array, *more: Array) -> Arra
     (yes,) = more
     if isinstance(which, Array) and which.tree in (ZERO, ONE):
         return no if which.is_zero else yes
+    if isinstance(which, Triangle) and which.outside:
+        no, yes = yes, no
     difference = r.writer.sub(yes, no)
     match which:
         case Triangle(function):
