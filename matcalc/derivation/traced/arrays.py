@@ -71,9 +71,10 @@ class Count:
 
 @dataclass(frozen=True)
 class Triangle:
-    """True in a triangle of a square array: "tril" or "triu"."""
+    """True in a triangle of a square array, "tril" or "triu", or outside of it."""
 
     function: str
+    outside: bool = False
 
 
 def vector(tree: Formula, size: Size) -> Array:
@@ -124,6 +125,10 @@ def scaled(number: Fraction, tree: Formula) -> Formula:
     """A multiple of a formula, as a person writes it: 2 X, -X/2."""
     if not number or tree == ZERO:
         return ZERO
+    if isinstance(tree, t.Infix) and tree.op == "/" and abs(number) != 1:
+        above, below = scaled(Fraction(abs(number.numerator)), tree.left), tree.right
+        made = quotient(above, scaled(Fraction(number.denominator), below))
+        return t.Neg(made) if number < 0 else made
     above = [t.Number(abs(number.numerator))] if abs(number.numerator) != 1 or tree == ONE else []
     made = t.product_of([*above, *(_flat(tree) if tree != ONE and above else [tree] if tree != ONE else [])])
     if number.denominator != 1:

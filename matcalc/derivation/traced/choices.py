@@ -1,6 +1,6 @@
 """Maxima, comparisons and choices.
 
-Truth values are numbers: [a > b] is (1 + sign(a - b))/2, which is another number only where a = b.
+Truth values are numbers, 0 and 1.
 """
 
 from typing import Any
@@ -95,12 +95,23 @@ def compare(r: Reader, eqn: Any, a: Value, b: Value) -> Value:
             holds = term.coef > 0 if name in ("gt", "ge", "lt", "le") else name == "ne"
             return constant(float(holds), difference.shape)
         case _ if name in ("eq", "ne"):
-            return constant(float(name == "ne"), difference.shape)  # but for few points
+            r.has_choices = True
+            return constant(float(name == "ne"), difference.shape)
         case _:
             pass
-    half = r.writer.add(constant(1, difference.shape), entrywise(r, "sign", difference))
-    found = r.writer.div(half, constant(2, half.shape))
+    found = _is_positive(r, difference, name in ("ge", "le"))
     return Indicator(found.tree, found.axes, found.shape, difference)
+
+
+def _is_positive(r: Reader, a: Array, or_zero: bool) -> Array:
+    """[a > 0] or [a ≥ 0]: sign(relu(a)), of a number (1 + sign(a))/2, whose derivative has a value at 0."""
+    one = constant(1, a.shape)
+    if a.is_number:
+        r.has_choices = True
+        return r.writer.div(r.writer.add(one, entrywise(r, "sign", a)), constant(2, a.shape))
+    if or_zero:
+        return r.writer.sub(one, _is_positive(r, r.writer.neg(a), False))
+    return entrywise(r, "sign", entrywise(r, "relu", a))
 
 
 def _is_size(r: Reader, tree: Formula) -> bool:
@@ -109,17 +120,19 @@ def _is_size(r: Reader, tree: Formula) -> bool:
 
 def _of_counts(name: str, a: Count, b: Count) -> Value:
     """The unit matrix, and triangles, as comparisons of the row with the column."""
-    if len(a.shape) != 2 or a.shape[0] != a.shape[1] or {a.axis, b.axis} != {0, 1} or a.start != b.start:
+    if len(a.shape) != 2 or a.shape[0] != a.shape[1] or {a.axis, b.axis} != {0, 1}:
         raise Unreadable("it compares places")
-    if name == "eq":
+    if name == "eq" and a.start == b.start:
         return matrix(t.Constant("I", (sized(a.shape[0]),)), a.shape)
-    match name, a.axis:
-        case ("ge", 0) | ("le", 1):
-            return Triangle("tril")
-        case ("le", 0) | ("ge", 1):
-            return Triangle("triu")
+    if name in ("le", "lt"):
+        a, b = b, a
+    match name, a.start - b.start - (name in ("gt", "lt")):  # a + shift ≥ b
+        case "ge" | "le" | "gt" | "lt", 0:
+            return Triangle("tril" if a.axis == 0 else "triu")
+        case "ge" | "le" | "gt" | "lt", -1:
+            return Triangle("triu" if a.axis == 0 else "tril", outside=True)
         case _:
-            raise Unreadable("a triangle without the diagonal has no word")
+            raise Unreadable("it compares places")
 
 
 @rule(RULES, "not")
@@ -147,6 +160,8 @@ def select_n(r: Reader, eqn: Any, which: Value, no: Array, *more: Array) -> Arra
     (yes,) = more
     if isinstance(which, Array) and which.tree in (ZERO, ONE):
         return no if which.is_zero else yes
+    if isinstance(which, Triangle) and which.outside:
+        no, yes = yes, no
     difference = r.writer.sub(yes, no)
     match which:
         case Triangle(function):

@@ -24,6 +24,10 @@ PROGRAMS = {
 }
 
 
+class NotRead(NotDerivable):
+    """An operation that no formula says, with its name and its place."""
+
+
 class ProgramReader:
     """Reads programs in variables of given shapes; `facts` are what is known of them, `wrt` what is differentiated by.
 
@@ -43,7 +47,7 @@ class ProgramReader:
         self.writer = Writer([name for name, dims in names.items() if dims == ("1", "1")] + [*self.algebra.sizes])
         self.wrt = frozenset(wrt)
         self.drops_maxima = drops_maxima
-        self.has_maxima = False
+        self.has_maxima = self.has_choices = False
         self.factors: dict[str, tuple[Formula, str]] = {}  # of Cholesky decompositions: of what, and where
         self.places: list[str] = []  # of the operations that are being read, the innermost last
 
@@ -125,6 +129,8 @@ class ProgramReader:
         if name in PROGRAMS:
             inner = eqn.params[PROGRAMS[name]]
         program = getattr(inner, "jaxpr", inner)
+        if program is not None:
+            name = (program.debug_info.func_src_info or name).partition(" at ")[0].lstrip("_")
         # What stands in JAX itself was perhaps traced for another function first, and remembers the lines of that.
         is_inside = bool(self.places) and self.places[-1].startswith("in ")
         self.places.append(self.places[-1] if is_inside else line_of(eqn))
@@ -142,9 +148,11 @@ class ProgramReader:
             if any(isinstance(value, Count) for value in operands) and name not in COUNTING:
                 raise Unreadable("it takes places for numbers")
             return _several(RULES[name](self, eqn, *operands))
-        except Unreadable as reason:
+        except NotRead:
+            raise
+        except (Unreadable, NotDerivable) as reason:
             place = self.places[-1].removeprefix("in ")
-            raise NotDerivable(f"{name}{f' at {place}' if place else ''} is not read: {reason}.") from None
+            raise NotRead(f"{name}{f' at {place}' if place else ''} is not read: {reason}.") from None
         finally:
             self.places.pop()
 

@@ -24,6 +24,7 @@ class Reader(Protocol):
     algebra: Algebra
     drops_maxima: bool  # whether the largest entry is read as 0, as where it is subtracted and added again
     has_maxima: bool
+    has_choices: bool  # whether a truth value is another where what is compared is equal
 
     def size_of(self, dim: Any) -> Size: ...
     def depends(self, tree: Formula) -> bool: ...

@@ -29,7 +29,7 @@ from matcalc.formula.variables import Variables
 from matcalc.referee.jaxprs import HERE
 from matcalc.streams import stream
 
-CLOSE = 30  # times the square root of the unit roundoff: how near the formula is to the function at a point
+CLOSE = 30  # times the square root of the unit roundoff, or a change of the arguments by that: how near values must be
 LIBRARIES = tuple(str(Path(np.__file__).parents[1] / name) for name in ("numpy", "scipy"))  # in which no user's code is
 DRAWS = "point of a traced function"
 
@@ -46,6 +46,7 @@ class Traced:
     shapes: Mapping[str, Shape]  # by the names of variables
     constants: Mapping[str, Any] = field(default_factory=dict)
     has_maxima: bool = False
+    has_choices: bool = False
 
 
 def trace(subject: Subject, facts: Mapping[Formula, frozenset[str]], wrt: Sequence[str], *, drops: bool) -> Traced:
@@ -77,7 +78,7 @@ def trace(subject: Subject, facts: Mapping[Formula, frozenset[str]], wrt: Sequen
     tree = written(reader.finished(tree), dims, result.shape)
     shapes = {subject.names[name]: shape for name, shape in subject.shapes.items()}
     shapes |= {name: value.shape for name, value in named_values.items()}
-    return Traced(subject, tree, shapes, named_values, reader.has_maxima)
+    return Traced(subject, tree, shapes, named_values, reader.has_maxima, reader.has_choices)
 
 
 def _variable(name: str, shape: Shape) -> Array:
@@ -234,6 +235,10 @@ def _read(subject: Subject, wrt: Sequence[str], domains: Mapping[str, Domain]) -
             f"{subject.name} is read as {traced.formula}, and no point was found at which that could be compared with "
             "it. Give example arguments, args=(…), or domains, where=…"
         )
+    if not same and traced.has_choices:
+        raise NotDerivable(
+            f"{subject.name} is read as {traced.formula}, which has other values where what it compares is equal."
+        )
     if not same:
         raise Disagreement(
             f"{subject.name} is read as {traced.formula}, which has other values. If it depends on its arguments "
@@ -307,13 +312,16 @@ def _same(traced: Traced, problem: Problem, point: Mapping[str, Any]) -> bool | 
     subject = traced.subject
     default = jnp.result_type(float)
     arrays = [jnp.asarray(point[subject.names[name]], subject.dtypes.get(name, default)) for name in subject.shapes]
+    change, rng = float(jnp.finfo(default).eps) ** 0.5, stream(0, "changes of a traced function")
+    moved = [a * (1 + change * rng.choice([-1.0, 1.0], a.shape).astype(a.dtype)) for a in arrays]
     try:
-        value = np.asarray(jax.jit(subject.call)(*arrays))
+        program = jax.jit(subject.call)
+        value, near = (np.asarray(program(*each)).astype(float) for each in (arrays, moved))
     except Exception:  # at these sizes the function has none
         return None
     read = np.asarray(problem.value_of(problem.formula, {n: point[n] for n in problem.shapes}), float)
     if read.size != value.size or not (np.all(np.isfinite(value)) and np.all(np.isfinite(read))):
         return None if read.size == value.size else False
-    off = np.linalg.norm(read.ravel() - value.astype(float).ravel())
-    close = min(CLOSE * float(jnp.finfo(value.dtype).eps) ** 0.5, 0.1)
-    return bool(off <= close * max(np.linalg.norm(read), np.linalg.norm(value.astype(float)), 1e-30))
+    off, size = np.linalg.norm(read.ravel() - value.ravel()), max(np.linalg.norm(read), np.linalg.norm(value), 1e-30)
+    # Of a singular matrix the determinant is rounding, and tells nothing.
+    return bool(off <= min(CLOSE * change, 0.1) * size + CLOSE * np.linalg.norm(near - value))
