@@ -5,8 +5,8 @@ from matcalc.calculus import closings, entries, functions, products, sums
 from matcalc.calculus.algebra import Algebra as Algebra
 from matcalc.calculus.derive import Derivative as Derivative
 from matcalc.calculus.derive import derivative as derivative
+from matcalc.calculus.printed import written as written
 from matcalc.calculus.shorten import shortest as shortest
 from matcalc.calculus.terms import NotDerivable as NotDerivable
-from matcalc.calculus.written import written as written
 
 RULES = (products, closings, entries, functions, sums)
