@@ -13,7 +13,9 @@ from cases import CASES, PUBLIC, derivation_of, expected, name_of, point_of
 from torch_by_numpy import module
 
 from matcalc import derive
+from matcalc.calculus.shapes import Shapes
 from matcalc.catalogue import declare
+from matcalc.derivation.emission import Writer
 from matcalc.derivation.words import LANGUAGES
 from matcalc.formula import evaluate, parse
 from matcalc.formula.meaning import settle
@@ -306,20 +308,14 @@ def test_what_there_is_not_is_refused():
 
 
 def test_no_text_becomes_code_that_is_no_name():
-    derivation = derive(
-        "tr(A X)",
-        "X",
-        shape={
-            "X": (
-                "n",
-                "m); import os; (m",
-            )
-        },
-    )
-    with pytest.raises(ValueError, match="A size is a number or a letter, or made of such"):
-        derive("tr(X) I", "X", shape={"X": ("n); import os; (n",) * 2}).code("numpy")
+    writer = Writer(LANGUAGES["numpy"], Shapes({}, ""), {"m": "m"}, "x")
+    assert [writer.size(size).text for size in ("n", "2 m n", "m+n", "n(n+1)/2")] == [
+        *("n", "2 * m_ * n", "m_ + n", "n * (n + 1) // 2")
+    ]
+    with pytest.raises(ValueError, match="A size is a number or a letter, or made of such; got"):
+        writer.size("n);import os;(n")
     with pytest.raises(ValueError, match="name must be a name of Python"):
-        derivation.identity("f(): pass\ndef g")
+        derivation_of(PUBLIC[0]).identity("f(): pass\ndef g")
 
 
 @pytest.mark.parametrize("language", ["jax", "numpy", "torch"])
