@@ -205,7 +205,7 @@ def _factorial(a: Algebra, tree: t.Apply) -> Poly:
     return a.atom(tree)
 
 
-@normal_form("vec", "tril", "triu")
+@normal_form("vec", "vech", "tril", "triu", "cross")
 def _linear(a: Algebra, tree: t.Apply) -> Poly:
     if a.is_scalar(tree.of):
         return a.poly(tree.of)

@@ -82,6 +82,8 @@ def _of_factor(a: Algebra, factor: Factor) -> Formula:
             return product(t.Apply("diag", t.Apply("vec", every)), jacobian(a, e))
         case t.Apply("vec", e) | t.Unvec(_, e):
             return jacobian(a, e)
+        case t.Apply("vech", e):  # L_n vec(E), with the elimination matrix
+            return product(t.Constant("L", (sized(a.dims(e)[0]),)), jacobian(a, e))
         case t.Infix("×", left, right):  # u × e = [u]_× e
             if a.moving(left):
                 return t.Neg(product(t.Apply("cross", right), jacobian(a, left)))

@@ -6,7 +6,7 @@ from functools import cached_property
 from matcalc.calculus.terms import SCALAR, UNIT, Dims, Factor, flipped, identity, of_size, ones, sized, times
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
-from matcalc.formula.sizes import size_sum
+from matcalc.formula.sizes import size_sum, size_triangle
 from matcalc.formula.typed import Typed
 
 TO_SCALARS = (
@@ -75,6 +75,12 @@ def shape_of(tree: Formula, dims: Callable[[Formula], Dims]) -> Dims:
             return (of_size(m), of_size(n))
         case t.Apply("cross"):
             return (3, 3)
+        case t.Apply("vech", of):
+            return (size_triangle(dims(of)[0]), UNIT)
+        case t.Constant("D", (n,)):
+            return (times(of_size(n), of_size(n)), size_triangle(of_size(n)))
+        case t.Constant("L", (n,)):
+            return (size_triangle(of_size(n)), times(of_size(n), of_size(n)))
         case t.Transpose(of) | t.Apply("pinv", of):
             return flipped(dims(of))
         case t.Product(factors):

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from matcalc.calculus import NotDerivable
 from matcalc.catalogue import Identity
 from matcalc.catalogue.signature import Parameter
 from matcalc.derivation.derivation import Derivation
 from matcalc.derivation.deriving import derive
+from matcalc.formula import parse
+from matcalc.formula import tree as t
 
 AXES = {"scalar": (), "vector": ("s",), "matrix": ("s", "t")}
 
@@ -21,12 +24,15 @@ def derivation_of(identity: Identity[Any]) -> Derivation:
     value, _, variable = kind.partition(" by ")
     names = {parameter.name for parameter in identity.signature.parameters}
     moved = [name for name in names if f"d{name}" in names]
+    f = identity.formulas[0]
+    if not {*moved} <= {node.name for node in t.nodes(parse(f)) if isinstance(node, t.Name)}:
+        raise NotDerivable(f"{f} is any function of {', '.join(moved)}: {identity.name} is the chain rule itself.")
     given = [p for p in identity.signature.arrays if p.name.removeprefix("d") not in moved or p.name in moved]
     shape = {parameter.name: _shape(parameter, value) for parameter in given}
     if identity.wrt not in names:  # a rule for matrices by a matrix is one for each of its entries
         shape[identity.wrt] = AXES["scalar" if any(len(shape[name]) == 2 for name in moved) else variable]
     return derive(
-        identity.formulas[0],
+        f,
         identity.wrt,
         order=2 if identity.order == 2 else None,
         shape=shape,
