@@ -497,8 +497,7 @@ def derivations() -> Iterator[str]:
 
 def asked_for(row: Row) -> str:
     """The function of a row, and what it is differentiated by."""
-    f = row["f"].replace("|", r"\|")
-    return f"`{f}` by {row['wrt']}{' twice' * (row['order'] == 2)}"
+    return f"`{row['f']}` by {row['wrt']}{' twice' * (row['order'] == 2)}"
 
 
 def derive_time() -> Iterator[str]:
@@ -548,7 +547,11 @@ def derived_gradients() -> Iterator[str]:
     for cell in cells:
         by.setdefault(asked_for(cell), []).append(cell)
     shown = [
-        (text, *(part for cell in of for part in (REGIMES[cell["sizes"]], told(cell))), *[""] * (4 - 2 * len(of)))
+        (
+            text.replace("|", r"\|"),
+            *(part for cell in of for part in (REGIMES[cell["sizes"]], told(cell))),
+            *[""] * (4 - 2 * len(of)),
+        )
         for text, of in by.items()
     ]
     yield from table(("", "sizes", "autodiff / derived", "sizes", "autodiff / derived"), shown)
@@ -561,7 +564,7 @@ def derived_gradients() -> Iterator[str]:
     yield ""
     yield (
         f"Of {count(len(cells), 'cell')} {counts['win']} are wins, {counts['tie']} ties, {counts['same']} the same "
-        f"program; the geometric mean is {number(mean(cells))}, without the same {number(mean(differ(cells)))}. "
+        f"program; the geometric mean is {number(mean(cells))}, and {number(mean(differ(cells)))} of those that differ. "
         f"{count(counts['loss'], 'loss', 'losses')}{lost and f': {lost}'}."
     )
     yield ""
