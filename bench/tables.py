@@ -564,7 +564,7 @@ def derived_gradients() -> Iterator[str]:
     yield ""
     yield (
         f"Of {count(len(cells), 'cell')} {counts['win']} are wins, {counts['tie']} ties, {counts['same']} the same "
-        f"program; the geometric mean is {number(mean(cells))}, and {number(mean(differ(cells)))} of those that differ. "
+        f"program. The geometric mean is {number(mean(cells))}, of those that differ {number(mean(differ(cells)))}. "
         f"{count(counts['loss'], 'loss', 'losses')}{lost and f': {lost}'}."
     )
     yield ""
