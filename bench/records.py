@@ -2,6 +2,7 @@
 
     {"schema": 1, "environment": {...}, "cells": {"columns": ["name", "seconds"], "rows": [["det_x", 1.174e-05]]}}
 
+A column in which the same texts come again and again has them once, under `texts`, and their numbers in the rows.
 Numbers have four digits at most: no measurement here is known better, and the files stay small enough to be kept.
 """
 
@@ -12,18 +13,36 @@ from pathlib import Path
 from typing import Any, Literal
 
 DIGITS = 4
+AGAIN = 3  # times that a text of a column comes in the mean, where it is written as a number
 
 
 def table(rows: Iterable[Mapping[str, Any]], columns: Iterable[str] = ()) -> dict[str, Any]:
     """Rows with names, as a table: by default with the columns of all rows, null where a row has none."""
     members = list(rows)
     names = list(columns) or list(dict.fromkeys(name for row in members for name in row))
-    return {"columns": names, "rows": [[row.get(name) for name in names] for row in members]}
+    texts: dict[str, list[str]] = {}
+    for name in names:
+        values = [value for row in members if (value := row.get(name)) is not None]
+        different = list(dict.fromkeys(values)) if all(isinstance(value, str) for value in values) else []
+        if different and len(values) >= AGAIN * len(different):
+            texts[name] = different
+    places = {name: {text: place for place, text in enumerate(found)} for name, found in texts.items()}
+
+    def written(name: str, value: Any) -> Any:
+        return places[name][value] if name in places and value is not None else value
+
+    made = {"columns": names, "rows": [[written(name, row.get(name)) for name in names] for row in members]}
+    return made | ({"texts": texts} if texts else {})
 
 
 def rows(of: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The rows of a table, with names."""
-    return [dict(zip(of["columns"], row, strict=True)) for row in of["rows"]]
+    texts: Mapping[str, list[str]] = of.get("texts", {})
+
+    def read(name: str, value: Any) -> Any:
+        return texts[name][value] if name in texts and value is not None else value
+
+    return [{name: read(name, value) for name, value in zip(of["columns"], row, strict=True)} for row in of["rows"]]
 
 
 def digits(x: float, towards: Literal["nearest", "down", "up"] = "nearest", count: int = DIGITS) -> float:

@@ -38,7 +38,7 @@ REGIMES = {
 SHORT = 0.95  # of autodiff's speed
 LIMIT = 1.25  # of the least time that the machine needs
 DTYPES = ("float64", "float32")
-LIBRARIES = ("jax", "numpy", "autograd", "chex", "scipy", "tensorgrad", "torch", "hypothesis", "python-flint")
+LIBRARIES = ("jax", "numpy", "autograd", "chex", "scipy", "sympy", "tensorgrad", "torch", "hypothesis", "python-flint")
 
 Record = dict[str, Any]
 Row = dict[str, Any]
@@ -455,6 +455,124 @@ def fuzz() -> Iterator[str]:
     yield f"- {count(len(record['failures']), 'failure')} (crashes, and verdicts that ball arithmetic contradicts)."
     yield ""
     yield source("fuzz")
+
+
+# --- Derivation
+
+DERIVERS = {"matcalc": "matcalc, by rules", "matcalc.derive": "`matcalc.derive`, with reading and verifying"} | {
+    name: name for name in ("sympy", "tensorgrad")
+}
+
+
+def derivations() -> Iterator[str]:
+    """What became of random formulas, once the attack has been run."""
+    if not (RESULTS / "derivations.json").exists():
+        yield "Not measured yet."
+        return
+    record = result("derivations")
+    rows: list[tuple[Any, ...]] = []
+    for run in record["runs"]:
+        kinds = Counter[str]()
+        for answer, number in run["answers"].items():
+            kinds[re.split("[:,]", answer)[0]] += number
+        shown = [kinds[kind] for kind in ("right", "not derivable", "refused", "not judged")]
+        times = [f"{1e3 * run[key]:.1f}" for key in ("median_s", "p99_s", "max_s")]
+        what = "derivatives" if run["order"] == 1 else "Hessians"
+        rows.append((what, f"{run['formulas']:,}", *shown, kinds["wrong"], kinds["crash"], *times))
+    asked = ("of random formulas", "", "right", "not derivable", "refused", "not judged", "wrong", "crashes")
+    yield from table((*asked, "median ms", "99%", "longest"), rows)
+    yield ""
+    for kind, what in (("not derivable", "Not derivable"), ("not judged", "Not judged")):
+        reasons = Counter[str]()
+        for run in record["runs"]:
+            reasons.update({a.partition(": ")[2]: n for a, n in run["answers"].items() if a.startswith(f"{kind}:")})
+        if reasons:
+            yield f"- {what}: {', '.join(f'{number:,} {reason}' for reason, number in reasons.most_common())}."
+    apart = sum(run["answers"].get("right, by differences", 0) for run in record["runs"])
+    yield f"- {apart:,} of the right ones are judged by finite differences, the others by ball arithmetic."
+    yield f"- {count(len(record['failures']), 'failure')} in {record['seconds'] / 60:.0f} minutes."
+    yield ""
+    yield source("derivations")
+
+
+def asked_for(row: Row) -> str:
+    """The function of a row, and what it is differentiated by."""
+    return f"`{row['f']}` by {row['wrt']}{' twice' * (row['order'] == 2)}"
+
+
+def derive_time() -> Iterator[str]:
+    every = records.rows(result("derive_time")["expressions"])
+    rows: list[tuple[Any, ...]] = []
+    for name, text in DERIVERS.items():
+        counts = Counter(row.get(name, row["matcalc"]) for row in every)
+        times = sorted(row[f"{name}_s"] for row in every if row[f"{name}_s"] is not None)
+        shown = [counts["right"], counts["wrong"], counts[""]]
+        shown += [f"{1e3 * statistics.median(times):.1f}", f"{1e3 * times[math.ceil(0.99 * len(times)) - 1]:.0f}"]
+        if name == "matcalc":
+            rows.append((text, *shown, "", ""))
+            continue
+        right = [row for row in every if row[f"{name}_s"] is not None]
+        over = geometric(row[f"{name}_s"] / row["matcalc_s"] for row in right)
+        lengths = [row.get(f"{name}_length", row["matcalc_length"]) / max(row["matcalc_length"], 1) for row in right]
+        rows.append((text, *shown, number(over), f"{statistics.fmean(lengths):.2f}"))
+    asked = (f"of {len(every)} expressions", "right", "wrong", "no answer", "median ms", "99%")
+    yield from table((*asked, "its time / that of the rules", "its length / that of matcalc"), rows)
+    longest = max(every, key=lambda row: row["matcalc_s"])
+    wrong = [asked_for(row) for row in every if row["sympy"] == "wrong"]
+    longer = [
+        (asked_for(row), row["matcalc_length"], shortest)
+        for row in every
+        if (others := [row[f"{name}_length"] for name in ("sympy", "tensorgrad") if row[name] == "right"])
+        and (shortest := min(others)) < row["matcalc_length"]
+    ]
+    yield ""
+    yield f"- The longest derivation by rules: {1e3 * longest['matcalc_s']:.0f} ms, of {asked_for(longest)}."
+    if wrong:
+        yield f"- SymPy is wrong for {', '.join(wrong)}."
+    told = "; ".join(f"{text}: {ours} where {other} do" for text, ours, other in longer)
+    yield f"- {count(len(longer), 'result')} of matcalc {'is' if len(longer) == 1 else 'are'} longer than another's" + (
+        f": {told}." if told else "."
+    )
+    yield ""
+    yield source("derive_time")
+
+
+def geometric(values: Iterable[float]) -> float:
+    return math.exp(statistics.fmean(map(math.log, values)))
+
+
+def derived_gradients() -> Iterator[str]:
+    cells = records.rows(result("derived_gradients")["cells"])
+    by: dict[str, list[Row]] = {}
+    for cell in cells:
+        by.setdefault(asked_for(cell), []).append(cell)
+    shown = [
+        (
+            text.replace("|", r"\|"),
+            *(part for cell in of for part in (REGIMES[cell["sizes"]], told(cell))),
+            *[""] * (4 - 2 * len(of)),
+        )
+        for text, of in by.items()
+    ]
+    yield from table(("", "sizes", "autodiff / derived", "sizes", "autodiff / derived"), shown)
+    counts = Counter(cell["verdict"] for cell in cells)
+    lost = ", ".join(
+        f"{asked_for(cell)} ({REGIMES[cell['sizes']]}, {number(cell['ratio'])})"
+        for cell in sorted(cells, key=lambda cell: cell["ratio"])
+        if cell["verdict"] == "loss"
+    )
+    yield ""
+    yield (
+        f"Of {count(len(cells), 'cell')} {counts['win']} are wins, {counts['tie']} ties, {counts['same']} the same "
+        f"program. The geometric mean is {number(mean(cells))}, of those that differ {number(mean(differ(cells)))}. "
+        f"{count(counts['loss'], 'loss', 'losses')}{lost and f': {lost}'}."
+    )
+    yield ""
+    yield source("derived_gradients")
+
+
+def told(cell: Row) -> str:
+    return f"{interval(cell)}{', same program' * (cell['verdict'] == 'same')}"
 
 
 # --- README.md

@@ -37,10 +37,11 @@ def test_what_the_readme_asks_of_pip_and_pytest_is_what_ci_runs():
 
 
 def test_who_follows_contributing_adds_what_it_says(tmp_path):
-    """The five changes are made in a copy of the package, in a process that imports it."""
+    """The six changes are made in a copy of the package, in a process that imports it."""
     shutil.copytree(ROOT / "matcalc", tmp_path / "matcalc", ignore=shutil.ignore_patterns("__pycache__"))
     files = changed(text_of(CONTRIBUTING), tmp_path)
-    assert {file.split("/")[1] for file in files} == {"handbook", "__init__.py", "referee", "formula", "cli"}
+    rooms = {"handbook", "__init__.py", "referee", "formula", "calculus", "derivation", "cli"}
+    assert {file.split("/")[1] for file in files} == rooms
     command = [sys.executable, code_blocks.__file__, str(ROOT / CONTRIBUTING)]
     env = os.environ | {"PYTHONPATH": str(tmp_path)}
     run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)

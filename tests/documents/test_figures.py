@@ -56,6 +56,17 @@ def test_rows_of_result_files_have_the_length_of_their_columns():
     assert tables > 10
 
 
+def test_texts_that_come_again_and_again_are_written_once(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(BENCH))
+    import records
+
+    rows = [{"name": f"det_{k % 4}", "f": f"f{k}", "verdict": None if k % 5 else "win", "x": k / 2} for k in range(20)]
+    records.write(tmp_path / "result.json", {"cells": records.table(rows)})
+    assert records.rows(records.read(tmp_path / "result.json")["cells"]) == rows
+    text = (tmp_path / "result.json").read_text(encoding="utf-8")
+    assert (text.count("det_3"), text.count("win"), text.count("f7")) == (1, 1, 1)
+
+
 def test_scripts_can_be_read_without_the_libraries_that_they_compare_with():
     """A script whose imports fit the package no more is seen before its day of use."""
     names = [path.stem for path in sorted(BENCH.glob("*.py"))]
