@@ -92,7 +92,10 @@ class Algebra(Words):
         if tree not in self._polys:
             named = NORMAL_FORMS.get(tree.function) if isinstance(tree, t.Apply) else None
             rule = named or NORMAL_FORMS.get(type(tree), Algebra.atom)
-            self._polys[tree] = rule(self, tree)
+            poly = rule(self, tree)
+            if any(map(is_lone_sum, poly)):
+                poly = self.collect(out for term in poly for out in (inside(self, term) if is_lone_sum(term) else (term,)))
+            self._polys[tree] = poly
         return self._polys[tree]
 
     def atom(self, tree: Formula) -> Poly:
@@ -132,9 +135,8 @@ class Algebra(Words):
 
     def linear(self, of: Formula, rule: Callable[[tuple[Factor, ...]], Poly]) -> Poly:
         """A linear operation, term by term."""
-        return self.collect(
-            out for term in self.poly(of) for out in self.scale(rule(term.word), term._replace(word=()))
-        )
+        terms = (each for term in self.poly(of) for each in inside(self, term))
+        return self.collect(out for term in terms for out in self.scale(rule(term.word), term._replace(word=())))
 
     def term(self, coef: Fraction, scalars: Iterable[Scalar], factors: Iterable[Factor]) -> Poly:
         """A term from loose parts: neighbours meet, rows times columns leave as scalars, exponents are added."""
@@ -275,6 +277,27 @@ class Algebra(Words):
     def tree(self, poly: Poly) -> Formula:
         """The sum of the terms as a formula."""
         return t.sum_of([self.term_tree(term) for term in poly])
+
+
+def is_lone_sum(term: Term) -> bool:
+    """Whether a term is a sum, up to its sign: alone, it is no factor."""
+    match term:
+        case Term(coef, (), (Factor(t.Sum(), power),)) | Term(coef, ((t.Sum(), power),), ()):
+            return power == 1 and abs(coef) == 1
+        case _:
+            return False
+
+
+def inside(a: Algebra, term: Term) -> Poly:
+    """The terms of one whose word, or all of it, is a sum."""
+    match term:
+        case Term(_, _, (Factor(t.Sum() as base, power, turned),)) if power == 1:
+            inner = a.transposed(a.poly(base)) if turned else a.poly(base)
+            return a.scale(inner, term._replace(word=()))
+        case Term(coef, ((t.Sum() as base, power),), ()) if power == 1:
+            return a.scale(a.poly(base), Term(coef))
+        case _:
+            return (term,)
 
 
 def negated(poly: Poly) -> Poly:
