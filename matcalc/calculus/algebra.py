@@ -57,28 +57,34 @@ class Algebra(Words):
         """`facts` are of variables and of formulas; `moving` is the key of the differential ∂X."""
         super().__init__(names, moving)
         self.facts = facts
+        self.compared = 0  # nodes of terms in which common factors were looked for
         self.roots: dict[Formula, Term] = {}  # the products of scalars under a root
         self._polys: dict[Formula, Poly] = {}
         self._asking: set[tuple[Formula, str]] = set()
+        self._told: dict[tuple[Formula, str], bool] = {}
 
     # --- Facts
 
     def is_(self, base: Formula, fact: str) -> bool:
         """Whether a formula is symmetric, invertible or orthogonal, by what is said of it or by its form."""
-        if fact in self.facts.get(base, ()) or (base, fact) in self._asking:
+        asked = (base, fact)
+        if fact in self.facts.get(base, ()) or asked in self._asking:
             return fact in self.facts.get(base, ())
         if is_constant(base, "I"):
             return fact != "orthogonal"  # it is, and I⁻¹ need not be thought of
-        self._asking.add((base, fact))  # a fact about a formula may be asked while that formula is read
+        if asked in self._told and not self._asking:
+            return self._told[asked]
+        self._asking.add(asked)  # a fact about a formula may be asked while that formula is read
         try:
             known = [other for other, facts in self.facts.items() if fact in facts and not isinstance(other, t.Name)]
-            if any(self.dims(other) == self.dims(base) and self.poly(other) == self.poly(base) for other in known):
-                return True
-            if fact != "symmetric" or not self.is_square(base) or isinstance(base, t.Name):
-                return False
-            return any(rule(self, base) for rule in SYMMETRIC)
+            found = any(self.dims(other) == self.dims(base) and self.poly(other) == self.poly(base) for other in known)
+            if not found and fact == "symmetric" and self.is_square(base) and not isinstance(base, t.Name):
+                found = any(rule(self, base) for rule in SYMMETRIC)
         finally:
-            self._asking.discard((base, fact))
+            self._asking.discard(asked)
+        if not self._asking:
+            self._told[asked] = found
+        return found
 
     def is_symmetric(self, tree: Formula) -> bool:
         """Whether a formula equals its transpose: it is decided by transposing and comparing."""

@@ -43,8 +43,13 @@ def _inverse(a: Algebra, tree: t.Apply) -> Poly:
 
 @normal_form("pinv")
 def _pseudoinverse(a: Algebra, tree: t.Apply) -> Poly:
+    """(U⁺)⁺ = U, and U⁺ = U⁻¹ of an invertible U."""
     if a.is_scalar(tree.of):
         return a.reciprocal(tree.of)
+    if isinstance(tree.of, t.Apply) and tree.of.function == "pinv":
+        return a.poly(tree.of.of)
+    if a.is_(tree.of, "invertible"):
+        return a.poly(t.Apply("inv", tree.of))
     term = _one_term(a, tree.of)
     outside = Term(1 / term.coef, a.powers(term.scalars, -ONE))
     base, is_turned = _upright(a, (Term(ONE, (), term.word),))

@@ -183,6 +183,7 @@ class Derivation:
             lines = [f"{self.left} = {named.whole}"]
             lines += [f"{name} = {part}" for name, part in named.parts.items()]
             lines.append(f"in {layout} layout")
+            lines += [] if self.found[-1].is_factored else ["It has too many terms to look for all common factors."]
         else:
             lines = [f"{differential_of(self.last.formula)} = {self.differential}"]
             lines.append(f"No formula has the derivative itself: {self.found[-1].reason}.")

@@ -7,7 +7,7 @@ from matcalc.calculus import terms, written
 from matcalc.calculus.terms import SCALAR, UNIT
 from matcalc.formula import FormulaError, evaluate
 from matcalc.formula import tree as t
-from matcalc.formula.sizes import shape_of_array
+from matcalc.formula.sizes import shape_of_array, size_in_numbers
 
 SIZES = {"m": 2, "n": 3}
 NAMES = {
@@ -46,7 +46,7 @@ def _made(draw, dims, depth, names):
             known += [t.Number(draw(st.integers(1, 3)))]
         elif rows == columns:
             known += [terms.identity(rows)]
-        elif UNIT in dims:
+        elif UNIT in dims or not known + turned:
             known += [terms.ones(dims)]
         return draw(st.sampled_from([*known, *turned]))
 
@@ -127,7 +127,7 @@ def points(seed, of=NAMES):
     """Arrays for all variables, in which the facts hold."""
     rng = np.random.default_rng(seed)
     values = {
-        name: rng.normal(size=shape_of_array([SIZES.get(size, size) for size in dims])) for name, dims in of.items()
+        name: rng.normal(size=[SIZES[size] for size in shape_of_array(dims)]) for name, dims in of.items()
     }
     values["S"] = values["S"] + values["S"].T
     values["Q"] = np.linalg.qr(values["Q"])[0]
@@ -137,7 +137,7 @@ def points(seed, of=NAMES):
 
 def value(tree, dims, point, names=NAMES):
     """The value as an array, NaN where it is none."""
-    shape = [SIZES.get(size, size) for size in shape_of_array(dims)]
+    shape = [size_in_numbers(size, SIZES) for size in shape_of_array(dims)]
     try:
         with np.errstate(all="ignore"):
             found = evaluate(written(tree, names, shape_of_array(dims)), point, sizes=SIZES, shape=shape)
@@ -154,3 +154,24 @@ def spread(tree, dims, point, names=NAMES):
     near = {name: a * (1 + 1e-10 * np.cos(np.arange(1.0, a.size + 1))).reshape(a.shape) for name, a in point.items()}
     with np.errstate(invalid="ignore"):
         return v, np.abs(value(tree, dims, near, names) - v).max()
+
+
+def slope(of, point, name, v, step=1e-3):
+    """The derivative of a function of points along v by one variable, by central differences of eighth order."""
+    total = 0
+    with np.errstate(invalid="ignore"):
+        for k, weight in enumerate((4 / 5, -1 / 5, 4 / 105, -1 / 280), 1):
+            there, back = ({**point, name: point[name] + sign * k * step * v} for sign in (1, -1))
+            total = total + weight * (of(there) - of(back))
+    return total / step
+
+
+def along(found, value_dims, x_dims, point, v, names=NAMES):
+    """The derivative along v that a `Derivative` says."""
+    D = value(found.formula, found.dims, point, names)
+    shape = [size_in_numbers(size, SIZES) for size in shape_of_array(value_dims)]
+    if value_dims == SCALAR:
+        return np.sum(D * v)
+    if x_dims == SCALAR:
+        return D * v
+    return (D.reshape(-1, v.size) @ v.ravel(order="F")).reshape(shape[::-1]).T
