@@ -57,28 +57,34 @@ class Algebra(Words):
         """`facts` are of variables and of formulas; `moving` is the key of the differential ∂X."""
         super().__init__(names, moving)
         self.facts = facts
+        self.compared = 0  # nodes of terms in which common factors were looked for
         self.roots: dict[Formula, Term] = {}  # the products of scalars under a root
         self._polys: dict[Formula, Poly] = {}
         self._asking: set[tuple[Formula, str]] = set()
+        self._told: dict[tuple[Formula, str], bool] = {}
 
     # --- Facts
 
     def is_(self, base: Formula, fact: str) -> bool:
         """Whether a formula is symmetric, invertible or orthogonal, by what is said of it or by its form."""
-        if fact in self.facts.get(base, ()) or (base, fact) in self._asking:
+        asked = (base, fact)
+        if fact in self.facts.get(base, ()) or asked in self._asking:
             return fact in self.facts.get(base, ())
         if is_constant(base, "I"):
             return fact != "orthogonal"  # it is, and I⁻¹ need not be thought of
-        self._asking.add((base, fact))  # a fact about a formula may be asked while that formula is read
+        if asked in self._told and not self._asking:
+            return self._told[asked]
+        self._asking.add(asked)  # a fact about a formula may be asked while that formula is read
         try:
             known = [other for other, facts in self.facts.items() if fact in facts and not isinstance(other, t.Name)]
-            if any(self.dims(other) == self.dims(base) and self.poly(other) == self.poly(base) for other in known):
-                return True
-            if fact != "symmetric" or not self.is_square(base) or isinstance(base, t.Name):
-                return False
-            return any(rule(self, base) for rule in SYMMETRIC)
+            found = any(self.dims(other) == self.dims(base) and self.poly(other) == self.poly(base) for other in known)
+            if not found and fact == "symmetric" and self.is_square(base) and not isinstance(base, t.Name):
+                found = any(rule(self, base) for rule in SYMMETRIC)
         finally:
-            self._asking.discard((base, fact))
+            self._asking.discard(asked)
+        if not self._asking:
+            self._told[asked] = found
+        return found
 
     def is_symmetric(self, tree: Formula) -> bool:
         """Whether a formula equals its transpose: it is decided by transposing and comparing."""
@@ -92,7 +98,10 @@ class Algebra(Words):
         if tree not in self._polys:
             named = NORMAL_FORMS.get(tree.function) if isinstance(tree, t.Apply) else None
             rule = named or NORMAL_FORMS.get(type(tree), Algebra.atom)
-            self._polys[tree] = rule(self, tree)
+            poly = rule(self, tree)
+            if any(map(is_lone_sum, poly)):
+                poly = self.collect(out for term in poly for out in (inside(self, term) if is_lone_sum(term) else (term,)))
+            self._polys[tree] = poly
         return self._polys[tree]
 
     def atom(self, tree: Formula) -> Poly:
@@ -132,9 +141,8 @@ class Algebra(Words):
 
     def linear(self, of: Formula, rule: Callable[[tuple[Factor, ...]], Poly]) -> Poly:
         """A linear operation, term by term."""
-        return self.collect(
-            out for term in self.poly(of) for out in self.scale(rule(term.word), term._replace(word=()))
-        )
+        terms = (each for term in self.poly(of) for each in inside(self, term))
+        return self.collect(out for term in terms for out in self.scale(rule(term.word), term._replace(word=())))
 
     def term(self, coef: Fraction, scalars: Iterable[Scalar], factors: Iterable[Factor]) -> Poly:
         """A term from loose parts: neighbours meet, rows times columns leave as scalars, exponents are added."""
@@ -275,6 +283,27 @@ class Algebra(Words):
     def tree(self, poly: Poly) -> Formula:
         """The sum of the terms as a formula."""
         return t.sum_of([self.term_tree(term) for term in poly])
+
+
+def is_lone_sum(term: Term) -> bool:
+    """Whether a term is a sum, up to its sign: alone, it is no factor."""
+    match term:
+        case Term(coef, (), (Factor(t.Sum(), power),)) | Term(coef, ((t.Sum(), power),), ()):
+            return power == 1 and abs(coef) == 1
+        case _:
+            return False
+
+
+def inside(a: Algebra, term: Term) -> Poly:
+    """The terms of one whose word, or all of it, is a sum."""
+    match term:
+        case Term(_, _, (Factor(t.Sum() as base, power, turned),)) if power == 1:
+            inner = a.transposed(a.poly(base)) if turned else a.poly(base)
+            return a.scale(inner, term._replace(word=()))
+        case Term(coef, ((t.Sum() as base, power),), ()) if power == 1:
+            return a.scale(a.poly(base), Term(coef))
+        case _:
+            return (term,)
 
 
 def negated(poly: Poly) -> Poly:

@@ -1,6 +1,6 @@
 """What a row times a column is: an entry, a sum, a trace of rank one; and traces, which may be turned in a circle."""
 
-from matcalc.calculus.algebra import Algebra, normal_form
+from matcalc.calculus.algebra import Algebra, is_lone_sum, normal_form
 from matcalc.calculus.terms import (
     ONE,
     UNIT,
@@ -71,6 +71,8 @@ def _sums(a: Algebra, word: Word) -> Poly | None:
         case _:
             pass
     inner = word[1 : -1 if is_constant(word[-1].base, "1") else len(word)]
+    if is_lone_sum(Term(ONE, (), inner)):
+        return a.poly(t.Apply("sum", a.word_tree(inner)))
     ways = (inner, a.turned_word(inner))
     return a.named_scalar(("sum of", frozenset(ways)), ways, lambda M: t.Apply("sum", M))
 
@@ -169,8 +171,6 @@ def _of_factor(a: Algebra, factor: Factor) -> Poly | None:
     match factor:
         case Factor(t.Constant("I", (n,))):
             return a.poly(n)
-        case Factor(t.Sum() as base, power) if power == 1:
-            return a.poly(trace(base))
         case Factor(t.Sigma(index, start, stop, body), power) if power == 1:
             return a.poly(t.Sigma(index, start, stop, trace(body)))
         case Factor(t.Apply("diag", v), power) if power in (1, -1):

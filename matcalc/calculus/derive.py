@@ -9,7 +9,7 @@ from matcalc.calculus.adjoint import adjoint, is_multiple
 from matcalc.calculus.algebra import Algebra
 from matcalc.calculus.differential import differential, of_matrix
 from matcalc.calculus.jacobian import jacobian
-from matcalc.calculus.shorten import shortest
+from matcalc.calculus.shorten import MOST_COMPARED, shortest
 from matcalc.calculus.terms import SCALAR, UNIT, Dims, NotDerivable, length, product, times
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
@@ -25,7 +25,7 @@ class Derivative:
     """A derivative: of a scalar the gradient, of the variable's shape, else the Jacobian, of matrices by their vecs.
 
     Its constants carry their sizes. `differential` is linear in ∂X; where only that is closed, `formula` is None and
-    `reason` says why.
+    `reason` says why. One that is not factored has too many terms for that.
     """
 
     kind: Kind
@@ -33,6 +33,7 @@ class Derivative:
     differential: Formula
     dims: Dims
     reason: str = ""
+    is_factored: bool = True
 
 
 def derivative(
@@ -63,7 +64,10 @@ def derivative(
 
 def _written_with(a: Algebra, found: Derivative) -> Derivative:
     """A derivative in its shortest form by all that is known."""
-    return found if found.formula is None else replace(found, formula=shortest(a, found.formula, found.dims))
+    if found.formula is None:
+        return found
+    formula = shortest(a, found.formula, found.dims)
+    return replace(found, formula=formula, is_factored=found.is_factored and a.compared <= MOST_COMPARED)
 
 
 def _in_turn(
@@ -74,7 +78,9 @@ def _in_turn(
         found.append(_derivative(tree, names, facts, variable, moved))
         if (formula := found[-1].formula) is None:
             break
-        tree = formula
+        rows, columns = found[-1].dims
+        is_zero = formula == t.Number(0) and (rows, columns) != SCALAR
+        tree = t.Constant("0", (terms.sized(rows), terms.sized(columns))) if is_zero else formula
     return found
 
 
@@ -107,16 +113,21 @@ def _derivative(tree: Formula, names: Mapping[str, Dims], facts: Facts, wrt: str
     tidy = a.simplify(dF)
     if value == SCALAR:
         G = t.sum_of([a.simplify(part) for part in adjoint(a, t.Number(1), tidy)])
-        return Derivative("gradient", shortest(a, G, dims), tidy, dims)
+        return _shortest(a, "gradient", G, tidy, dims)
     if x == SCALAR:
         J = terms.replace(commuted(a, dF), lambda node: t.Number(1) if node == t.Derivative(wrt) else None)
-        return Derivative("by scalar", shortest(a, J, dims), a.simplify(commuted(a, dF)), dims)
+        return _shortest(a, "by scalar", J, a.simplify(commuted(a, dF)), dims)
     tidy = a.simplify(commuted(a, tidy))
     try:
         J = jacobian(a, tidy)
     except NotDerivable as reason:
         return Derivative("differential", None, tidy, dims, str(reason))
-    return Derivative("jacobian", shortest(a, J, dims), tidy, dims)
+    return _shortest(a, "jacobian", J, tidy, dims)
+
+
+def _shortest(a: Algebra, kind: Kind, tree: Formula, differential: Formula, dims: Dims) -> Derivative:
+    formula = shortest(a, tree, dims)
+    return Derivative(kind, formula, differential, dims, is_factored=a.compared <= MOST_COMPARED)
 
 
 def commuted(a: Algebra, dF: Formula) -> Formula:

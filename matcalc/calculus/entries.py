@@ -1,6 +1,6 @@
 """Entry by entry: products, quotients and powers as multisets with exponents; diagonals; and single entries."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from matcalc.calculus.algebra import Algebra, normal_form
@@ -73,7 +73,7 @@ def by_entries(a: Algebra, left: Poly, right: Poly, dims: Dims, power: Fraction 
 
 
 def _entrywise(a: Algebra, one: Term, other: Term, dims: Dims, power: Fraction) -> Poly:
-    if power.denominator != 1 and (other.coef != 1 or other.scalars):  # a root is of the whole
+    if power.denominator != 1 and not _is_bare(a, other):  # a root is of the whole, as √(ab) is not √a √b
         base = a.spelled.setdefault(("base", other), a.term_tree(other))
         outside, items = one._replace(word=()), {**_items(a, one.word), base: power}
         return a.scale(_made(a, items, dims), outside)
@@ -81,23 +81,32 @@ def _entrywise(a: Algebra, one: Term, other: Term, dims: Dims, power: Fraction) 
     return a.scale(_of_words(a, one.word, other.word, dims, power), outside)
 
 
+def _is_bare(a: Algebra, term: Term) -> bool:
+    """Whether it is one item to no power, or a root already."""
+    powers = list(_items(a, term.word).values())
+    return term.coef == 1 and not term.scalars and (not powers or (len(powers) == 1 and _is_root(powers[0])))
+
+
+def _is_root(power: Fraction) -> bool:
+    return power == 1 or power.denominator != 1
+
+
 def _of_words(a: Algebra, u: tuple[Factor, ...], v: tuple[Factor, ...], dims: Dims, power: Fraction) -> Poly:
     if dims[0] == UNIT:  # rows as columns
         made = _of_words(a, a.turned_word(u), a.turned_word(v), flipped(dims), power)
         return a.transposed(made)
-    for outer, other in ((u, v), (v, u)) if power == 1 else ((v, u),):
-        if dims[1] != UNIT and power in (1, -1) and (split := _rank_one(a, outer)):  # (a bᵀ) ⊙ M = diag(a) M diag(b)
-            left, right = (t.Apply("diag", part) for part in split)
-            if power < 0:
-                left, right = t.Apply("inv", left), t.Apply("inv", right)
-            return a.poly(product(left, a.word_tree(other), right))
     items = _items(a, u)
     for item, exponent in _items(a, v).items():
         items[item] = items.get(item, Fraction(0)) + power * exponent
+    for item, exponent in [*items.items()]:  # (√(u ⊙ v))² = u ⊙ v
+        if exponent.denominator == 1 and len(inner := items_of(item)) + (inner != {item: ONE}) > 1:
+            del items[item]
+            for each, k in inner.items():
+                items[each] = items.get(each, Fraction(0)) + k * exponent
     return _made(a, {item: exponent for item, exponent in items.items() if exponent}, dims)
 
 
-def _rank_one(a: Algebra, word: tuple[Factor, ...]) -> tuple[Formula, Formula] | None:
+def _rank_one(a: Algebra, word: Sequence[Factor]) -> tuple[Formula, Formula] | None:
     """The u and v of u vᵀ."""
     for i, factor in enumerate(word[:-1]):
         if a.factor_dims(factor)[1] == UNIT:
@@ -110,10 +119,16 @@ def _items(a: Algebra, word: tuple[Factor, ...]) -> Items:
     match word:
         case (Factor(t.Infix("⊙" | "⊘" | ".^") as base, power, turned),) if power == 1:
             inner = items_of(base)
-            return {a.simplify(t.Transpose(item)): k for item, k in inner.items()} if turned else inner
+            return {_turned(a, item): k for item, k in inner.items()} if turned else inner
         case _:
             tree = a.word_tree(word)
             return {} if is_ones(tree) else {tree: ONE}
+
+
+def _turned(a: Algebra, item: Formula) -> Formula:
+    """The transpose of an item, of which a sum is spelled as it was first."""
+    poly = a.transposed(a.poly(item))
+    return a.term_tree(a.closed(poly)) if len(poly) > 1 else a.tree(poly)
 
 
 def items_of(tree: Formula) -> Items:
@@ -151,18 +166,24 @@ def tree_of(items: Items, dims: Dims) -> Formula:
 def _made(a: Algebra, items: Items, dims: Dims) -> Poly:
     if not items:
         return a.poly(ones(dims))
-    if dims[0] == dims[1] != UNIT and any(is_constant(item, "I") for item in items):
-        rest = {item: k for item, k in items.items() if not is_constant(item, "I")}
-        if all(k > 0 for k in rest.values()):  # I ⊙ M
-            if not rest:
-                return a.poly(identity(dims[0]))
-            return a.poly(t.Apply("diag", t.Apply("diag", tree_of(rest, dims))))
     if len(items) == 1 and ONE in items.values():
         return a.poly(next(iter(items)))
+    for item, k in items.items() if dims[1] != UNIT else ():
+        split = _rank_one(a, a.factors(item) or ()) if k in (1, -1) else None
+        if split:  # (a bᵀ) ⊙ M = diag(a) M diag(b)
+            left, right = (t.Apply("diag", part) if k == 1 else t.Apply("inv", t.Apply("diag", part)) for part in split)
+            return a.poly(product(left, tree_of({key: p for key, p in items.items() if key != item}, dims), right))
+    if dims[0] == dims[1] != UNIT and any(is_constant(item, "I") and k > 0 for item, k in items.items()):
+        above = {item: k for item, k in items.items() if k > 0 and not is_constant(item, "I")}  # I ⊙ M
+        diagonal = t.Apply("diag", t.Apply("diag", tree_of(above, dims))) if above else identity(dims[0])
+        below = {item: k for item, k in items.items() if k < 0}
+        if not below:
+            return a.poly(diagonal)
+        items = {a.simplify(diagonal): ONE, **below}
     unsymmetric = [item for item in items if not a.is_symmetric(item)]
     is_turned = sum(1 if isinstance(item, t.Transpose) else -1 for item in unsymmetric) > 0
     if is_turned:
-        items = {a.simplify(t.Transpose(item)): k for item, k in items.items()}
+        items = {_turned(a, item): k for item, k in items.items()}
     base = tree_of(items, flipped(dims) if is_turned else dims)
     return (Term(ONE, (), (a.oriented(Factor(base, ONE, is_turned)),)),)
 

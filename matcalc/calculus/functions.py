@@ -43,8 +43,13 @@ def _inverse(a: Algebra, tree: t.Apply) -> Poly:
 
 @normal_form("pinv")
 def _pseudoinverse(a: Algebra, tree: t.Apply) -> Poly:
+    """(U⁺)⁺ = U, and U⁺ = U⁻¹ of an invertible U."""
     if a.is_scalar(tree.of):
         return a.reciprocal(tree.of)
+    if isinstance(tree.of, t.Apply) and tree.of.function == "pinv":
+        return a.poly(tree.of.of)
+    if a.is_(tree.of, "invertible"):
+        return a.poly(t.Apply("inv", tree.of))
     term = _one_term(a, tree.of)
     outside = Term(1 / term.coef, a.powers(term.scalars, -ONE))
     base, is_turned = _upright(a, (Term(ONE, (), term.word),))
@@ -68,6 +73,8 @@ def _one_term(a: Algebra, of: Formula) -> Term:
 
 def _upright(a: Algebra, poly: Poly) -> tuple[Formula, bool]:
     """An argument without a transpose around it, and whether there was one."""
+    if not poly:
+        raise NotDerivable("it has a function of 0")
     term = poly[0] if len(poly) == 1 else a.closed(poly)
     is_turned = len(term.word) == 1 and term.word[0].turned
     word = (term.word[0]._replace(turned=False),) if is_turned else term.word
@@ -124,6 +131,8 @@ def _is_positive(a: Algebra, scalar: Formula) -> bool:
             return True
         case t.Apply("det", of):
             return a.is_scalar(of)
+        case t.Number():
+            return True
         case t.Name(name):
             return name in a.sizes
         case _:
@@ -189,13 +198,13 @@ def _root(a: Algebra, tree: t.Apply) -> Poly:
 def a_function(a: Algebra, tree: t.Apply) -> Poly:
     """g(Xᵀ) = g(X)ᵀ, of functions of matrices and of entries alike."""
     name = tree.function.removesuffix(".")
+    if not a.is_scalar(tree.of) and not a.poly(tree.of):
+        raise NotDerivable(f"{tree.function} of 0")
     if a.is_scalar(tree):
         return (Term(ONE, ((t.Apply(name, a.simplify(tree.of)), ONE),)),)
     is_either = name in MATRIX_FUNCTIONS or is_arbitrary(name)
     if is_either and acts_on_entries(a, tree.function, tree.of) and UNIT not in a.dims(tree.of):
         name = f"{name}."
-    if not a.poly(tree.of):
-        raise NotDerivable(f"{tree.function} of 0")
     base, is_turned = _upright(a, a.poly(tree.of))
     return (Term(ONE, (), (a.oriented(Factor(t.Apply(name, base), ONE, is_turned)),)),)
 
@@ -209,4 +218,6 @@ def _factorial(a: Algebra, tree: t.Apply) -> Poly:
 def _linear(a: Algebra, tree: t.Apply) -> Poly:
     if a.is_scalar(tree.of):
         return a.poly(tree.of)
-    return a.linear(tree.of, lambda word: (Term(ONE, (), (Factor(t.Apply(tree.function, a.word_tree(word))),)),))
+    return a.collect(
+        term._replace(word=(Factor(t.Apply(tree.function, a.word_tree(term.word))),)) for term in a.opened(a.poly(tree.of))
+    )

@@ -23,6 +23,7 @@ from matcalc.formula import Formula
 from matcalc.formula import tree as t
 
 MULTIPLIED_OUT, MOST_TERMS = 3, 12  # how often, and up to how many terms are compared
+MOST_COMPARED = 100_000  # nodes of terms that are compared two by two, for what they have in common
 A_TRANSPOSE_AROUND = 4  # nodes that a transpose around the whole must save
 
 
@@ -79,21 +80,36 @@ def _flipped(a: Algebra, term: Term) -> Term:
 
 def _factored(a: Algebra, poly: Poly, dims: Dims) -> Poly:
     """Two terms after two are joined, those first that save most."""
-    terms = list(poly)
+    terms = dict(enumerate(poly))
+    lengths = {number: length(a.term_tree(term)) for number, term in terms.items()}
+    gains: dict[tuple[int, int], tuple[int, Term] | None] = {}  # of pairs of terms, by their numbers
     while len(terms) > 1:
-        best: tuple[int, int, int, Term] | None = None
-        for i, j in itertools.combinations(range(len(terms)), 2):
-            for made in _joined(a, terms[i], terms[j], dims):
-                before, after = a.tree((terms[i], terms[j])), a.term_tree(made)
-                gain = length(before) - length(after) - 2 * (_eyes(after) - _eyes(before))
-                if gain > 0 and (best is None or gain > best[0]):
-                    best = (gain, i, j, made)
-        if best is None:
+        pairs = list(itertools.combinations(terms, 2))
+        new = [pair for pair in pairs if pair not in gains]
+        a.compared += sum(lengths[p] + lengths[q] for p, q in new)
+        if a.compared > MOST_COMPARED:
             break
-        _, i, j, made = best
-        terms[i] = made
-        del terms[j]
-    return tuple(terms)
+        gains |= {(p, q): _most(a, terms[p], terms[q], dims) for p, q in new}
+        found = [(gain, p, q) for p, q in pairs if (gain := gains[p, q])]
+        if not found:
+            break
+        (_, made), p, q = max(found, key=lambda each: each[0][0])
+        number = len(lengths)
+        lengths[number] = length(a.term_tree(made))
+        terms = {number if key == p else key: made if key == p else term for key, term in terms.items() if key != q}
+    return tuple(terms.values())
+
+
+def _most(a: Algebra, one: Term, other: Term, dims: Dims) -> tuple[int, Term] | None:
+    """What two terms make together that saves most, and how much it saves; None where nothing saves."""
+    best: tuple[int, Term] | None = None
+    before = a.tree((one, other))
+    for made in _joined(a, one, other, dims):
+        after = a.term_tree(made)
+        gain = length(before) - length(after) - 2 * (_eyes(after) - _eyes(before))
+        if gain > 0 and (best is None or gain > best[0]):
+            best = (gain, made)
+    return best
 
 
 def _eyes(tree: Formula) -> int:

@@ -61,7 +61,10 @@ def multiplied_out(a: Algebra, poly: Poly) -> Poly:
     """Products of sums multiplied out, once."""
     out: list[Term] = []
     for term in poly:
-        parts: Poly = (term._replace(word=()),)
+        sums = [base for base, power in term.scalars if isinstance(base, t.Sum) and power == 1]
+        parts: Poly = (Term(term.coef, tuple(s for s in term.scalars if s[0] not in sums)),)
+        for base in sums:
+            parts = tuple(made for one in parts for other in a.poly(base) for made in a.multiply(one, other))
         for factor in term.word:
             inner: Poly = (Term(ONE, (), (factor,)),)
             if isinstance(factor.base, t.Sum) and factor.power == 1:

@@ -97,7 +97,7 @@ class Words(Shapes):
                 if start is not None:
                     closed.append(tuple(word[start:]))
                     del word[start:]
-        return self._without_diagonals(word or eye), closed
+        return self._without_diagonals(word or ([] if closed else eye)), closed
 
     def is_behind(self, one: Factor, other: Factor) -> bool:
         """Whether neighbours commute, as functions of one matrix do, and stand in the other order than of old."""

@@ -182,6 +182,7 @@ class Derivation:
             numbers = {*self.last.integers, *self.last.sizes}
             lines = equations(self.left, self.layout(layout), self.last.symbols, numbers)
             lines.append(f"in {layout} layout")
+            lines += [] if self.found[-1].is_factored else ["It has too many terms to look for all common factors."]
         else:
             lines = [f"{differential_of(self.last.formula)} = {self.differential}"]
             lines.append(f"No formula has the derivative itself: {self.found[-1].reason}.")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 Array = Any
+OF_REAL_NUMBERS = ("relu", "sign", "softplus", "sigmoid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Functions:
     def scalar(self, function: str, x: Array) -> Array:
         """The function of a number, or of every entry."""
         xp = self.xp
+        if function in OF_REAL_NUMBERS and xp.iscomplexobj(x):
+            raise ValueError(f"{function} is of real numbers, and this is a complex one.")
         match function:
             case "abs" | "det" | "norm" | "norm2" | "norm1" | "norminf" | "nuclear":
                 return xp.abs(x)
