@@ -219,5 +219,6 @@ def _linear(a: Algebra, tree: t.Apply) -> Poly:
     if a.is_scalar(tree.of):
         return a.poly(tree.of)
     return a.collect(
-        term._replace(word=(Factor(t.Apply(tree.function, a.word_tree(term.word))),)) for term in a.opened(a.poly(tree.of))
+        term._replace(word=(Factor(t.Apply(tree.function, a.word_tree(term.word))),))
+        for term in a.opened(a.poly(tree.of))
     )
