@@ -298,9 +298,12 @@ class Evidence:
 
     def smallness(self, blocks: Blocks) -> list[bool]:
         """Whether each block is much smaller than what f, or what it is about this point, would let one expect."""
+        return [norm(D) < SMALL * size for D, size in zip(blocks, self.sizes_expected(len(blocks)), strict=True)]
+
+    def sizes_expected(self, count: int) -> list[float]:
+        """What f, or what it is about this point, would let one expect of each block."""
         f = max(self.size_of_f, self.differences.size_about())
-        expected = [f] * len(blocks) if self.witness_is_projected else self.space.sizes_of_zero(f)
-        return [norm(D) < SMALL * size for D, size in zip(blocks, expected, strict=True)]
+        return [f] * count if self.witness_is_projected else self.space.sizes_of_zero(f)
 
     def distances(self, blocks: Blocks, others: Blocks) -> list[float]:
         """The norm-wise relative distance of each block from another."""

@@ -19,6 +19,7 @@ from matcalc.referee.constants import (
     FD_SAFETY,
     MEANINGLESS,
     MOVED,
+    SAFETY,
     SMALL,
     STEEP,
 )
@@ -244,7 +245,8 @@ def _judge(evidence: Evidence) -> Judgement:
         found = compare(evidence, look)
     given = found[0]
     # What is wrong in float64 is a wrong formula, whatever rounding adds to it.
-    if bad := next((c for c in sorted(found, key=lambda c: c.place != "float64") if c.bad), None):
+    in_turn = sorted(found, key=lambda c: c.place != "float64")
+    if bad := next((c for c in in_turn if c.bad and not _is_rounding(evidence, look, c)), None):
         vanishes = any(not np.any(c.truth[k]) for c in found for k in c.bad)
         if (off := max(c.errors[k] for c in found for k in c.bad)) <= APPROXIMATED and not vanishes:
             note = f"Off by {off:.0e}: more than rounding explains, and less than library functions may be off by."
@@ -257,6 +259,22 @@ def _judge(evidence: Evidence) -> Judgement:
             return judged("inconclusive", impure, look, found)
         return judged("autodiff-wrong", _autodiff(off), look, found)
     return judged("pass", None, look, found)
+
+
+def _is_rounding(evidence: Evidence, look: Look, found: Comparison) -> bool:
+    """Whether what is off is no more than rounding leaves of a derivative that is 0, in the claim and in the truth.
+
+    Then the truth is another at another point, as noise is; a derivative that is small beside f is nearly the same.
+    """
+    if not evidence.runs.moves:
+        return False
+    left = [SAFETY * evidence.runs.u_of_f * size for size in evidence.sizes_expected(len(found.truth))]
+    here, there = evidence.truth.blocks, look.truth.blocks
+
+    def is_noise(k: int) -> bool:
+        return relative(here[k], there[k], norm(here[k])) > MEANINGLESS
+
+    return all(max(norm(found.claim[k]), norm(found.truth[k])) <= left[k] and is_noise(k) for k in found.bad)
 
 
 def _noise(evidence: Evidence) -> Cause:

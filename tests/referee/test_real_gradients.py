@@ -313,6 +313,22 @@ def test_sums_of_an_argument_and_a_small_step_are_rounded(n):
     assert wrong.verdict == "fail"
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_what_rounding_leaves_of_a_zero_derivative_is_no_mistake(seed):
+    """Two numbers have the cosine 1 or -1: the derivative is 0, and its formula gives a few units of rounding."""
+
+    def cosine(a, b):
+        return a @ b / (jnp.sqrt(a @ a) * jnp.sqrt(b @ b))
+
+    def gradient(a, b):
+        ra, rb = jnp.sqrt(a @ a), jnp.sqrt(b @ b)
+        return b / (ra * rb) - (a @ b) * a / (ra**3 * rb)
+
+    a, b = np.random.default_rng(seed).standard_normal((2, 1))
+    assert check_gradient(cosine, gradient, a, b).verdict in ("pass", "inconclusive")
+    assert check_gradient(cosine, lambda a, b: 1e-9 + gradient(a, b), a, b).verdict != "pass"
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_quotients_of_noise_are_not_equal_by_chance(seed):
     """The determinant of a nearly singular matrix is a difference of larger numbers, and less precise than it seems."""
