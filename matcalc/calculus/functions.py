@@ -214,6 +214,16 @@ def _factorial(a: Algebra, tree: t.Apply) -> Poly:
     return a.atom(tree)
 
 
+@normal_form(t.Frechet)
+def _frechet(a: Algebra, tree: t.Frechet) -> Poly:
+    """L_g(U, c V) = c L_g(U, V)."""
+    U = a.simplify(tree.of)
+    return a.collect(
+        term._replace(word=(Factor(t.Frechet(tree.function, U, a.word_tree(term.word))),))
+        for term in a.opened(a.poly(tree.along))
+    )
+
+
 @normal_form("vec", "tril", "triu")
 def _linear(a: Algebra, tree: t.Apply) -> Poly:
     if a.is_scalar(tree.of):

@@ -13,6 +13,7 @@ from matcalc.calculus.terms import (
     Term,
     commutation,
     identity,
+    of_size,
     product,
 )
 from matcalc.calculus.words import meeting
@@ -142,7 +143,9 @@ def _kronecker(a: Algebra, one: Factor, other: Factor) -> list[Factor] | None:
         case Factor(t.Infix("⊗", p, q), k), Factor(t.Infix("⊗", r, s), l) if k == l == 1:
             if a.dims(p)[1] == a.dims(r)[0] and a.dims(q)[1] == a.dims(s)[0]:
                 return a.factors(t.Infix("⊗", product(p, r), product(q, s)))
-        case Factor(t.Infix("⊗", p, q), k), Factor(t.Constant("K")) if k == 1:
+        case Factor(t.Infix("⊗", p, q), k), Factor(t.Constant("K", (m, n))) if k == 1 and (
+            (a.dims(p)[1], a.dims(q)[1]) == (of_size(m), of_size(n))
+        ):
             rows = a.dims(p)[0], a.dims(q)[0]
             if (swapped := a.factors(t.Infix("⊗", q, p))) is not None:
                 return swapped if UNIT in rows else [Factor(commutation(*rows)), *swapped]
