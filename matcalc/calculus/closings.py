@@ -148,7 +148,7 @@ def _traced(a: Algebra, word: Word) -> Poly:
     column = next((i for i, f in enumerate(word) if a.factor_dims(f)[1] == UNIT), None)
     if column is not None:  # tr(u vᵀ) = vᵀ u
         return a.term(ONE, (), (*word[column + 1 :], *word[: column + 1]))
-    while len(word) > 1 and (met := a.meet(word[-1], word[0])) is not None:
+    while len(word) > 1 and (met := a.meet(word[-1], word[0])) is not None and len(met) == 1:
         again, closed = a.reduced([*met, *word[1:-1]])
         if closed:
             return a.term(ONE, (), (*met, *word[1:-1]))

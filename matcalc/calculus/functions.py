@@ -48,11 +48,12 @@ def _pseudoinverse(a: Algebra, tree: t.Apply) -> Poly:
         return a.reciprocal(tree.of)
     if isinstance(tree.of, t.Apply) and tree.of.function == "pinv":
         return a.poly(tree.of.of)
-    if a.is_(tree.of, "invertible"):
-        return a.poly(t.Apply("inv", tree.of))
     term = _one_term(a, tree.of)
     outside = Term(1 / term.coef, a.powers(term.scalars, -ONE))
     base, is_turned = _upright(a, (Term(ONE, (), term.word),))
+    if a.is_(base, "invertible"):
+        made = a.poly(t.Apply("inv", base))
+        return a.scale(a.transposed(made) if is_turned else made, outside)
     return (Term(*outside[:2], (a.oriented(Factor(t.Apply("pinv", base), ONE, is_turned)),)),)
 
 
@@ -212,6 +213,16 @@ def a_function(a: Algebra, tree: t.Apply) -> Poly:
 @normal_form("!")
 def _factorial(a: Algebra, tree: t.Apply) -> Poly:
     return a.atom(tree)
+
+
+@normal_form(t.Frechet)
+def _frechet(a: Algebra, tree: t.Frechet) -> Poly:
+    """L_g(U, c V) = c L_g(U, V)."""
+    U = a.simplify(tree.of)
+    return a.collect(
+        term._replace(word=(Factor(t.Frechet(tree.function, U, a.word_tree(term.word))),))
+        for term in a.opened(a.poly(tree.along))
+    )
 
 
 @normal_form("vec", "vech", "tril", "triu", "cross")

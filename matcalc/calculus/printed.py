@@ -8,13 +8,16 @@ from matcalc.formula import tree as t
 from matcalc.formula.sizes import Size, shape_of_array
 
 
-def written(tree: Formula, names: Mapping[str, Dims], shape: Sequence[Size]) -> Formula:
-    """The formula in the language, of a given shape, with as few sizes as tell all others."""
+def written(tree: Formula, names: Mapping[str, Dims], shape: Sequence[Size], *, is_alone: bool = False) -> Formula:
+    """The formula in the language, of a given shape, with as few sizes as tell all others.
+
+    One that is alone has to tell its own shape too.
+    """
     shapes = {name: shape_of_array(dims) for name, dims in names.items()}
     for way in _ways(tree):
         try:
-            infer(way, shapes, shape)
-            return way
+            if infer(way, shapes, None if is_alone else shape) == tuple(shape):
+                return way
         except FormulaError:
             continue
     return _ways(tree)[-1]

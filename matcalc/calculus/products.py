@@ -13,6 +13,7 @@ from matcalc.calculus.terms import (
     Term,
     commutation,
     identity,
+    of_size,
     product,
 )
 from matcalc.calculus.words import meeting
@@ -126,7 +127,7 @@ def _pinv_transposed(a: Algebra, one: Factor, other: Factor) -> list[Factor] | N
     """(X⁺)ᵀ Xᵀ = X X⁺ and Xᵀ (X⁺)ᵀ = X⁺ X."""
     for first, second in ((one, other), (other, one)):
         match first:
-            case Factor(t.Apply("pinv", u), _, True) if second.power == 1:
+            case Factor(t.Apply("pinv", u), power, True) if power == second.power == 1:
                 if a.poly(t.Transpose(u)) == (Term(ONE, (), (second,)),) and (factors := a.factors(u)):
                     pinv = Factor(first.base)
                     return [*factors, pinv] if first is one else [pinv, *factors]
@@ -137,12 +138,16 @@ def _pinv_transposed(a: Algebra, one: Factor, other: Factor) -> list[Factor] | N
 
 @meeting
 def _kronecker(a: Algebra, one: Factor, other: Factor) -> list[Factor] | None:
-    """(P ⊗ Q)(R ⊗ S) = P R ⊗ Q S, and (P ⊗ Q) K = K (Q ⊗ P)."""
+    """(P ⊗ Q)(R ⊗ S) = P R ⊗ Q S, (P ⊗ Q) K = K (Q ⊗ P), and K_mn K_nm = I."""
     match one, other:
+        case Factor(t.Constant("K", (m, n))), Factor(t.Constant("K", (p, q))) if (m, n) == (q, p):
+            return [Factor(identity(a.dims(one.base)[0]))]
         case Factor(t.Infix("⊗", p, q), k), Factor(t.Infix("⊗", r, s), l) if k == l == 1:
             if a.dims(p)[1] == a.dims(r)[0] and a.dims(q)[1] == a.dims(s)[0]:
                 return a.factors(t.Infix("⊗", product(p, r), product(q, s)))
-        case Factor(t.Infix("⊗", p, q), k), Factor(t.Constant("K")) if k == 1:
+        case Factor(t.Infix("⊗", p, q), k), Factor(t.Constant("K", (m, n))) if k == 1 and (
+            (a.dims(p)[1], a.dims(q)[1]) == (of_size(m), of_size(n))
+        ):
             rows = a.dims(p)[0], a.dims(q)[0]
             if (swapped := a.factors(t.Infix("⊗", q, p))) is not None:
                 return swapped if UNIT in rows else [Factor(commutation(*rows)), *swapped]

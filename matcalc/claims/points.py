@@ -181,8 +181,17 @@ def _is_inside(problem: Problem, name: str, value: Array) -> bool:
 
 def _is_restricted(problem: Problem) -> bool:
     """Whether it has a logarithm or a root, of which not every argument is inside its domain."""
-    functions = {node.function for node in t.nodes(problem.formula) if isinstance(node, t.Apply)}
-    return not functions.isdisjoint((*ROOTS, "ln.", "sqrt."))
+    return any(map(_is_root, t.nodes(problem.formula)))
+
+
+def _is_root(node: Formula) -> bool:
+    match node:
+        case t.Apply(function):
+            return function in (*ROOTS, "ln.", "sqrt.")
+        case t.Power(_, exponent) | t.Infix(".^", _, exponent):
+            return isinstance(exponent, t.Infix) or (isinstance(exponent, t.Number) and exponent.value % 1 != 0)
+        case _:
+            return False
 
 
 def _general(shape: tuple[int, ...]) -> Domain:

@@ -47,9 +47,13 @@ def truth(problem: Problem, point: Arguments) -> Array:
 
 
 def direction(problem: Problem, seed: Any, *, leaves_domain: bool = False, turn: str = "") -> Array:
-    """A random direction, of length 1, in which the variable may move; or in which it leaves its domain too."""
+    """A random direction, of length 1, in which the variable may move; or in which it leaves its domain too.
+
+    Independent entries of a symmetric matrix move along symmetric ones.
+    """
     v = stream(seed, f"{turn}direction of a claim").standard_normal(problem.numbers(problem.shapes[problem.wrt]))
     domain = problem.where.get(problem.wrt)
+    v = v + v.T if problem.is_independent else v
     v = domain.project(v) if domain and domain.is_subspace and not leaves_domain else v
     return v / np.linalg.norm(v)
 

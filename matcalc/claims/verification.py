@@ -1,12 +1,13 @@
 """Whether a derivative by rules is one: finite differences and ball arithmetic are asked before it is printed."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from matcalc.calculus.terms import replace
 from matcalc.claims.certificate import certify_claim
-from matcalc.claims.points import draw, elsewhere, has_shapes
+from matcalc.claims.points import draw, elsewhere, has_shapes, turned
 from matcalc.claims.problem import Problem
 from matcalc.claims.slopes import along, condition, direction
 from matcalc.claims.verdict import CERTAIN, ILL
@@ -33,10 +34,13 @@ class Disagreement(RuntimeError):
 def verify(problem: Problem, claim: Formula, layout: Layout, seed: int = 0) -> Verified | None:
     """The witnesses at two points, of which one has other sizes and signs; None where there is no point to ask at.
 
+    Where there is none with these sizes, as A'A has no inverse of a wide A, others are tried.
+
     Raises Disagreement where they say that it is wrong.
     """
     errors: list[float] = []
-    for each, sign in ((problem, 1.0), (elsewhere(problem), -1.0)):
+    others = ((other, 1.0) for _, other in turned(problem) if not errors)
+    for each, sign in itertools.chain(((problem, 1.0), (elsewhere(problem), -1.0)), others):
         if not has_shapes(each):
             continue
         try:
@@ -83,10 +87,26 @@ def _is_regular(problem: Problem, point: dict[str, np.ndarray]) -> bool:
 
 
 def _error(problem: Problem, claim: Formula, layout: Layout, point: dict[str, np.ndarray]) -> float | None:
-    """The relative error along a random direction; None where there is no slope."""
+    """The relative error along a random direction; None where there is no slope, and where the claim has no value."""
     v = direction(problem, 0)
     (slope,) = along(problem, point, v[None])
     D = np.tensordot(problem.in_jax_layout(claim, point, layout), v, v.ndim)
-    if not np.all(np.isfinite(slope)):
+    if not np.all(np.isfinite(slope)) or not np.all(np.isfinite(D)) or _inverts_a_singular_one(problem, claim, point):
         return None
     return float(np.linalg.norm(D - slope) / max(np.linalg.norm(slope), 1e-3 * np.linalg.norm(D), 1e-9))
+
+
+def _inverts_a_singular_one(problem: Problem, claim: Formula, point: dict[str, np.ndarray]) -> bool:
+    """Whether a matrix is singular here that the claim takes the inverse of, so that it says nothing."""
+    for node in t.nodes(claim):
+        match node:
+            case t.Apply("inv", of) | t.Power(of, t.Neg()):
+                try:
+                    value = np.asarray(problem.value_of(of, point))
+                except ValueError:  # it has an index of a sum in it, or a constant that is sized by what is around it
+                    continue
+                if value.ndim == 2 and np.all(np.isfinite(value)) and np.linalg.cond(value) > ILL:
+                    return True
+            case _:
+                pass
+    return False

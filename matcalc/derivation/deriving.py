@@ -176,7 +176,7 @@ def _stages(asked: Problem, chain: Sequence[str], found: Sequence[Derivative]) -
     for each, name in zip(found, chain[1:], strict=False):
         assert each.formula is not None
         names = {key: dims_of(shape) for key, shape in asked.symbols.items()}
-        gradient = written(each.formula, names, shape_of_array(each.dims))
+        gradient = written(each.formula, names, shape_of_array(each.dims), is_alone=True)
         stages.append(replace(asked, formula=gradient, wrt=name))
     return tuple(stages)
 

@@ -60,6 +60,15 @@ def _made(draw, dims, depth, names):
     def of_square(function, rows=rows):
         return t.Apply(function, part(rows, rows))
 
+    def kron(m, n):
+        return t.Infix("⊗", part(m, m), part(n, n))
+
+    def turning():
+        return [terms.commutation("n", "m"), kron("m", "n"), terms.commutation("m", "n")]
+
+    def vec(m, n):
+        return t.Apply("vec", part(m, n))
+
     some = st.sampled_from
     ways = [
         leaf,
@@ -83,6 +92,9 @@ def _made(draw, dims, depth, names):
             lambda: t.Entry(part("m", "n"), (t.Number(1), t.Number(2))),
             lambda: t.Entry(part("n", UNIT), (t.Number(2),)),
             lambda: t.Infix("·", part("n", UNIT), part("n", UNIT)),
+            lambda: terms.trace(terms.product(kron("n", "m"), *draw(some([[], [kron("n", "m")], turning()])))),
+            lambda: t.Apply("sum", terms.product(*draw(some([[], turning()])), kron("n", "m"))),
+            lambda: terms.product(t.Transpose(vec("m", "n")), kron("n", "m"), vec("m", "n")),
             lambda: t.Sigma("i", t.Number(1), t.Name("n"), terms.product(_entry(part, "i"), _entry(part, "i"))),
             lambda: t.Sigma("i", t.Number(1), t.Number(3), t.Power(part(*SCALAR), t.Name("i"))),
         ]
