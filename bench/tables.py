@@ -586,6 +586,7 @@ def five() -> Iterator[str]:
     counts, second_counts, old_counts = (Counter(cell["verdict"] for cell in each) for each in (cells, second, old))
     wrong = {dtype: answers("matcalc", dtype, "mutants") for dtype in DTYPES}
     right = {dtype: answers("matcalc", dtype, "right") for dtype in DTYPES}
+    above = {dtype: answers("matcalc", dtype, "mutants_above_the_tolerance")["accepted"] for dtype in DTYPES}
     rejected = sum(right[dtype]["rejected"] for dtype in DTYPES)
     others = [milliseconds(name, "float64", "right_warm") for name in NAMES if name != "matcalc"]
     published = of_tensorgrad()
@@ -616,9 +617,10 @@ def five() -> Iterator[str]:
             ),
             (
                 f"checking gradients: {wrong['float64']['checks']:,} planted mistakes",
-                f"{wrong['float64']['accepted'] or 'none'} accepted in float64; of "
+                f"{wrong['float64']['accepted'] or 'none'} accepted in float64, {above['float64'] or 'none'} above the "
+                "tolerance; of "
                 f"{right['float64']['checks']:,} right gradients {rejected or 'none'} rejected",
-                f"{wrong['float32']['accepted']:,} accepted in float32, none of them above the tolerance; "
+                f"{wrong['float32']['accepted']:,} accepted in float32, {above['float32'] or 'none'} of them above the tolerance; "
                 f"{milliseconds('matcalc', 'float64', 'right_warm'):.1f} ms a check, where other checkers take "
                 f"{min(others):.1f} to {max(others):.1f} ms",
             ),
