@@ -100,7 +100,9 @@ class Algebra(Words):
             rule = named or NORMAL_FORMS.get(type(tree), Algebra.atom)
             poly = rule(self, tree)
             if any(map(is_lone_sum, poly)):
-                poly = self.collect(out for term in poly for out in (inside(self, term) if is_lone_sum(term) else (term,)))
+                poly = self.collect(
+                    out for term in poly for out in (inside(self, term) if is_lone_sum(term) else (term,))
+                )
             self._polys[tree] = poly
         return self._polys[tree]
 

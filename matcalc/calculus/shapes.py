@@ -6,7 +6,7 @@ from functools import cached_property
 from matcalc.calculus.terms import SCALAR, UNIT, Dims, Factor, flipped, identity, of_size, ones, sized, times
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
-from matcalc.formula.sizes import size_sum
+from matcalc.formula.sizes import size_sum, size_triangle
 from matcalc.formula.typed import Typed
 
 TO_SCALARS = (
@@ -96,6 +96,8 @@ def shape_of(tree: Formula, dims: Callable[[Formula], Dims]) -> Dims:
             return SCALAR
         case t.Apply("vec", of):
             return (times(*dims(of)), UNIT)
+        case t.Apply("vech", of):
+            return (size_triangle(dims(of)[0]), UNIT)
         case t.Apply("diag", of):
             n, columns = dims(of)
             return (n, n) if columns == UNIT else (n, UNIT)

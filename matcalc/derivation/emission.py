@@ -66,8 +66,13 @@ class Writer:
 
     def word(self, name: str, x: Code) -> Code:
         """A call that `words` spells."""
-        template = {**self.language.entries, **self.language.vectors, **self.language.matrices}[name]
-        return Code(template.format(x=x.text))
+        return self._called({**self.language.entries, **self.language.vectors, **self.language.matrices}, name, x)
+
+    def _called(self, templates: Mapping[str, str], name: str, x: Code) -> Code:
+        """NotDerivable for what has no words here, as a function that has only a name."""
+        if name not in templates:
+            raise NotDerivable(f"{name} has no code in {self.language.xp}")
+        return Code(templates[name].format(x=x.text))
 
     def new(self, function: str, shape: str) -> Code:
         return Code(f"{self.language.xp}.{function}({shape}, {self.language.places.format(self.beside)})")
@@ -322,7 +327,7 @@ class Writer:
             case _ if function in NUMBERS and self._is_static(of):
                 return texts.call(f"math.{NUMBERS[function]}", x)
             case _:
-                return Code(self.language.entries[function].format(x=x.text))
+                return self._called(self.language.entries, function, x)
 
     def _is_static(self, tree: Formula) -> bool:
         """Whether it is a number of Python."""
@@ -334,12 +339,10 @@ class Writer:
         x, name = self.code(of), function.removesuffix(".")
         is_entrywise = function in ENTRYWISE or (function in MATRIX_FUNCTIONS and not self.is_matrix(of))
         if is_entrywise:
-            template = self.language.entries[name]
-        elif self.is_matrix(of):
-            template = self.language.matrices[name]
-        else:
-            template = self.language.vectors["norm" if name in ("norm2", "det") else name]
-        return Code(template.format(x=x.text))
+            return self._called(self.language.entries, name, x)
+        if self.is_matrix(of):
+            return self._called(self.language.matrices, name, x)
+        return self._called(self.language.vectors, "norm" if name in ("norm2", "det") else name, x)
 
     def frechet(self, function: str, U: Code, V: Code) -> Code:
         """The derivative of a matrix function at U in the direction V."""

@@ -120,7 +120,10 @@ def _made(draw, dims, depth, names):
             lambda: t.Power(part(rows, rows), draw(power)),
         ]
     if UNIT not in dims:
-        ways += [lambda: t.Apply("pinv", part(columns, rows)), lambda: t.Apply(draw(some(("tril", "triu"))), part(*dims))]
+        ways += [
+            lambda: t.Apply("pinv", part(columns, rows)),
+            lambda: t.Apply(draw(some(("tril", "triu"))), part(*dims)),
+        ]
     return (leaf if depth == 0 else lambda: _picked(draw, ways))()
 
 
@@ -138,9 +141,7 @@ def _entry(part, i, n="n"):
 def points(seed, of=NAMES):
     """Arrays for all variables, in which the facts hold."""
     rng = np.random.default_rng(seed)
-    values = {
-        name: rng.normal(size=[SIZES[size] for size in shape_of_array(dims)]) for name, dims in of.items()
-    }
+    values = {name: rng.normal(size=[SIZES[size] for size in shape_of_array(dims)]) for name, dims in of.items()}
     values["S"] = values["S"] + values["S"].T
     values["Q"] = np.linalg.qr(values["Q"])[0]
     values["P"] = values["P"] @ values["P"].T + np.eye(3)
