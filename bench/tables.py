@@ -620,7 +620,8 @@ def five() -> Iterator[str]:
                 f"{wrong['float64']['accepted'] or 'none'} accepted in float64, {above['float64'] or 'none'} above the "
                 "tolerance; of "
                 f"{right['float64']['checks']:,} right gradients {rejected or 'none'} rejected",
-                f"{wrong['float32']['accepted']:,} accepted in float32, {above['float32'] or 'none'} of them above the tolerance; "
+                f"{wrong['float32']['accepted']:,} accepted in float32, {above['float32'] or 'none'} of them above the "
+                "tolerance; "
                 f"{milliseconds('matcalc', 'float64', 'right_warm'):.1f} ms a check, where other checkers take "
                 f"{min(others):.1f} to {max(others):.1f} ms",
             ),

@@ -63,6 +63,11 @@ def adjoint(a: Algebra, G: Formula, E: Formula) -> Iterator[Formula]:
             yield from pull(product(G, ones(a.dims(e))), e)
         case t.Apply("diag" | "tril" | "triu" as function, e):
             yield from pull(t.Apply(function, G), e)
+        case t.Apply("cross", e):  # [e]_× = Σ (e × e_i) e_iᵀ
+            (i,) = fresh(1, G, e)
+            e_i = unit(i, 3)
+            each = t.Infix("×", e_i, product(G, e_i))
+            yield from pull(t.Sigma(i, t.Number(1), t.Number(3), each), e)
         case t.Apply("vec", e):
             yield from pull(_unvec(a, G, a.dims(e)), e)
         case t.Entry(e, indices):
@@ -142,6 +147,10 @@ def _kronecker(a: Algebra, G: Formula, left: Formula, right: Formula) -> Iterato
 def _kronecker_by_entries(a: Algebra, G: Formula, other: Formula, e: Formula, is_left: bool) -> Iterator[Formula]:
     """⟨G, A ⊗ E⟩ = Σ_ij a_ij ⟨(e_iᵀ ⊗ I) G (e_j ⊗ I), E⟩."""
     (m, n), (p, q) = a.dims(other), a.dims(e)
+    if n == q == UNIT:  # a ⊗ e = vec(e aᵀ)
+        M = _unvec(a, G, (m, p) if is_left else (p, m))
+        yield from adjoint(a, product(t.Transpose(M) if is_left else M, other), e)
+        return
     if UNIT in (m, n):
         raise NotDerivable("a Kronecker product with a vector is seen by what is no Kronecker product")
     i, j = fresh(2, G, other, e)

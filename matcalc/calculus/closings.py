@@ -68,6 +68,8 @@ def _sums(a: Algebra, word: Word) -> Poly | None:
     match word:
         case (_, Factor(t.Infix("⊙") as base)) if split := _first_of(base):
             return a.poly(product(t.Transpose(split[0]), split[1]))
+        case (_, Factor(t.Apply("diag", M), power)) if power == 1 and a.dims(M)[1] != UNIT:  # 𝟏ᵀ diag(M) = tr(M)
+            return a.poly(trace(M))
         case _:
             pass
     inner = word[1 : -1 if is_constant(word[-1].base, "1") else len(word)]

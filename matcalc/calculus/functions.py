@@ -2,11 +2,19 @@
 
 from matcalc.calculus.algebra import Algebra, normal_form
 from matcalc.calculus.products import power_of_scalar
-from matcalc.calculus.terms import HALF, ONE, UNIT, Factor, NotDerivable, Poly, Term, product
+from matcalc.calculus.terms import HALF, ONE, UNIT, Factor, NotDerivable, Poly, Term, identity, ones, product
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
 from matcalc.formula.arbitrary import is_arbitrary
 from matcalc.formula.words import ENTRYWISE, MATRIX_FUNCTIONS
+
+# Functions of numbers at 0.
+AT_ZERO: dict[str, Formula] = {
+    **dict.fromkeys(("exp", "cos", "cosh"), t.Number(1)),
+    **dict.fromkeys(("sin", "sinh", "tan", "tanh", "sqrt", "relu", "sign", "abs"), t.Number(0)),
+    "sigmoid": t.Infix("/", t.Number(1), t.Number(2)),
+    "softplus": t.Apply("ln", t.Number(2)),
+}
 
 
 def acts_on_entries(a: Algebra, function: str, of: Formula) -> bool:
@@ -181,12 +189,6 @@ def _sign(a: Algebra, tree: t.Apply) -> Poly:
     return a.times(a.poly(tree.of), a.reciprocal(t.Apply("det", tree.of)))
 
 
-@normal_form("exp")
-def _exponential(a: Algebra, tree: t.Apply) -> Poly:
-    """exp 0 = 1."""
-    return a.poly(t.Number(1)) if a.is_scalar(tree.of) and not a.poly(tree.of) else a_function(a, tree)
-
-
 @normal_form("sqrt")
 def _root(a: Algebra, tree: t.Apply) -> Poly:
     if not a.is_scalar(tree.of):
@@ -199,8 +201,8 @@ def _root(a: Algebra, tree: t.Apply) -> Poly:
 def a_function(a: Algebra, tree: t.Apply) -> Poly:
     """g(Xᵀ) = g(X)ᵀ, of functions of matrices and of entries alike."""
     name = tree.function.removesuffix(".")
-    if not a.is_scalar(tree.of) and not a.poly(tree.of):
-        raise NotDerivable(f"{tree.function} of 0")
+    if not a.poly(tree.of):
+        return _at_zero(a, tree, name)
     if a.is_scalar(tree):
         return (Term(ONE, ((t.Apply(name, a.simplify(tree.of)), ONE),)),)
     is_either = name in MATRIX_FUNCTIONS or is_arbitrary(name)
@@ -208,6 +210,15 @@ def a_function(a: Algebra, tree: t.Apply) -> Poly:
         name = f"{name}."
     base, is_turned = _upright(a, a.poly(tree.of))
     return (Term(ONE, (), (a.oriented(Factor(t.Apply(name, base), ONE, is_turned)),)),)
+
+
+def _at_zero(a: Algebra, tree: t.Apply, name: str) -> Poly:
+    """The value at 0: of a number, at every entry, and of matrices as a multiple of I."""
+    if name not in AT_ZERO:
+        raise NotDerivable(f"{name} of 0")
+    rows, columns = a.dims(tree)
+    everywhere = ones((rows, columns)) if acts_on_entries(a, tree.function, tree.of) else identity(rows)
+    return a.poly(product(AT_ZERO[name], everywhere))
 
 
 @normal_form("!")

@@ -88,6 +88,10 @@ def _of_factor(a: Algebra, factor: Factor) -> Formula:
             if a.moving(left):
                 return t.Neg(product(t.Apply("cross", right), jacobian(a, left)))
             return product(t.Apply("cross", left), jacobian(a, right))
+        case t.Apply("cross", e):  # vec([e]_×) = Σ e_i ⊗ (e × e_i)
+            (i,) = fresh(1, e)
+            turn = t.Infix("⊗", unit(i, 3), t.Apply("cross", unit(i, 3)))
+            return t.Neg(product(t.Sigma(i, t.Number(1), t.Number(3), turn), jacobian(a, e)))
         case t.Sigma(index, start, stop, body):
             return t.Sigma(index, start, stop, jacobian(a, body))
         case t.Frechet(function, U, e) if is_multiple(a, U, e):

@@ -3,7 +3,7 @@
 from matcalc.calculus.algebra import Algebra
 from matcalc.calculus.derive import Derivative
 from matcalc.calculus.shorten import shortest
-from matcalc.calculus.terms import SCALAR, UNIT, Dims, flipped
+from matcalc.calculus.terms import SCALAR, UNIT, Dims, flipped, identity
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
 from matcalc.layout import Layout, check_layout
@@ -39,6 +39,12 @@ def arranged(a: Algebra, found: Derivative, value: Dims, variable: Dims, layout:
         return turned(a, stacked)
     turns = layout == ("numerator" if is_gradient else "denominator")
     return turned(a, found.formula) if turns else found.formula
+
+
+def by_independent_entries(a: Algebra, G: Formula) -> Formula:
+    """The derivative by the entries of a symmetric matrix, G + Gᵀ - G ⊙ I, from the one by all that move freely."""
+    both = t.Sum((G, t.Transpose(G), t.Neg(t.Infix("⊙", G, identity(a.dims(G)[0])))))
+    return shortest(a, both, a.dims(G))
 
 
 def turned(a: Algebra, tree: Formula) -> Formula:

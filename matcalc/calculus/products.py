@@ -94,7 +94,7 @@ def _power(a: Algebra, tree: t.Power) -> Poly:
 def power_of_scalar(a: Algebra, term: Term, k: Any) -> Poly:
     """A power of a scalar; a root is of the whole, as √(ab) is not √a √b."""
     if isinstance(k, Fraction) and k.denominator == 1:
-        return (Term(term.coef ** int(k), a.powers(term.scalars, k)),)
+        return (Term(term.coef ** int(k), a.merged(a.powers(term.scalars, k))),)
     if term.coef == 1 and len(term.scalars) == 1 and term.scalars[0][1] == 1:
         return (Term(ONE, ((term.scalars[0][0], k),)),)
     if not term.scalars and term.coef > 0 and isinstance(k, Fraction):

@@ -6,6 +6,7 @@ Inside this room constants carry their sizes: I_n, 𝟏_n, e_i of size n, E_ij o
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import reduce
 from typing import NamedTuple
 
 from matcalc.formula import Formula
@@ -108,10 +109,7 @@ def of_size(tree: Formula) -> Size:
         case t.Name(name):
             return name
         case t.Product(factors):
-            result: Size = 1
-            for factor in factors:
-                result = size_product(result, of_size(factor))
-            return result
+            return reduce(size_product, map(of_size, factors))
         case _:
             raise NotDerivable(f"{tree} is no size")
 

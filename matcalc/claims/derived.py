@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from matcalc.calculus import Algebra, Derivative, derivative, written
-from matcalc.calculus.layouts import arranged, natural
+from matcalc.calculus.layouts import arranged, by_independent_entries, natural
 from matcalc.calculus.shapes import with_sizes
 from matcalc.calculus.terms import dims_of
 from matcalc.claims.problem import Problem
@@ -43,8 +43,6 @@ def facts_of(problem: Problem) -> dict[Formula, frozenset[str]]:
 
 def right_derivative(problem: Problem, layout: Layout) -> Formula | None:
     """The derivative in a layout by rules, if there is one and the witnesses agree."""
-    if problem.is_independent:
-        return None
     try:
         found = derived(replace(problem, order=1), (problem.wrt,) * problem.order)
         if found[-1].formula is None or len(found) < problem.order:
@@ -55,6 +53,7 @@ def right_derivative(problem: Problem, layout: Layout) -> Formula | None:
         variable = names[problem.wrt]
         of_one = layout if problem.order == 1 else natural(value, variable)  # a Hessian is the same in all
         tree = arranged(a, found[-1], value, variable, of_one)
+        tree = by_independent_entries(a, tree) if problem.is_independent else tree
         claim = written(tree, names, problem.due(layout))
         return claim if verify(problem, claim, layout) else None
     except (ValueError, Disagreement):  # NotDerivable and FormulaError are such

@@ -30,6 +30,9 @@ def derive(
     moved: Annotated[
         list[str] | None, typer.Option(help="A variable that is a function of --wrt, U of U V; may be repeated.")
     ] = None,
+    convention: Annotated[
+        str, typer.Option(help="full, or independent: by the independent entries of a symmetric matrix.")
+    ] = "full",
     certify: Certify = False,
     json_file: Json = None,
 ) -> None:
@@ -41,7 +44,7 @@ def derive(
     unless --layout says otherwise.
     """
     from matcalc.calculus import NotDerivable
-    from matcalc.claims.reading import domains_of, shapes_of
+    from matcalc.claims.reading import CONVENTIONS, domains_of, shapes_of
     from matcalc.claims.verification import Disagreement
     from matcalc.derivation import Derivation
     from matcalc.derivation import derive as derived
@@ -54,11 +57,12 @@ def derive(
     if code is not None:
         one_of("--code", [code], CODE_LANGUAGES)
     one_of("--order", [str(order)], ("1", "2"))
+    one_of("--convention", [convention], CONVENTIONS)
     certifiable(certify)
     names = [name.strip() for name in wrt.split(",")] if wrt is not None else None
     try:
         options: dict[str, Any] = {"shape": shapes_of(shape), "where": domains_of(where), "let": let or []}
-        options |= {"functions": function or []} | ({"moved": moved} if moved else {})
+        options |= {"functions": function or [], "convention": convention} | ({"moved": moved} if moved else {})
     except ValueError as error:
         raise Usage(f"--{error}") from None
     with output(json_file) as write:

@@ -47,24 +47,22 @@ def _of_number(w: Writing, function: str, of: Formula) -> Code:
             return w.word("abs", x)
         case "adj" | "softmax":
             return Code("1.0")
-        case _ if function in OF_ALL:
+        case _ if function in OF_ALL or function in ("diag", "tril", "triu"):
             return x
         case _ if function in NUMBERS and w.is_static(of):
             return texts.call(f"math.{NUMBERS[function]}", x)
         case _:
-            return Code(w.language.entries[function].format(x=x.text))
+            return w.called(w.language.entries, function, x)
 
 
 def _of_array(w: Writing, function: str, of: Formula) -> Code:
     x, name = w.code(of), function.removesuffix(".")
     is_entrywise = function in ENTRYWISE or (function in MATRIX_FUNCTIONS and not w.is_matrix(of))
     if is_entrywise:
-        template = w.language.entries[name]
-    elif w.is_matrix(of):
-        template = w.language.matrices[name]
-    else:
-        template = w.language.vectors["norm" if name in ("norm2", "det") else name]
-    return Code(template.format(x=x.text))
+        return w.called(w.language.entries, name, x)
+    if w.is_matrix(of):
+        return w.called(w.language.matrices, name, x)
+    return w.called(w.language.vectors, "norm" if name in ("norm2", "det") else name, x)
 
 
 def frechet(w: Writing, function: str, U: Code, V: Code) -> Code:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from matcalc import domains
-from matcalc.calculus import Algebra, written
+from matcalc.calculus import Algebra, NotDerivable, written
 from matcalc.calculus.shapes import with_sizes
 from matcalc.calculus.terms import UNIT
 from matcalc.catalogue import Identity
@@ -111,6 +111,8 @@ def _function(derivation: Derived) -> Problem:
 
 def _declared(derivation: Derived, name: str) -> Declared:
     check_name(name)
+    if derivation.asked.is_independent:
+        raise NotDerivable("An identity is differentiated by entries that move freely: leave the convention out.")
     problem = _function(derivation)
     order = 2 if problem is not derivation.last else 1
     names = as_spelled([*problem.shapes, *problem.integers], {*RESERVED, *vars(domains), name})

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from matcalc.calculus import Algebra, Derivative, NotDerivable, written
-from matcalc.calculus.layouts import arranged, natural
+from matcalc.calculus.layouts import arranged, by_independent_entries, natural
 from matcalc.calculus.terms import dims_of
 from matcalc.catalogue import Identity
 from matcalc.claims.check import check_formula
@@ -22,6 +22,7 @@ from matcalc.derivation.lefts import derivative_of, differential_of
 from matcalc.derivation.naming import equations
 from matcalc.derivation.steps import Step, steps
 from matcalc.formula import Formula
+from matcalc.formula import tree as t
 from matcalc.layout import Layout
 
 Order = Literal[1, 2]
@@ -85,7 +86,12 @@ class Derivation:
         if not self.is_closed:
             raise NotDerivable(f"Only the differential has a closed form: {self.found[-1].reason}.")
         value, variable = (dims_of(s) for s in (self.last.value_shape, self.last.shapes[self.wrt[-1]]))
-        return arranged(self.algebra, self.found[-1], value, variable, layout)
+        tree = arranged(self.algebra, self.found[-1], value, variable, layout)
+        if not self.asked.is_independent:
+            return tree
+        if layout == "vec":
+            raise ValueError("By independent entries there is no vec layout: take numerator, denominator or jax.")
+        return by_independent_entries(self.algebra, tree)
 
     @property
     def differential(self) -> Formula:
@@ -127,11 +133,20 @@ class Derivation:
 
     def check(self, **options: Any) -> FormulaReport:
         """The derivative as a claim before the whole referee; options are those of `matcalc.check_formula`."""
-        where = {name: domain for name, domain in self.last.where.items()}
-        return check_formula(
-            self.last.formula, self.formula, wrt=self.wrt[-1], layout=self.natural, shape=self.last.shapes, where=where,
-            **options,
-        )  # fmt: skip
+        last = self.last
+        given: dict[str, Any] = {"shape": last.shapes, "where": dict(last.where), "functions": last.functions}
+        given |= {"convention": "independent"} if last.is_independent else {}
+        return check_formula(last.formula, self.formula, wrt=self.wrt[-1], layout=self.natural, **given, **options)
+
+    @property
+    def moving(self) -> str:
+        """How the entries of a symmetric variable move, where it is one."""
+        x = self.wrt[-1]
+        if self.asked.is_independent:
+            return f"by the independent entries of a symmetric {x}"
+        if not self.algebra.is_(t.Name(x), "symmetric"):
+            return ""
+        return f'by all entries of a symmetric {x}, each alone; convention="independent" is by those of one triangle'
 
     @property
     def left(self) -> str:
@@ -141,7 +156,10 @@ class Derivation:
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """The way there, line by line, each by a rule and compared with finite differences."""
-        return steps(self.algebra, self.stages, self.found, self.moved)
+        lines = steps(self.algebra, self.stages, self.found, self.moved)
+        if self.asked.is_independent:
+            lines += (Step("by independent entries: G + Gᵀ - G ⊙ I", self.formula),)
+        return lines
 
     def as_dict(self, layout: Layout | None = None) -> dict[str, Any]:
         """All of it in terms of JSON, the derivative in a layout."""
@@ -155,7 +173,7 @@ class Derivation:
             "derivative": str(self.layout(layout)) if self.is_closed else None,
             "differential": str(self.differential),
             "conditions": list(self.conditions),
-            "read": list(self.asked.notes),
+            "read": [*self.asked.notes, *filter(None, [self.moving])],
             "shapes": {name: [str(size) for size in shape] for name, shape in self.asked.shapes.items()},
             "steps": [{"rule": step.rule, "text": step.text, "tex": step.tex} for step in self.steps],
             "code": self._codes(layout),
@@ -187,6 +205,7 @@ class Derivation:
             lines = [f"{differential_of(self.last.formula)} = {self.differential}"]
             lines.append(f"No formula has the derivative itself: {self.found[-1].reason}.")
         lines += [f"where {', '.join(self.conditions)}"] if self.conditions else []
+        lines += [self.moving] if self.moving else []
         if self.asked.notes:
             lines.append(f"read as {self.asked.formula}: {', '.join(self.asked.notes)}")
         lines.append(shapes_in_words(self.asked.shapes, {}, self.asked.functions))

@@ -9,7 +9,7 @@ from matcalc.calculus import Derivative, NotDerivable, written
 from matcalc.calculus.terms import dims_of
 from matcalc.claims.derived import derived
 from matcalc.claims.problem import Problem
-from matcalc.claims.reading import Domains, Shapes, read_problem, variables_of
+from matcalc.claims.reading import CONVENTIONS, Convention, Domains, Shapes, read_problem, variables_of
 from matcalc.claims.threads import one_thread
 from matcalc.claims.verification import Verified, verify
 from matcalc.derivation.derivation import Derivation
@@ -56,6 +56,7 @@ def derive(
     let: Sequence[str] = (),
     functions: Sequence[str] = (),
     moved: Sequence[str] = (),
+    convention: Convention = "full",
 ) -> Derivation: ...
 
 
@@ -69,6 +70,7 @@ def derive(
     where: Domains = None,
     let: Sequence[str] = (),
     functions: Sequence[str] = (),
+    convention: Convention = "full",
 ) -> Derivations: ...
 
 
@@ -83,6 +85,7 @@ def derive(
     let: Sequence[str] = (),
     functions: Sequence[str] = (),
     moved: Sequence[str] = (),
+    convention: Convention = "full",
 ) -> Derivation | Derivations:
     """Derive the derivative of a function by rules, verify it, and give it as short as it can be written.
 
@@ -93,7 +96,8 @@ def derive(
     A formula is read as `check_formula` reads it, with the same `shape`, `where`, `let` and `functions`. Without `wrt`
     the derivatives by all its variables come back, by name. `order=2` gives the Hessian, and two names in `wrt` the
     mixed second derivative. `moved` are variables that are functions of `wrt`, ["U", "V"] of U V by x, whose
-    derivatives are printed as ∂_xU.
+    derivatives are printed as ∂_xU. By a symmetric matrix the result is the derivative by entries that all move freely;
+    `convention="independent"` is by those of one triangle, 2 G - G ⊙ I.
 
     A function that JAX can trace is read back into a formula, in the names of its arguments, and compared with that at
     random points:
@@ -112,12 +116,16 @@ def derive(
     """
     if order not in (None, 1, 2):
         raise ValueError(f"order must be 1 or 2; got {order!r}.")
+    if convention not in CONVENTIONS:
+        raise ValueError(f"convention must be one of {', '.join(CONVENTIONS)}; got {convention!r}.")
     options: dict[str, Any] = {"shape": shape, "where": where}
     typed: dict[str, Any] = {"let": let, "functions": functions}
     with one_thread():
         if wrt is None:
             if not isinstance(formula, str | Formula):
                 raise ValueError("Name the argument to differentiate a function by, in wrt.")
+            if convention == "independent":
+                raise ValueError("Name the symmetric matrix whose entries are independent, in wrt.")
             return _by_all(formula, order or 1, options | typed)
         names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
         if len(names) not in (1, 2) or (len(names) == 2 and order == 1):
@@ -125,14 +133,17 @@ def derive(
         names = names * 2 if order == 2 and len(names) == 1 else names
         if moved and len(names) == 2:
             raise ValueError("With variables that move along, order must be 1.")
+        if convention == "independent" and (moved or len(names) == 2):
+            raise ValueError("By independent entries is a first derivative, by one variable: leave the convention out.")
         started = time.perf_counter()
         if isinstance(formula, str | Formula):
+            typed |= {"convention": convention}
             if args is not None:
                 raise ValueError("args are example arguments of a function; of a formula give the shape.")
             asked = read_problem(formula, names[0], may_be_absent=True, **options, **typed)
         else:
-            if let or functions or moved:
-                raise ValueError("let, functions and moved are of a typed formula; a function has its own names.")
+            if let or functions or moved or convention == "independent":
+                raise ValueError("let, functions, moved and convention are of a typed formula.")
             asked = read_function(formula, names, args=args, **options)
         return _derived(asked, names, tuple(name_of(name) for name in moved), started)
 

@@ -67,8 +67,13 @@ class Writer:
 
     def word(self, name: str, x: Code) -> Code:
         """A call that `words` spells."""
-        template = {**self.language.entries, **self.language.vectors, **self.language.matrices}[name]
-        return Code(template.format(x=x.text))
+        return self.called({**self.language.entries, **self.language.vectors, **self.language.matrices}, name, x)
+
+    def called(self, templates: Mapping[str, str], name: str, x: Code) -> Code:
+        """NotDerivable for what has no words here, as a function that has only a name."""
+        if name not in templates:
+            raise NotDerivable(f"{name} has no code in {self.language.xp}")
+        return Code(templates[name].format(x=x.text))
 
     def new(self, function: str, shape: str) -> Code:
         return Code(f"{self.language.xp}.{function}({shape}, {self.language.places.format(self.beside)})")
