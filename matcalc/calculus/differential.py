@@ -23,6 +23,7 @@ from matcalc.calculus.terms import (
     quotient,
     trace,
 )
+from matcalc.calculus.words import as_tree
 from matcalc.formula import Formula, parse
 from matcalc.formula import tree as t
 from matcalc.formula.arbitrary import derivative_of, is_arbitrary
@@ -331,7 +332,7 @@ def _power(a: Algebra, f: t.Power, dU: Formula | None, dk: Formula | None) -> Fo
     """du^k = k u^(k-1) du + u^k ln(u) dk, of a matrix Σ U^(i-1) dU U^(k-i)."""
     U, k = f.base, f.exponent
     if a.dims(U) == SCALAR:
-        by_base = None if dU is None else product(k, t.Power(U, minus(k, t.Number(1))), dU)
+        by_base = None if dU is None else product(k, _lowered(a, U, k, t.Power), dU)
         return _sum([by_base, None if dk is None else product(f, t.Apply("ln", U), dk)])
     if dk is not None:
         raise NotDerivable(f"the exponent of a matrix is an integer; {k} is differentiated by")
@@ -363,4 +364,11 @@ def _power_by_entries(a: Algebra, f: t.Infix, dU: Formula | None, dk: Formula | 
         return None
     if not a.is_scalar(f.right):
         raise NotDerivable(f"the exponents of {f} are an array")
-    return product(f.right, t.Infix("⊙", t.Infix(".^", f.left, minus(f.right, t.Number(1))), dU))
+    lowered = _lowered(a, f.left, f.right, lambda U, k: t.Infix(".^", U, k))
+    return product(f.right, t.Infix("⊙", lowered, dU))
+
+
+def _lowered(a: Algebra, U: Formula, k: Formula, power: Callable[[Formula, Formula], Formula]) -> Formula:
+    """U to the power k - 1, which for numbers is worked out."""
+    less = a.exponent(minus(k, t.Number(1)))
+    return U if less == 1 else power(U, as_tree(less))
