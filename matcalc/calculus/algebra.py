@@ -59,6 +59,7 @@ class Algebra(Words):
         self.facts = facts
         self.compared = 0  # nodes of terms in which common factors were looked for
         self.roots: dict[Formula, Term] = {}  # the products of scalars under a root
+        self._places: dict[Formula, tuple[int, str]] = {}  # of scalars among others
         self._polys: dict[Formula, Poly] = {}
         self._asking: set[tuple[Formula, str]] = set()
         self._told: dict[tuple[Formula, str], bool] = {}
@@ -218,8 +219,15 @@ class Algebra(Words):
                 left = [*self.powers(inner, power), *left]
             elif power != 0:
                 sums[base] = power
-        order = sorted(sums.items(), key=lambda s: (length(s[0]) + 9 * isinstance(s[1], Formula), str(s[0])))
-        return tuple(order)
+        for base in sums:
+            if base not in self._places:
+                self._places[base] = (length(base), str(base))
+
+        def place(scalar: Scalar) -> tuple[int, str]:
+            count, text = self._places[scalar[0]]
+            return (count + 9 * isinstance(scalar[1], Formula), text)
+
+        return tuple(sorted(sums.items(), key=place))
 
     # --- Sums as factors
 

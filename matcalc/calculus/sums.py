@@ -3,6 +3,7 @@
 Σ x_i e_i = x, Σ a_ij x_j = [A x]_i, Σ x_i y_i = xᵀ y.
 """
 
+import math
 from fractions import Fraction
 
 from matcalc.calculus.algebra import Algebra, normal_form
@@ -23,6 +24,8 @@ from matcalc.calculus.terms import (
 )
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
+
+MOST_TERMS = 40  # that a product of sums is multiplied out to
 
 
 @normal_form(t.Sigma)
@@ -58,20 +61,24 @@ def _counted(a: Algebra, tree: t.Sigma) -> Formula | None:
 
 
 def multiplied_out(a: Algebra, poly: Poly) -> Poly:
-    """Products of sums multiplied out, once."""
-    out: list[Term] = []
-    for term in poly:
-        sums = [base for base, power in term.scalars if isinstance(base, t.Sum) and power == 1]
-        parts: Poly = (Term(term.coef, tuple(s for s in term.scalars if s[0] not in sums)),)
-        for base in sums:
-            parts = tuple(made for one in parts for other in a.poly(base) for made in a.multiply(one, other))
-        for factor in term.word:
-            inner: Poly = (Term(ONE, (), (factor,)),)
-            if isinstance(factor.base, t.Sum) and factor.power == 1:
-                inner = a.transposed(a.poly(factor.base)) if factor.turned else a.poly(factor.base)
-            parts = tuple(made for one in parts for other in inner for made in a.multiply(one, other))
-        out += parts
-    return a.collect(out)
+    """Products of sums multiplied out, once; a term that becomes too many is left as it is."""
+    return a.collect(out for term in poly for out in _opened(a, term))
+
+
+def _opened(a: Algebra, term: Term) -> Poly:
+    sums = [base for base, power in term.scalars if isinstance(base, t.Sum) and power == 1]
+    parts: Poly = (Term(term.coef, tuple(s for s in term.scalars if s[0] not in sums)),)
+    inside: list[Poly] = [a.poly(base) for base in sums]
+    for factor in term.word:
+        if isinstance(factor.base, t.Sum) and factor.power == 1:
+            inside.append(a.transposed(a.poly(factor.base)) if factor.turned else a.poly(factor.base))
+        else:
+            inside.append((Term(ONE, (), (factor,)),))
+    if math.prod(map(len, inside)) > MOST_TERMS:
+        return (term,)
+    for inner in inside:
+        parts = tuple(made for one in parts for other in inner for made in a.multiply(one, other))
+    return parts
 
 
 def _left_over(a: Algebra, tree: t.Sigma, poly: Poly) -> Poly:

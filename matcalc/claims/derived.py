@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from matcalc.calculus import Algebra, Derivative, derivative, written
+from matcalc.calculus import Algebra, Derivative, NotDerivable, derivative, written
 from matcalc.calculus.layouts import arranged, by_independent_entries, natural
 from matcalc.calculus.shapes import with_sizes
 from matcalc.calculus.terms import dims_of
@@ -33,6 +33,8 @@ def derived(problem: Problem, wrt: Sequence[str], moved: Collection[str] = ()) -
     `moved` are variables that are functions of the first.
     """
     names = {name: dims_of(shape) for name, shape in problem.symbols.items()}
+    if of_arrays := [name for name, kind in problem.functions.items() if kind]:
+        raise NotDerivable(f"{of_arrays[0]} is any function of vectors or matrices, which has no rule here")
     return derivative(with_sizes(typed(problem.formula, problem.symbols)), names, facts_of(problem), wrt, moved)
 
 

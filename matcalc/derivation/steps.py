@@ -22,6 +22,7 @@ from matcalc.formula import tree as t
 from matcalc.formula.shapes import typed
 from matcalc.formula.sizes import shape_of_array
 
+MOST_WRITTEN = 4000  # nodes of lines, rule by rule; behind them the differential is written as a whole
 PENDING = "d"  # d(U), which the next line differentiates
 
 
@@ -113,8 +114,10 @@ def _by_rules(a: Algebra, f: Formula, known: Mapping[str, Formula]) -> Iterator[
         return known_differential or one_rule(a, node.of, d) or t.Number(0)
 
     tree: Formula = t.Apply(PENDING, f)
-    while rules := dict.fromkeys(name_of_rule(a, node.of) for node in t.nodes(tree) if _is_pending(node)):
+    written_out = 0
+    while written_out < MOST_WRITTEN and (rules := dict.fromkeys(name_of_rule(a, node.of) for node in t.nodes(tree) if _is_pending(node))):
         tree = terms.replace(tree, expand)
+        written_out += terms.length(tree)
         yield ", ".join(rules), tree
 
 
