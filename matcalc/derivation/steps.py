@@ -115,7 +115,9 @@ def _by_rules(a: Algebra, f: Formula, known: Mapping[str, Formula]) -> Iterator[
 
     tree: Formula = t.Apply(PENDING, f)
     written_out = 0
-    while written_out < MOST_WRITTEN and (rules := dict.fromkeys(name_of_rule(a, node.of) for node in t.nodes(tree) if _is_pending(node))):
+    while written_out < MOST_WRITTEN and (
+        rules := dict.fromkeys(name_of_rule(a, node.of) for node in t.nodes(tree) if _is_pending(node))
+    ):
         tree = terms.replace(tree, expand)
         written_out += terms.length(tree)
         yield ", ".join(rules), tree

@@ -8,17 +8,9 @@ import pytest
 
 import matcalc
 from matcalc import Rule, derive
-from matcalc.calculus import NotDerivable, adjoint, jacobian
-from matcalc.calculus.differential import OF_FUNCTIONS, OF_ONE_NUMBER
-from matcalc.calculus.words import MEETINGS
 from matcalc.calculus.terms import length
 from matcalc.claims.points import draw
-from matcalc.claims.verification import Disagreement
-from matcalc.derivation import Derivation, Derivations
-from matcalc.domains import invertible
-from matcalc.formula import FormulaError, evaluate, parse
-from matcalc.formula import tree as t
-from matcalc.layout import LAYOUTS, to_layout
+from matcalc.formula import evaluate, parse
 
 PUBLIC = json.loads((Path(__file__).parent / "public.json").read_text())
 CLOSE = 1e-6
@@ -98,9 +90,7 @@ def test_the_printed_derivatives_of_the_catalogue_are_derived(identity):
     last = derivation.last
     point = draw(last, 1, "test of the catalogue")
     found = last.in_jax_layout(derivation.formula, point, derivation.natural)
-    expected = declaration.evaluate_derivative(
-        entry.derivative_formulas[0], {**point, **last.integers}, found.shape
-    )
+    expected = declaration.evaluate_derivative(entry.derivative_formulas[0], {**point, **last.integers}, found.shape)
     assert np.allclose(found, expected, rtol=1e-8, atol=1e-10)
 
 
