@@ -268,13 +268,11 @@ def _is_rounding(evidence: Evidence, look: Look, found: Comparison) -> bool:
     """
     if not evidence.runs.moves:
         return False
-    left = [SAFETY * evidence.runs.u_of_f * size for size in evidence.sizes_expected(len(found.truth))]
     here, there = evidence.truth.blocks, look.truth.blocks
-
-    def is_noise(k: int) -> bool:
-        return relative(here[k], there[k], norm(here[k])) > MEANINGLESS
-
-    return all(max(norm(found.claim[k]), norm(found.truth[k])) <= left[k] and is_noise(k) for k in found.bad)
+    if not all(relative(here[k], there[k], norm(here[k])) > MEANINGLESS for k in found.bad):
+        return False
+    left = [SAFETY * evidence.runs.u_of_f * size for size in evidence.sizes_expected(len(found.truth))]
+    return all(max(norm(found.claim[k]), norm(found.truth[k])) <= left[k] for k in found.bad)
 
 
 def _noise(evidence: Evidence) -> Cause:

@@ -143,10 +143,10 @@ def test_a_whole_text():
     assert derive("tr(A exp(X)) ln |X|", "X").code("jax", "numerator", "gradient") == (
         "import jax.numpy as jnp\nimport jax.scipy.linalg\n\n\n"
         "def gradient(A, X):\n"
-        '    """∂/∂X (tr(A exp(X)) ln |X|) = tr(A exp(X)) X⁻¹ + L_exp(Xᵀ, ln |X| Aᵀ)ᵀ."""\n'
+        '    """∂/∂X (tr(A exp(X)) ln |X|) = tr(A exp(X)) X⁻¹ + ln |X| L_exp(Xᵀ, Aᵀ)ᵀ."""\n'
         "    return (\n"
         "        jnp.trace(A @ jax.scipy.linalg.expm(X)) * jnp.linalg.inv(X)\n"
-        "        + jax.scipy.linalg.expm_frechet(X.T, jnp.linalg.slogdet(X)[1] * A.T, compute_expm=False).T\n"
+        "        + jnp.linalg.slogdet(X)[1] * jax.scipy.linalg.expm_frechet(X.T, A.T, compute_expm=False).T\n"
         "    )\n"
     )
 
