@@ -54,7 +54,7 @@ def derivative(
         inverted = {**while_moving, **dict.fromkeys(dets, frozenset({"invertible"}))}
         other = _in_turn(tree, names, inverted, wrt, moved)
         shorter = other[-1].formula
-        if shorter is not None and length(shorter) + AN_INVERSE <= length(plain):
+        if shorter is not None and (shorter == plain or length(shorter) + AN_INVERSE <= length(plain)):
             found = other
     if while_moving == facts:
         return found

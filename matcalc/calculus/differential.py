@@ -21,6 +21,7 @@ from matcalc.calculus.terms import (
     ones,
     product,
     quotient,
+    sized,
     trace,
 )
 from matcalc.calculus.words import as_tree
@@ -169,14 +170,14 @@ def rule_of(name: str) -> Formula:
 
 def by_entries(a: Algebra, rule: Formula, U: Formula) -> Formula:
     """A formula in the number u, at each entry of U."""
-    every = ones(a.dims(U))
+    every, zero = ones(a.dims(U)), t.Constant("0", (sized(a.dims(U)[0]), sized(a.dims(U)[1])))
 
     def read(tree: Formula) -> Formula:
         match tree:
             case t.Name("u"):
                 return U
             case t.Number(value):
-                return every if value == 1 else product(tree, every) if value else t.Constant("0", ())
+                return every if value == 1 else product(tree, every) if value else zero
             case t.Product((t.Number() as number, *rest)):
                 return product(number, read(t.product_of(rest)))
             case t.Product((first, *rest)):
@@ -208,7 +209,7 @@ def of_matrix(a: Algebra, function: str, U: Formula) -> Formula:
                 return U
             case t.Number(value):
                 eye = identity(a.dims(U)[0])
-                return eye if value == 1 else product(tree, eye) if value else t.Constant("0", ())
+                return eye if value == 1 else product(tree, eye) if value else minus(eye, eye)
             case t.Product((t.Number() as number, *rest)):
                 return product(number, read(t.product_of(rest)))
             case t.Infix("/", t.Number() as number, right):

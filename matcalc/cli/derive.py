@@ -6,6 +6,7 @@ import typer
 
 from matcalc.catalogue.lookup import find
 from matcalc.cli import exits
+from matcalc.cli.environment import environment
 from matcalc.cli.options import Certify, Json, Usage, certifiable, one_of
 from matcalc.cli.output import output
 from matcalc.cli.tables import console
@@ -82,7 +83,8 @@ def derive(
             raise Usage(f"{error.reason}{chr(10)}{point(error.text, error.start, error.end)}") from None
         except ValueError as error:
             raise Usage(str(error)) from None
-        write(data[0] if isinstance(found, Derivation) else {"schema": 1, "derivations": data})
+        whole = data[0] if isinstance(found, Derivation) else {"schema": 1, "derivations": data}
+        write(whole | ({"environment": environment()} if json_file else {}))
     if json_file == "-":
         return
     shown = console()
@@ -102,3 +104,5 @@ def derive(
         ranks = {name: len(shape) for name, shape in one.asked.shapes.items()}
         for match in find(one.asked.formula, one.wrt[0], ranks) if len(one.wrt) == 1 else ():
             shown.print(f"in the catalogue: {match.identity.name}")
+    for reason in () if isinstance(found, Derivation) else found.missing:
+        typer.echo(reason, err=True)

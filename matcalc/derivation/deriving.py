@@ -15,9 +15,11 @@ from matcalc.claims.verification import Verified, verify
 from matcalc.derivation.derivation import Derivation
 from matcalc.derivation.moved import meant, with_derivatives
 from matcalc.derivation.traced import Examples, read_function
-from matcalc.formula import Formula
+from matcalc.formula import Formula, FormulaError, parse
+from matcalc.formula import tree as t
 from matcalc.formula.parser import name_of
 from matcalc.formula.sizes import shape_of_array
+from matcalc.formula.texts import spelled
 
 Order = Literal[1, 2]
 Function = str | Formula | Callable[..., Any]
@@ -25,9 +27,10 @@ Function = str | Formula | Callable[..., Any]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Derivations(Mapping[str, Derivation]):
-    """The derivatives of a function by each of its variables, by name."""
+    """The derivatives of a function by each of its variables, by name; `missing` says by which there is none."""
 
     by_name: Mapping[str, Derivation]
+    missing: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Derivation:
         return self.by_name[name]
@@ -39,7 +42,7 @@ class Derivations(Mapping[str, Derivation]):
         return len(self.by_name)
 
     def __str__(self) -> str:
-        return "\n\n".join(map(str, self.by_name.values()))
+        return "\n\n".join([*map(str, self.by_name.values()), *self.missing])
 
     __repr__ = __str__
 
@@ -140,6 +143,9 @@ def derive(
             typed |= {"convention": convention}
             if args is not None:
                 raise ValueError("args are example arguments of a function; of a formula give the shape.")
+            for name in names:
+                if not _is_name(name):
+                    raise ValueError(f"wrt is the name of a variable, such as X; got {name!r}.")
             asked = read_problem(formula, names[0], may_be_absent=True, **options, **typed)
         else:
             if let or functions or moved or convention == "independent":
@@ -148,19 +154,26 @@ def derive(
         return _derived(asked, names, tuple(name_of(name) for name in moved), started)
 
 
+def _is_name(text: str) -> bool:
+    try:
+        return isinstance(parse(text, spelled((text,))), t.Name)
+    except FormulaError:
+        return False
+
+
 def _by_all(formula: str | Formula, order: Order, options: dict[str, Any]) -> Derivations:
     """The derivatives by every variable. NotDerivable where there is none by any."""
     found: dict[str, Derivation] = {}
-    reasons: list[str] = []
+    missing: list[str] = []
     for name in variables_of(formula, **options):
         started = time.perf_counter()
         try:
             found[name] = _derived(read_problem(formula, name, **options), (name,) * order, (), started)
         except NotDerivable as reason:
-            reasons.append(f"by {name}: {reason}")
+            missing.append(f"by {name}: {reason}")
     if not found:
-        raise NotDerivable("; ".join(reasons) or f"{formula} has no variables.")
-    return Derivations(found)
+        raise NotDerivable("; ".join(missing) or f"{formula} has no variables.")
+    return Derivations(found, tuple(missing))
 
 
 def _derived(asked: Problem, wrt: Sequence[str], moved: tuple[str, ...], started: float) -> Derivation:

@@ -128,8 +128,10 @@ def _is_pending(node: Formula) -> TypeGuard[t.Apply]:
 
 
 def _read_off(a: Algebra, G: Formula, value: Dims, variable: Dims, x: str) -> tuple[str, Formula] | None:
-    """dF = ⟨G, dX⟩, or J dx; of matrices by their vecs there is no such line."""
+    """dF = ⟨G, dX⟩, or J dx; of matrices by their vecs, and of 0, there is no such line."""
     dx = t.Derivative(x)
+    if t.Number(0) == G:
+        return None
     if value == SCALAR:
         turned = a.simplify(t.Transpose(G))
         return ("transposed", product(turned, dx)) if UNIT in variable else ("trace trick", trace(product(turned, dx)))

@@ -151,8 +151,8 @@ OPERATIONS = [
     *[linear(text, d) for text in ("y", "A y", "y x' S", "x y'", "diag(y)", "diag(y) X", "y .* x", "x' y")],
     *[linear(text, d) for text in ("kron(x, y)", "kron(y, x)", "sum(y) A", "y ./ x", "[y]_2", "(x' y) x")],
     *[linear(text, d) for text in ("sum_{i=1}^n [y]_i I_n e_i", "sum_{i=1}^n [y]_i X^i")],
-    *[linear(text, D3) for text in ("cross(a, b)", "cross(b, a)", "[b]_× a", "[b]_×", "tr(R [b]_×)", "R [b]_× R")],
-    linear("cross(cross(a, b), a)", D3),
+    *[linear(text, D3) for text in ("cross(a, b)", "cross(b, a)", "cross(cross(a, b), a)")],
+    *[linear(text, D3) for text in ("[b]_×", "[b]_× a", "tr(R [b]_×)", "R [b]_× R")],
 ]  # fmt: skip
 OPERATIONS += [terms.product(δ, t.Name("A")), terms.product(t.Name("x"), δ), δ]
 
