@@ -119,8 +119,10 @@ class _FunctionsOfBalls:
                 return (1 + ball.exp()).log()
             case "sigmoid":
                 return 1 / (1 + (-ball).exp())
-            case _:  # tr, sum, mean, max, min, logsumexp
+            case "tr" | "sum" | "mean" | "max" | "min" | "logsumexp" | "tril" | "triu":
                 return ball
+            case _:
+                raise FormulaError(f"ball arithmetic has no {function} of a number")
 
     def matrix(self, function: str, X: Array) -> Array:
         arb = _flint().arb
