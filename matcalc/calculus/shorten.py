@@ -188,7 +188,7 @@ def _sum_of(a: Algebra, middles: Sequence[Term], dims: Dims) -> Factor | None:
     if not poly:
         return None
     base = _signed(a, poly)
-    if dims == SCALAR:
+    if dims == SCALAR or transposes(poly) < 2:  # the one around it is a node too
         return Factor(base)
     other = _signed(a, a.transposed(poly))
     return Factor(other, ONE, True) if length(other) + 1 < length(base) else Factor(base)

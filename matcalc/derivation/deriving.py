@@ -148,8 +148,10 @@ def derive(
                     raise ValueError(f"wrt is the name of a variable, such as X; got {name!r}.")
             asked = read_problem(formula, names[0], may_be_absent=True, **options, **typed)
         else:
-            if let or functions or moved or convention == "independent":
-                raise ValueError("let, functions, moved and convention are of a typed formula.")
+            if let or functions or moved:
+                raise ValueError("let, functions and moved are of a typed formula; a function has its own names.")
+            if convention == "independent":
+                raise ValueError("By independent entries is of a typed formula; leave the convention out.")
             asked = read_function(formula, names, args=args, **options)
         return _derived(asked, names, tuple(name_of(name) for name in moved), started)
 

@@ -181,7 +181,11 @@ def slope(of, point, name, v, step=1e-3):
 
 def along(found, value_dims, x_dims, point, v, names=NAMES):
     """The derivative along v that a `Derivative` says."""
-    D = value(found.formula, found.dims, point, names)
+    with np.errstate(invalid="ignore"):
+        return _along(value(found.formula, found.dims, point, names), value_dims, x_dims, v)
+
+
+def _along(D, value_dims, x_dims, v):
     shape = [size_in_numbers(size, SIZES) for size in shape_of_array(value_dims)]
     if value_dims == SCALAR:
         return np.sum(D * v)

@@ -272,6 +272,8 @@ def test_a_function_needs_a_variable_and_no_options_of_formulas():
         derive(lambda x: x @ x)
     with pytest.raises(ValueError, match="of a typed formula"):
         derive(lambda x: x @ x, "x", shape={"x": ("n",)}, moved=["x"])
+    with pytest.raises(ValueError, match="By independent entries is of a typed formula"):
+        derive(lambda X: (X * X).sum(), "X", shape={"X": ("n", "n")}, convention="independent")
 
 
 def test_where_only_the_differential_is_closed_it_is_given():
