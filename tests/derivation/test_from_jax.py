@@ -414,7 +414,7 @@ def test_what_no_formula_says_is_named_with_its_line(function, shapes, said):
         (lambda I: I.sum(), {"shape": {"I": ("n", "n")}, "wrt": "I"}, "cannot be told from I"),
         (lambda beta, β: beta @ β, {"shape": {"beta": ("n",), "β": ("n",)}, "wrt": "β"}, "both β"),
         (lambda x: x @ x, {"shape": {"x": ("n",)}, "where": {"y": "positive"}}, "y is no argument"),
-        (lambda x: x @ x, {"shape": {"x": ("n",)}, "let": ["a = b"]}, "let, functions, moved and convention are of"),
+        (lambda x: x @ x, {"shape": {"x": ("n",)}, "let": ["a = b"]}, "let, functions and moved are of"),
         ("x'x", {"args": (np.ones(3),)}, "args are example arguments of a function"),
         (3, {}, "got int"),
         (lambda x, c1: x @ np.arange(3.0) + c1, {"shape": {"x": (3,), "c1": ()}}, "called c1; rename that argument"),
