@@ -30,7 +30,7 @@ from matcalc.calculus import NotDerivable
 from matcalc.claims.certificate import certify_claim
 from matcalc.claims.derived import derived
 from matcalc.claims.points import draw, regularity
-from matcalc.claims.reading import read_problem
+from matcalc.claims.reading import Order, read_problem
 from matcalc.claims.slopes import condition
 from matcalc.claims.verdict import CERTAIN, ILL, ask_referee
 from matcalc.claims.verification import Disagreement
@@ -143,7 +143,7 @@ def asked(rng: random.Random, order: int) -> tuple[Formula, str]:
             return f, "x" if order == 2 and "x" in found else rng.choice(found)
 
 
-def answer(f: Formula, wrt: str, order: int, seconds: list[float]) -> str:
+def answer(f: Formula, wrt: str, order: Order, seconds: list[float]) -> str:
     """What became of one formula."""
     used = {node.name for node in t.nodes(f) if isinstance(node, t.Name)}
     shapes = {name: shape for name, shape in SHAPES.items() if name in used}
@@ -158,7 +158,7 @@ def answer(f: Formula, wrt: str, order: int, seconds: list[float]) -> str:
         derived(problem, (wrt,) * order)
     seconds.append(time.perf_counter() - started)
     try:
-        found = derive(f, wrt, order=order, shape=shapes)  # type: ignore[arg-type]
+        found = derive(f, wrt, order=order, shape=shapes)
     except NotDerivable as reason:
         return f"not derivable: {_kind(str(reason))}"
     except Disagreement:
@@ -184,7 +184,7 @@ def _kind(reason: str) -> str:
     return found.group() if found else reason[:60]
 
 
-def attack(count: int, order: int, seed: int) -> dict[str, Any]:
+def attack(count: int, order: Order, seed: int) -> dict[str, Any]:
     """How often each answer came, and what went wrong."""
     rng, counts, failures = random.Random(seed), Counter[str](), list[str]()
     seconds: list[float] = []
@@ -213,8 +213,9 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
     began = time.perf_counter()
-    work: list[tuple[int, int, int]] = []
-    for order, total in ((1, options.formulas), (2, options.hessians)):
+    work: list[tuple[int, Order, int]] = []
+    totals: dict[Order, int] = {1: options.formulas, 2: options.hessians}
+    for order, total in totals.items():
         starts = range(0, total, PART)
         work += [(min(PART, total - start), order, options.seed + start + order) for start in starts]
     runs: list[dict[str, Any]] = []

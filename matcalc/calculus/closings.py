@@ -19,7 +19,6 @@ from matcalc.formula import Formula
 from matcalc.formula import tree as t
 
 Word = tuple[Factor, ...]
-ENTRYWISE = ("⊙", "⊘", ".^")
 
 
 @closing

@@ -13,6 +13,7 @@ from matcalc.calculus.terms import (
     fresh,
     identity,
     inverse,
+    ones,
     product,
     sized,
     times,
@@ -66,7 +67,7 @@ def _of_factor(a: Algebra, factor: Factor) -> Formula:
             e, other = (left, right) if a.moving(left) else (right, left)
             return product(t.Apply("diag", _vec(a, other)), jacobian(a, e))
         case t.Infix("⊘", e, other):
-            return product(t.Apply("inv", t.Apply("diag", _vec(a, other))), jacobian(a, e))
+            return product(inverse(t.Apply("diag", _vec(a, other))), jacobian(a, e))
         case t.Apply("diag", e) if a.dims(e)[1] != UNIT:  # Σ e_i (e_i ⊗ e_i)ᵀ vec(E)
             (i,) = fresh(1, e)
             e_i = unit(i, a.dims(e)[0])
@@ -78,7 +79,7 @@ def _of_factor(a: Algebra, factor: Factor) -> Formula:
             put = product(t.Infix("⊗", e_i, e_i), t.Transpose(e_i))
             return product(t.Sigma(i, t.Number(1), sized(a.dims(e)[0]), put), jacobian(a, e))
         case t.Apply("tril" | "triu" as function, e):
-            every = t.Apply(function, product(t.Constant("1", (sized(a.dims(e)[0]),)), _ones_row(a, e)))
+            every = t.Apply(function, ones(a.dims(e)))
             return product(t.Apply("diag", t.Apply("vec", every)), jacobian(a, e))
         case t.Apply("vec", e) | t.Unvec(_, e):
             return jacobian(a, e)
@@ -106,10 +107,6 @@ def _of_factor(a: Algebra, factor: Factor) -> Formula:
             return _kronecker(a, left, right)
         case base:
             raise NotDerivable(f"{base} has no matrix here")
-
-
-def _ones_row(a: Algebra, e: Formula) -> Formula:
-    return t.Transpose(t.Constant("1", (sized(a.dims(e)[1]),)))
 
 
 def _kronecker(a: Algebra, left: Formula, right: Formula) -> Formula:

@@ -49,16 +49,16 @@ def _without_own_sizes(tree: Formula) -> Formula:
             case _:
                 return None
 
-    return _flat(replace(tree, change))
+    return flat(replace(tree, change))
 
 
-def _flat(tree: Formula) -> Formula:
+def flat(tree: Formula) -> Formula:
     """A scalar product in front of a product as factors of it: xᵀ A x I."""
     match tree:
         case t.Product((t.Product(first), *rest)):
-            return _flat(t.Product((*first, *rest)))
+            return flat(t.Product((*first, *rest)))
         case _:
-            return t.with_children(tree, [_flat(child) for child in t.children(tree)])
+            return t.with_children(tree, [flat(child) for child in t.children(tree)])
 
 
 def _with_factors(node: Formula) -> Formula | None:

@@ -102,8 +102,6 @@ def shape_of(tree: Formula, dims: Callable[[Formula], Dims]) -> Dims:
             return SCALAR
         case t.Apply("vec", of):
             return (times(*dims(of)), UNIT)
-        case t.Apply("vech", of):
-            return (size_triangle(dims(of)[0]), UNIT)
         case t.Apply("diag", of):
             n, columns = dims(of)
             return (n, n) if columns == UNIT else (n, UNIT)

@@ -47,8 +47,8 @@ def verify(problem: Problem, claim: Formula, layout: Layout, seed: int = 0) -> V
             point = draw(each, seed, "point of a derivation")
         except FormulaError:
             continue
-        if (moved := {**point, problem.wrt: sign * point[problem.wrt]}) and _is_regular(each, moved):
-            point = moved
+        moved = {**point, problem.wrt: sign * point[problem.wrt]}
+        point = moved if _is_regular(each, moved) else point
         error = _error(each, claim, layout, point)
         if error is not None and not (error > CLOSE and condition(each, point) > ILL):
             errors.append(error)

@@ -47,7 +47,7 @@ def _of_number(w: Writing, function: str, of: Formula) -> Code:
             return w.word("abs", x)
         case "adj" | "softmax":
             return Code("1.0")
-        case _ if function in OF_ALL or function in ("diag", "tril", "triu"):
+        case _ if function in OF_ALL:
             return x
         case _ if function in NUMBERS and w.is_static(of):
             return texts.call(f"math.{NUMBERS[function]}", x)

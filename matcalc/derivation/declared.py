@@ -7,6 +7,7 @@ from typing import Any
 
 from matcalc import domains
 from matcalc.calculus import Algebra, NotDerivable, written
+from matcalc.calculus.printed import flat
 from matcalc.calculus.shapes import with_sizes
 from matcalc.calculus.terms import UNIT
 from matcalc.catalogue import Identity
@@ -116,7 +117,7 @@ def _declared(derivation: Derived, name: str) -> Declared:
     problem = _function(derivation)
     order = 2 if problem is not derivation.last else 1
     names = as_spelled([*problem.shapes, *problem.integers], {*RESERVED, *vars(domains), name})
-    f = _flat(with_sizes(typed(problem.formula, problem.symbols)))
+    f = flat(with_sizes(typed(problem.formula, problem.symbols)))
     D = derivation.sized(derivation.natural)
     made = program(derivation.last, CHAPTER, names, [f, D])
     x = names[problem.wrt]
@@ -154,15 +155,6 @@ def _declared(derivation: Derived, name: str) -> Declared:
         function,
         tuple(helper.strip("\n") for helper in helpers_of("\n".join(body), CHAPTER)),
     )
-
-
-def _flat(tree: Formula) -> Formula:
-    """Products of many factors for products of two."""
-    match tree:
-        case t.Product((t.Product(first), *rest)):
-            return _flat(t.Product((*first, *rest)))
-        case _:
-            return t.with_children(tree, [_flat(child) for child in t.children(tree)])
 
 
 def _axis(size: Size) -> str:

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from matcalc.calculus import Algebra, Derivative, NotDerivable, written
 from matcalc.calculus.layouts import arranged, by_independent_entries, natural
@@ -24,8 +24,6 @@ from matcalc.derivation.steps import Step, steps
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
 from matcalc.layout import Layout
-
-Order = Literal[1, 2]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, overload
+from typing import Any, overload
 
 from matcalc.calculus import Derivative, NotDerivable, written
 from matcalc.calculus.terms import dims_of
 from matcalc.claims.derived import derived
 from matcalc.claims.problem import Problem
-from matcalc.claims.reading import CONVENTIONS, Convention, Domains, Shapes, read_problem, variables_of
+from matcalc.claims.reading import CONVENTIONS, Convention, Domains, Order, Shapes, read_problem, variables_of
 from matcalc.claims.threads import one_thread
 from matcalc.claims.verification import Verified, verify
 from matcalc.derivation.derivation import Derivation
@@ -21,7 +21,6 @@ from matcalc.formula.parser import name_of
 from matcalc.formula.sizes import shape_of_array
 from matcalc.formula.texts import spelled
 
-Order = Literal[1, 2]
 Function = str | Formula | Callable[..., Any]
 
 
