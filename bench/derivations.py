@@ -217,7 +217,7 @@ def main() -> None:
     totals: dict[Order, int] = {1: options.formulas, 2: options.hessians}
     for order, total in totals.items():
         starts = range(0, total, PART)
-        work += [(min(PART, total - start), order, options.seed + start + order) for start in starts]
+        work.extend((min(PART, total - start), order, options.seed + start + order) for start in starts)
     runs: list[dict[str, Any]] = []
     with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
         runs = list(pool.map(attack, *zip(*work, strict=True)))

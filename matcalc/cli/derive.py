@@ -72,19 +72,20 @@ def derive(
             found = derived(formula, by, order=cast(Any, order if by is None or isinstance(by, str) else 2), **options)
             each = [found] if isinstance(found, Derivation) else list(found.values())
             codes = [one.code(code, cast(Any, layout)) for one in each] if code is not None else []
-            data = [one.as_dict(cast(Any, layout if one.is_closed else None)) for one in each]
-        except NotDerivable as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(exits.FAILED) from None
-        except Disagreement as error:
+            ways = [cast(Any, layout if one.is_closed else None) for one in each]
+            texts = [one.text(way) for one, way in zip(each, ways, strict=True)]
+            lines = [one.steps if steps else () for one in each]
+            data = [one.as_dict(way) for one, way in zip(each, ways, strict=True)] if json_file else []
+        except (NotDerivable, Disagreement) as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(exits.FAILED) from None
         except FormulaError as error:
             raise Usage(f"{error.reason}{chr(10)}{point(error.text, error.start, error.end)}") from None
         except ValueError as error:
             raise Usage(str(error)) from None
-        whole = data[0] if isinstance(found, Derivation) else {"schema": 1, "derivations": data}
-        write(whole | ({"environment": environment()} if json_file else {}))
+        if json_file:
+            whole = data[0] if isinstance(found, Derivation) else {"schema": 1, "derivations": data}
+            write(whole | {"environment": environment()})
     if json_file == "-":
         return
     shown = console()
@@ -94,12 +95,12 @@ def derive(
         if codes:
             shown.print(codes[number], soft_wrap=True, highlight=False, markup=False)
             continue
-        shown.print(one.text(cast(Any, layout if one.is_closed else None)), soft_wrap=True)
+        shown.print(texts[number], soft_wrap=True)
         if certify:
             digits = one.verified.digits
             told = "cannot tell" if digits is None else f"agrees to {digits:.0f} digits"
             shown.print(f"ball arithmetic {told}; finite differences agree to {one.verified.error:.0e}")
-        for step in one.steps if steps else ():
+        for step in lines[number]:
             shown.print(f"  {step.text}   [{step.rule}]", soft_wrap=True, markup=False)
         ranks = {name: len(shape) for name, shape in one.asked.shapes.items()}
         for match in find(one.asked.formula, one.wrt[0], ranks) if len(one.wrt) == 1 else ():
