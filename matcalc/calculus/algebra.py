@@ -269,7 +269,7 @@ class Algebra(Words):
         poly = self.poly(tree)
         if not poly:
             raise NotDerivable("it divides by 0")
-        term = poly[0] if len(poly) == 1 else self.closed(poly)
+        term = as_one(self, poly)
         return (Term(1 / term.coef, self.powers(term.scalars, -ONE)),)
 
     # --- Back to trees
@@ -314,6 +314,11 @@ def inside(a: Algebra, term: Term) -> Poly:
             return a.scale(a.poly(base), Term(coef))
         case _:
             return (term,)
+
+
+def as_one(a: Algebra, poly: Poly) -> Term:
+    """A sum as one term: several terms are one factor."""
+    return poly[0] if len(poly) == 1 else a.closed(poly)
 
 
 def negated(poly: Poly) -> Poly:

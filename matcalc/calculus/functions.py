@@ -1,6 +1,6 @@
 """Normal forms of functions of one argument: inverses, determinants, norms, and those of matrices and of entries."""
 
-from matcalc.calculus.algebra import Algebra, normal_form
+from matcalc.calculus.algebra import Algebra, as_one, normal_form
 from matcalc.calculus.products import power_of_scalar
 from matcalc.calculus.terms import HALF, ONE, UNIT, Factor, NotDerivable, Poly, Term, identity, ones, product
 from matcalc.formula import Formula
@@ -33,7 +33,7 @@ def _inverse(a: Algebra, tree: t.Apply) -> Poly:
     poly = a.poly(tree.of)
     if not poly:
         raise NotDerivable("it has the inverse of 0")
-    term = poly[0] if len(poly) == 1 else a.closed(poly)
+    term = as_one(a, poly)
     outside = Term(1 / term.coef, a.powers(term.scalars, -ONE))
     match term.word:
         case (Factor(t.Infix("⊗", u, v), power, turned),) if power == 1 and a.is_square(u) and a.is_square(v):
@@ -77,14 +77,14 @@ def _one_term(a: Algebra, of: Formula) -> Term:
     poly = a.poly(of)
     if not poly:
         raise NotDerivable(f"{of} is 0")
-    return poly[0] if len(poly) == 1 else a.closed(poly)
+    return as_one(a, poly)
 
 
 def _upright(a: Algebra, poly: Poly) -> tuple[Formula, bool]:
     """An argument without a transpose around it, and whether there was one."""
     if not poly:
         raise NotDerivable("it has a function of 0")
-    term = poly[0] if len(poly) == 1 else a.closed(poly)
+    term = as_one(a, poly)
     is_turned = len(term.word) == 1 and term.word[0].turned
     word = (term.word[0]._replace(turned=False),) if is_turned else term.word
     return a.term_tree(term._replace(word=word)), is_turned
@@ -103,7 +103,7 @@ def _determinant(a: Algebra, tree: t.Apply) -> Poly:
     poly = a.poly(tree.of)
     if not poly:
         return ()
-    coef, scalars, word = poly[0] if len(poly) == 1 else a.closed(poly)
+    coef, scalars, word = as_one(a, poly)
     if coef == 1 and not scalars:
         if len(word) > 1 and all(rows == columns for rows, columns in map(a.factor_dims, word)):
             return a.poly(product(*[t.Apply("det", a.factor_tree(factor)) for factor in word]))
@@ -128,7 +128,7 @@ def _modulus(a: Algebra, tree: t.Apply) -> Poly:
     poly = a.poly(tree.of)
     if not poly:
         return ()
-    term = poly[0] if len(poly) == 1 else a.closed(poly)
+    term = as_one(a, poly)
     scalars = [(base if _is_positive(a, base) else t.Apply(tree.function, base), power) for base, power in term.scalars]
     return (Term(abs(term.coef), a.merged(scalars)),)
 
@@ -157,7 +157,7 @@ def _norm(a: Algebra, tree: t.Apply) -> Poly:
     poly = a.poly(tree.of)
     if not poly:
         return ()
-    coef, scalars, word = poly[0] if len(poly) == 1 else a.closed(poly)
+    coef, scalars, word = as_one(a, poly)
     if len(word) == 1:
         word = (word[0]._replace(turned=False),)
     outside = _modulus(a, t.Apply("det", a.term_tree(Term(coef, scalars))))
@@ -194,7 +194,7 @@ def _root(a: Algebra, tree: t.Apply) -> Poly:
     if not a.is_scalar(tree.of):
         return a_function(a, tree)
     poly = a.poly(tree.of)
-    return power_of_scalar(a, poly[0] if len(poly) == 1 else a.closed(poly), HALF) if poly else ()
+    return power_of_scalar(a, as_one(a, poly), HALF) if poly else ()
 
 
 @normal_form(t.Apply)

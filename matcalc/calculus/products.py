@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import Any
 
-from matcalc.calculus.algebra import Algebra, normal_form, symmetric
+from matcalc.calculus.algebra import Algebra, as_one, normal_form, symmetric
 from matcalc.calculus.terms import (
     ONE,
     UNIT,
@@ -70,7 +70,7 @@ def _power(a: Algebra, tree: t.Power) -> Poly:
         if isinstance(k, Fraction) and k < 0:
             raise NotDerivable(f"{tree} divides by 0")
         return ()
-    term = poly[0] if len(poly) == 1 else a.closed(poly)
+    term = as_one(a, poly)
     is_whole = isinstance(k, Fraction) and k.denominator == 1
     if a.is_scalar(tree.base):
         return power_of_scalar(a, term, k)
