@@ -11,7 +11,7 @@ from matcalc.calculus.layouts import arranged, by_independent_entries, natural
 from matcalc.calculus.terms import dims_of
 from matcalc.catalogue import Identity
 from matcalc.claims.check import check_formula
-from matcalc.claims.derived import facts_of
+from matcalc.claims.derived import algebra_of
 from matcalc.claims.problem import Problem
 from matcalc.claims.report import FormulaReport, shapes_in_words
 from matcalc.claims.verification import Verified, with_names
@@ -50,8 +50,7 @@ class Derivation:
     @cached_property
     def algebra(self) -> Algebra:
         """The rules for these variables."""
-        names = {name: dims_of(shape) for name, shape in self.asked.symbols.items()}
-        return Algebra(names, facts_of(self.asked))
+        return algebra_of(self.asked)
 
     @property
     def natural(self) -> Layout:

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, overload
 
 from matcalc.calculus import Derivative, NotDerivable, written
-from matcalc.calculus.terms import dims_of
-from matcalc.claims.derived import derived
+from matcalc.claims.derived import derived, dims_of_names
 from matcalc.claims.problem import Problem
 from matcalc.claims.reading import CONVENTIONS, Convention, Domains, Order, Shapes, read_problem, variables_of
 from matcalc.claims.threads import one_thread
@@ -200,8 +199,7 @@ def _stages(asked: Problem, chain: Sequence[str], found: Sequence[Derivative]) -
     stages = [asked]
     for each, name in zip(found, chain[1:], strict=False):
         assert each.formula is not None
-        names = {key: dims_of(shape) for key, shape in asked.symbols.items()}
-        gradient = written(each.formula, names, shape_of_array(each.dims), is_alone=True)
+        gradient = written(each.formula, dims_of_names(asked), shape_of_array(each.dims), is_alone=True)
         stages.append(replace(asked, formula=gradient, wrt=name))
     return tuple(stages)
 

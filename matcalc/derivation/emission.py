@@ -240,7 +240,7 @@ class Writer:
             case "⊗":
                 return self._kronecker(left, right, one, other)
             case "⊕":
-                return self.call("blkdiag", self._in_two_axes(left, one), self._in_two_axes(right, other))
+                return self.call("blkdiag", self.in_two_axes(left, one), self.in_two_axes(right, other))
             case _:
                 raise NotDerivable(f"{op} has no code")
 
@@ -251,14 +251,15 @@ class Writer:
         if m == q == UNIT:
             return self.call("outer", other, one)
         if self.is_matrix(left) or self.is_matrix(right):
-            one, other = self._in_two_axes(left, one), self._in_two_axes(right, other)
+            one, other = self.in_two_axes(left, one), self.in_two_axes(right, other)
         return self.call("kron", self._operand_of_kron(one), self._operand_of_kron(other))
 
     def _operand_of_kron(self, code: Code) -> Code:
         is_new = code.text in self.identities.values() or self.language.of_kron == "{x}"
         return code if is_new else Code(self.language.of_kron.format(x=code.at(texts.ATOM)))
 
-    def _in_two_axes(self, tree: Formula, code: Code) -> Code:
+    def in_two_axes(self, tree: Formula, code: Code) -> Code:
+        """The value of a formula as a matrix: a row or a column has one axis otherwise."""
         rows, columns = self.dims(tree)
         if UNIT not in (rows, columns):
             return code

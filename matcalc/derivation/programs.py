@@ -7,11 +7,12 @@ from typing import Protocol
 
 from matcalc.calculus import Algebra
 from matcalc.calculus.shapes import Shapes
-from matcalc.calculus.terms import SCALAR, UNIT, Dims, dims_of, length
+from matcalc.calculus.terms import SCALAR, Dims, length
+from matcalc.claims.derived import dims_of_names
 from matcalc.claims.problem import Problem
 from matcalc.derivation.emission import Writer
 from matcalc.derivation.naming import LEAST, Named, with_names
-from matcalc.derivation.texts import ATOM, Code, free, indexed, statement
+from matcalc.derivation.texts import ATOM, Code, free, statement
 from matcalc.derivation.words import Language
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
@@ -161,7 +162,7 @@ def _solved(problem: Problem, writer: Writer, wanted: set[str]) -> dict[str, str
 
 def shapes_of(problem: Problem) -> Shapes:
     """The shapes of formulas in the variables of a problem."""
-    return Shapes({name: dims_of(shape) for name, shape in problem.symbols.items()}, "")
+    return Shapes(dims_of_names(problem), "")
 
 
 def in_shape(writer: Writer, tree: Formula, value: Code, due: Shape) -> Code:
@@ -172,12 +173,7 @@ def in_shape(writer: Writer, tree: Formula, value: Code, due: Shape) -> Code:
     names = {node.name for node in t.nodes(tree) if isinstance(node, t.Name)}
     if writer.is_scalar(tree) and names <= {*writer.integers, *writer.sizes}:  # a number of Python
         value = writer.new("asarray", value.text)
-    axes = sum(size != UNIT for size in writer.dims(tree))
-    if axes == len(due) or len(due) < 2:
-        return value
-    if axes == 0:
-        return Code(f"{value.at(ATOM)}.reshape(1, 1)")
-    return indexed(value, *((":", "None") if writer.dims(tree)[1] == UNIT else ("None", ":")))
+    return value if len(due) < 2 else writer.in_two_axes(tree, value)
 
 
 def from_vec(writer: Writer, stacked: Code, value: Shape, variable: Shape, layout: Layout) -> Code:
