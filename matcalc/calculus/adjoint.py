@@ -95,8 +95,10 @@ def _product(a: Algebra, G: Formula, factors: Sequence[Formula]) -> Iterator[For
 
 
 def _unit_of(a: Algebra, e: Formula, indices: tuple[Formula, ...]) -> Formula:
-    """What an entry is the inner product with: e_i or E_ij."""
+    """What an entry is the inner product with, e_i or E_ij; of a column of a matrix the e_iᵀ of ⟨G, E e_i⟩."""
     m, n = a.dims(e)
+    if len(indices) == 1 and UNIT not in (m, n):
+        return t.Transpose(unit(indices[0], n))
     if len(indices) == 1:
         made = unit(indices[0], m if n == UNIT else n)
         return made if n == UNIT else t.Transpose(made)

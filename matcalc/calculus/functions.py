@@ -6,7 +6,8 @@ from matcalc.calculus.terms import HALF, ONE, UNIT, Factor, NotDerivable, Poly, 
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
 from matcalc.formula.arbitrary import is_arbitrary
-from matcalc.formula.words import ENTRYWISE, MATRIX_FUNCTIONS
+from matcalc.formula.typed import acts_by_entry
+from matcalc.formula.words import MATRIX_FUNCTIONS
 
 # Functions of numbers at 0.
 AT_ZERO: dict[str, Formula] = {
@@ -19,8 +20,7 @@ AT_ZERO: dict[str, Formula] = {
 
 def acts_on_entries(a: Algebra, function: str, of: Formula) -> bool:
     """Whether a function is taken of each entry."""
-    is_either = function in MATRIX_FUNCTIONS or is_arbitrary(function)
-    return function in ENTRYWISE or (is_either and (UNIT in a.dims(of) or function.endswith(".")))
+    return acts_by_entry(function, a.dims(of))
 
 
 # --- Inverses

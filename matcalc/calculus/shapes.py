@@ -6,7 +6,7 @@ from functools import cached_property
 from matcalc.calculus.terms import SCALAR, UNIT, Dims, Factor, flipped, identity, of_size, ones, sized, times
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
-from matcalc.formula.sizes import size_sum, size_triangle
+from matcalc.formula.sizes import Size, size_sum, size_triangle
 from matcalc.formula.typed import Typed
 
 TO_SCALARS = (
@@ -102,6 +102,8 @@ def shape_of(tree: Formula, dims: Callable[[Formula], Dims]) -> Dims:
             return SCALAR
         case t.Apply("vec", of):
             return (times(*dims(of)), UNIT)
+        case t.Entry(of, (_,)) if UNIT not in dims(of):  # a column of it
+            return (dims(of)[0], UNIT)
         case t.Apply("diag", of):
             n, columns = dims(of)
             return (n, n) if columns == UNIT else (n, UNIT)
@@ -109,6 +111,21 @@ def shape_of(tree: Formula, dims: Callable[[Formula], Dims]) -> Dims:
             return dims(of)
         case _:
             return SCALAR
+
+
+def counted(tree: t.Sigma, dims: Callable[[Formula], Dims]) -> Size | None:
+    """How many entries the index of an open sum counts, or columns; None where it counts none."""
+    index = t.Name(tree.index)
+    for node in t.nodes(tree.body):
+        match node:
+            case t.Entry(of, (_, _) as places) if index in places:
+                return dims(of)[places.index(index)]
+            case t.Entry(of, places) if index in places:
+                rows, columns = dims(of)
+                return rows if columns == UNIT else columns
+            case _:
+                pass
+    return None
 
 
 def with_sizes(of: Typed) -> Formula:

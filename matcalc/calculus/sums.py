@@ -7,6 +7,7 @@ import math
 from fractions import Fraction
 
 from matcalc.calculus.algebra import Algebra, normal_form
+from matcalc.calculus.shapes import counted
 from matcalc.calculus.terms import (
     ONE,
     UNIT,
@@ -32,8 +33,8 @@ MOST_TERMS = 40  # that a product of sums is multiplied out to
 def _sigma(a: Algebra, tree: t.Sigma) -> Poly:
     poly = a.poly(tree.body)
     if tree.stop == t.OPEN:
-        stop = _counted(a, tree)
-        tree = t.Sigma(tree.index, t.Number(1), stop, tree.body) if stop else tree
+        stop = counted(tree, a.dims)
+        tree = t.Sigma(tree.index, t.Number(1), sized(stop), tree.body) if stop else tree
     if tree.start == t.Number(1) and is_size(tree.stop) and tree.stop != t.OPEN:
         n = of_size(tree.stop)
         found = [_contracted(a, term, tree.index, n) for term in poly]
@@ -45,19 +46,6 @@ def _sigma(a: Algebra, tree: t.Sigma) -> Poly:
         rest = tuple(term for term, made in zip(poly, found, strict=True) if made is None)
         return a.collect([*(out for each in found for out in each or ()), *(_left_over(a, tree, rest) if rest else ())])
     return _left_over(a, tree, poly) if poly else ()
-
-
-def _counted(a: Algebra, tree: t.Sigma) -> Formula | None:
-    """How many entries the index of an open sum counts."""
-    for node in t.nodes(tree.body):
-        match node:
-            case t.Entry(of, indices) if t.Name(tree.index) in indices:
-                rows, columns = a.dims(of)
-                sizes = (rows, columns) if len(indices) == 2 else (columns if rows == UNIT else rows,)
-                return sized(sizes[indices.index(t.Name(tree.index))])
-            case _:
-                pass
-    return None
 
 
 def multiplied_out(a: Algebra, poly: Poly) -> Poly:

@@ -5,7 +5,7 @@ from matcalc.derivation.texts import Code
 from matcalc.derivation.writing import Writing
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
-from matcalc.formula.words import ENTRYWISE, MATRIX_FUNCTIONS
+from matcalc.formula.typed import acts_by_entry
 
 NUMBERS = {"exp": "exp", "ln": "log", "sqrt": "sqrt", **{name: name for name in ("sin", "cos", "tan", "sinh", "cosh")}}
 OF_ALL = ("sum", "mean", "max", "min", "tr", "logsumexp", "diag", "tril", "triu")
@@ -57,8 +57,7 @@ def _of_number(w: Writing, function: str, of: Formula) -> Code:
 
 def _of_array(w: Writing, function: str, of: Formula) -> Code:
     x, name = w.code(of), function.removesuffix(".")
-    is_entrywise = function in ENTRYWISE or (function in MATRIX_FUNCTIONS and not w.is_matrix(of))
-    if is_entrywise:
+    if acts_by_entry(function, w.dims(of)):
         return w.called(w.language.entries, name, x)
     if w.is_matrix(of):
         return w.called(w.language.matrices, name, x)

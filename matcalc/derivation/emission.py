@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from matcalc.calculus import NotDerivable
-from matcalc.calculus.shapes import Shapes
+from matcalc.calculus.shapes import Shapes, counted
 from matcalc.calculus.terms import SCALAR, UNIT, Dims, is_ones, of_size
 from matcalc.derivation import texts
 from matcalc.derivation.applications import applied, frechet
@@ -95,7 +95,8 @@ class Writer:
             case t.Constant(symbol, indices):
                 return self.constant(symbol, indices)
             case t.Entry(of, indices):
-                return texts.indexed(self.code(of), *[self.place(index) for index in indices])
+                column = [] if self.is_scalar(tree) else [":"]
+                return texts.indexed(self.code(of), *column, *[self.place(index) for index in indices])
             case t.Neg(of):
                 return texts.negative(self.code(of))
             case t.Sum(parts):
@@ -196,10 +197,8 @@ class Writer:
     def _last(self, tree: t.Sigma) -> Code:
         if tree.stop != t.OPEN:
             return self.code(tree.stop)
-        for node in t.nodes(tree.body):
-            if isinstance(node, t.Entry) and t.Name(tree.index) in node.indices:
-                sizes = [size for size in self.dims(node.of) if size != UNIT]
-                return self.size(sizes[min(node.indices.index(t.Name(tree.index)), len(sizes) - 1)])
+        if (stop := counted(tree, self.dims)) is not None:
+            return self.size(stop)
         raise NotDerivable(f"{tree} does not say where it ends")
 
     # --- Operations

@@ -37,10 +37,15 @@ class Typed:
 
 
 def is_entrywise(function: str, part: Typed) -> bool:
+    """Whether a function acts entry by entry on a typed formula."""
+    return acts_by_entry(function, dims(part.shape))
+
+
+def acts_by_entry(function: str, shape: Dims) -> bool:
     """Whether a function acts entry by entry: with a dot, or of a vector, it does."""
     if is_arbitrary(function):
-        return function.endswith(".") or UNIT in dims(part.shape)
-    return function in ENTRYWISE or (function in MATRIX_FUNCTIONS and UNIT in dims(part.shape))
+        return function.endswith(".") or UNIT in shape
+    return function in ENTRYWISE or (function in MATRIX_FUNCTIONS and UNIT in shape)
 
 
 # What to write of a matrix instead.

@@ -21,6 +21,7 @@ WORDS = [
     *[("sum(abs(x))", "x", {}), ("sum(relu(A x))", "x", {}), ("X.^3", "X", {}), ("kron(A, X)", "X", {})],
     *[("tr(X kron(A, B))", "X", {}), ("tr(C kron(A, X))", "X", {}), ("x' kron(A, B) x", "x", {})],
     *[("sum_{i=1}^{n} ln(a' x + i)", "x", {"shape": {"x": ["n"], "a": ["n"]}}), ("x_i^2", "x", {})],
+    *[("∑_i x_i' A x_i", wrt, {"shape": {"x": ["m", "n"]}}) for wrt in "Ax"],
     *[("exp(x' A x)", "x", {"order": 2}), ("(a' X b)^2", "X", {"order": 2}), ("s^3", "s", {"shape": "s=scalar"})],
     *[
         ("3 s", "s", {"shape": "s=scalar"}),
