@@ -27,17 +27,12 @@ from expressions import EXPRESSIONS, Expression
 from machine import environment
 
 from matcalc import derive
-from matcalc.calculus import Algebra, written
-from matcalc.calculus.layouts import arranged, natural
-from matcalc.calculus.terms import dims_of
-from matcalc.claims.derived import derived, facts_of
+from matcalc.claims.derived import by_rules
 from matcalc.claims.points import draw
 from matcalc.claims.problem import Array, Problem
 from matcalc.claims.reading import read_problem
 from matcalc.claims.slopes import truth
-from matcalc.formula import Formula
 from matcalc.formula import tree as t
-from matcalc.layout import Layout
 
 CLOSE = 1e-6  # norm-wise, to finite differences
 
@@ -64,16 +59,6 @@ def timed(run: Callable[[], Any]) -> float:
 
 def verdict(found: Array, expected: Array) -> str:
     return "right" if np.linalg.norm(found - expected) <= CLOSE * np.linalg.norm(expected) else "wrong"
-
-
-def by_rules(problem: Problem) -> tuple[Formula, Layout]:
-    """The derivative as `matcalc.derive` finds it before it is verified."""
-    found = derived(problem, (problem.wrt,) * problem.order)
-    names = {name: dims_of(shape) for name, shape in problem.symbols.items()}
-    value = dims_of(problem.value_shape) if problem.order == 1 else found[0].dims
-    layout = natural(value, names[problem.wrt])
-    tree = arranged(Algebra(names, facts_of(problem)), found[-1], value, names[problem.wrt], layout)
-    return written(tree, names, problem.due(layout)), layout
 
 
 def of_matcalc(problem: Problem, point: dict[str, Array], expected: Array) -> Answer:

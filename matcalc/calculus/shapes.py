@@ -6,7 +6,7 @@ from functools import cached_property
 from matcalc.calculus.terms import SCALAR, UNIT, Dims, Factor, flipped, identity, of_size, ones, sized, times
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
-from matcalc.formula.sizes import Size, size_sum, size_triangle
+from matcalc.formula.sizes import Size, names_in_size, size_sum, size_triangle
 from matcalc.formula.typed import Typed
 
 TO_SCALARS = (
@@ -45,7 +45,7 @@ class Shapes:
     @cached_property
     def sizes(self) -> frozenset[str]:
         """The letters that are sizes."""
-        return frozenset(part for dims in self.names.values() for size in dims for part in str(size).split())
+        return frozenset(name for dims in self.names.values() for size in dims for name in names_in_size(size))
 
     def factor_dims(self, factor: Factor) -> Dims:
         return flipped(self.dims(factor.base)) if factor.turned else self.dims(factor.base)

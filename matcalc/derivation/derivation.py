@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import Any
 
 from matcalc.calculus import Algebra, Derivative, NotDerivable, written
-from matcalc.calculus.layouts import arranged, by_independent_entries, natural
+from matcalc.calculus.layouts import natural
 from matcalc.calculus.terms import dims_of
 from matcalc.catalogue import Identity
 from matcalc.claims.check import check_formula
-from matcalc.claims.derived import algebra_of
+from matcalc.claims.derived import algebra_of, in_layout
 from matcalc.claims.problem import Problem
 from matcalc.claims.report import FormulaReport, shapes_in_words
 from matcalc.claims.verification import Verified, with_names
@@ -83,12 +83,8 @@ class Derivation:
         if not self.is_closed:
             raise NotDerivable(f"Only the differential has a closed form: {self.found[-1].reason}.")
         value, variable = (dims_of(s) for s in (self.last.value_shape, self.last.shapes[self.wrt[-1]]))
-        tree = arranged(self.algebra, self.found[-1], value, variable, layout)
-        if not self.asked.is_independent:
-            return tree
-        if layout == "vec":
-            raise ValueError("By independent entries there is no vec layout: take numerator, denominator or jax.")
-        return by_independent_entries(self.algebra, tree)
+        is_independent = self.asked.is_independent
+        return in_layout(self.algebra, self.found[-1], value, variable, layout, is_independent=is_independent)
 
     @property
     def differential(self) -> Formula:

@@ -3,7 +3,6 @@
 Constants of the formulas carry their sizes. How a product is taken stands in `chains`.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from matcalc.derivation.texts import PRODUCT, SIGN, Code
 from matcalc.derivation.words import Language
 from matcalc.formula import Formula
 from matcalc.formula import tree as t
-from matcalc.formula.sizes import Size
+from matcalc.formula.sizes import Size, split_size, triangle_side
 
 
 @dataclass
@@ -50,12 +49,12 @@ class Writer:
         """A size as an expression: m * n."""
         if isinstance(n, int) or n == UNIT:
             return Code(str(n))
-        if (side := re.fullmatch(r"\(?(.+?)\)?\(\1\+1\)/2", n)) is not None:
-            of = self.size(side[1])
+        if (side := triangle_side(n)) is not None:
+            of = self.size(side)
             return Code(f"{of.at(SIGN)} * ({of.text} + 1) // 2", PRODUCT)
-        if len(terms := re.split(r"\+(?![^(]*\))", n)) > 1:
+        if len(terms := split_size(n, "+")) > 1:
             return texts.added((False, self.size(term)) for term in terms)
-        if len(factors := re.split(r" (?![^(]*\))", n)) > 1:
+        if len(factors := split_size(n, " ")) > 1:
             return texts.times([self.size(factor) for factor in factors if factor != UNIT])
         if n.startswith("("):
             return self.size(n[1:-1])

@@ -109,7 +109,7 @@ def size_sum(left: Size, right: Size) -> Size:
     numbers = [int(size) for size in (left, right) if isinstance(size, int) or size == UNIT]
     if len(numbers) == 2:
         return sum(numbers)
-    return "+".join(sorted(_split(left, "+") + _split(right, "+")))
+    return "+".join(sorted(split_size(left, "+") + split_size(right, "+")))
 
 
 def size_triangle(side: Size) -> Size:
@@ -133,9 +133,9 @@ def triangle_side(whole: Size) -> Size | None:
 def size_in_numbers(size: Size, numbers: Mapping[str, int]) -> int:
     """The number that a size is, of products, sums and triangles too: "m+n", "2 m" and "n(n+1)/2"."""
     text = str(size)
-    if (terms := _split(text, "+"))[1:]:
+    if (terms := split_size(text, "+"))[1:]:
         return sum(size_in_numbers(term, numbers) for term in terms)
-    if (factors := _split(text, " "))[1:]:
+    if (factors := split_size(text, " "))[1:]:
         return math.prod(size_in_numbers(factor, numbers) for factor in factors)
     if (side := triangle_side(text)) not in (None, UNIT):
         return int(size_triangle(size_in_numbers(side, numbers)))
@@ -163,10 +163,10 @@ def size_quotient(whole: Size, factor: Size) -> Size | None:
 
 def _factors(size: Size) -> list[str]:
     """The factors of a size, a sum in parentheses."""
-    return [f"({size})"] if len(_split(size, "+")) > 1 else _split(size, " ")
+    return [f"({size})"] if len(split_size(size, "+")) > 1 else split_size(size, " ")
 
 
-def _split(size: Size, separator: str) -> list[str]:
+def split_size(size: Size, separator: str) -> list[str]:
     """The parts of a size between separators that stand in no parentheses."""
     parts, depth = [""], 0
     for letter in str(size):

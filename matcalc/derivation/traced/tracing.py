@@ -13,7 +13,7 @@ import numpy as np
 
 from matcalc.calculus import NotDerivable, written
 from matcalc.calculus.terms import dims_of
-from matcalc.claims.derived import FACTS
+from matcalc.claims.derived import FACTS, facts_of
 from matcalc.claims.points import draw, elsewhere, has_shapes
 from matcalc.claims.problem import Problem, Shape
 from matcalc.claims.reading import SIZES, Domains, Shapes, domains_of, read_problem
@@ -221,9 +221,7 @@ def _read(subject: Subject, wrt: Sequence[str], domains: Mapping[str, Domain]) -
 
     Sizes that are letters stay letters where the variables of the formula have them.
     """
-    facts: dict[Formula, frozenset[str]] = {
-        t.Name(name): frozenset(FACTS.get(domain.text, ())) for name, domain in domains.items()
-    }
+    facts = facts_of(domains)
     for drops in (True, False):
         traced = trace(subject, facts, wrt, drops=drops)
         problem = _problem(traced, wrt[0], domains)
