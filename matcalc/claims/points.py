@@ -116,19 +116,25 @@ def regularity(problem: Problem) -> int:
     return 2 if slope > 1e-6 and not is_degenerate(problem, point) else 1
 
 
+def spreads(problem: Problem, formula: Formula, point: Arguments) -> Iterator[float]:
+    """The least singular value over the largest of every matrix in a formula of which the determinant or inverse is."""
+    for node in t.nodes(formula):
+        match node:
+            case t.Apply("det" | "inv", of) | t.Power(of, t.Neg()):
+                try:
+                    U = np.asarray(problem.value_of(of, point))
+                except (ValueError, KeyError):  # what a Σ counts, or a constant that is sized by what stands around it
+                    continue
+                if U.ndim == 2 and min(U.shape) > 1 and np.all(np.isfinite(U)):
+                    singular = np.linalg.svd(U, compute_uv=False)
+                    yield float(singular[-1] / singular[0]) if singular[0] else 0.0
+            case _:
+                pass
+
+
 def is_degenerate(problem: Problem, point: Arguments) -> bool:
     """Whether a determinant or an inverse in it is of a singular matrix, so that its value is of rounding alone."""
-    for node in t.nodes(problem.formula):
-        if isinstance(node, t.Apply) and node.function in ("det", "inv"):
-            try:
-                U = problem.value_of(node.of, point)
-            except (ValueError, KeyError):  # what a Σ counts, or a constant that is sized by what stands around it
-                continue
-            if np.ndim(U) == 2 and min(U.shape) > 1 and np.all(np.isfinite(U)):
-                singular = np.linalg.svd(U, compute_uv=False)
-                if singular[-1] <= SINGULAR * singular[0]:
-                    return True
-    return False
+    return any(spread <= SINGULAR for spread in spreads(problem, problem.formula, point))
 
 
 def near(problem: Problem, point: Arguments) -> Iterator[tuple[str, dict[str, Array]]]:
