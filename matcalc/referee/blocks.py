@@ -46,6 +46,15 @@ class Space:
         """How many all of them have."""
         return sum(self.sizes)
 
+    @functools.cached_property
+    def places(self) -> list[slice]:
+        """Where each variable stands among the entries of all."""
+        return [slice(i, j) for i, j in itertools.pairwise([0, *itertools.accumulate(self.sizes)])]
+
+    def split(self, entries: Array) -> list[Array]:
+        """The variables that have these entries."""
+        return [entries[place].reshape(x) for place, x in zip(self.places, self.variables, strict=True)]
+
     @property
     def basis_size(self) -> int:
         """How many directions determine the derivative."""
@@ -74,9 +83,8 @@ class Space:
     @functools.cached_property
     def groups(self) -> list[slice]:
         """Where each variable stands among the entries of all; of many, some together."""
-        ends = np.cumsum([0, *self.sizes])
         borders = np.unique(np.linspace(0, len(self.sizes), min(len(self.sizes), GROUPS) + 1).astype(int))
-        return [slice(int(ends[i]), int(ends[j])) for i, j in itertools.pairwise(borders)]
+        return [slice(self.places[i].start, self.places[j - 1].stop) for i, j in itertools.pairwise(borders)]
 
     def confined(self, rng: np.random.Generator, count: int) -> Array:
         """That many random directions in each group of variables: a change by one must not hide that by another."""
@@ -98,10 +106,10 @@ class Space:
         if not self.is_restricted:
             return V
         parts = [
-            part if project is None else np.stack([project(v) for v in part.reshape(-1, *shape)]).reshape(len(V), -1)
-            for part, shape, project in zip(
-                np.split(V, np.cumsum(self.sizes)[:-1], axis=1), self.variables, self.projections, strict=True
-            )
+            V[:, at]
+            if project is None
+            else np.stack([project(v) for v in V[:, at].reshape(-1, *x)]).reshape(len(V), -1)
+            for at, x, project in zip(self.places, self.variables, self.projections, strict=True)
         ]
         return np.concatenate(parts, axis=1)
 
@@ -147,17 +155,12 @@ class Space:
 
     def of_differences(self, estimate: Estimate) -> Blocks:
         """All of a derivative, from finite differences along the directions that determine it."""
-        ends = np.cumsum(self.sizes)[:-1]
+        scaled = list(zip(self.places, self.scales, strict=True))
         if self.order == 2:
             H = hessian(estimate.values, self.entries)
-            rows = zip(np.split(H, ends, axis=-2), self.scales, strict=True)
-            blocks = [
-                part / (s * t) for row, s in rows for part, t in zip(np.split(row, ends, -1), self.scales, strict=True)
-            ]
-            return self.shaped(blocks)
+            return self.shaped([H[..., i, j] / (s * t) for i, s in scaled for j, t in scaled])
         J = np.moveaxis(estimate.values, 0, -1)  # directions are axes, in units of each variable
-        parts = zip(np.split(J, ends, axis=-1), self.scales, self.due, strict=True)
-        return self.projected([part.reshape(a + b) / s for part, s, (a, b) in parts])
+        return self.projected(self.shaped([J[..., i] / s for i, s in scaled]))
 
     def asymmetry(self, blocks: Blocks) -> float:
         """How far a Hessian is from being symmetric."""

@@ -6,7 +6,6 @@ is first asked for, with random numbers of its own.
 
 import contextlib
 import functools
-import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -271,9 +270,8 @@ class Evidence:
             sizes = [1 / (s * t) for s in self.space.scales for t in self.space.scales]
             uncertain = [norm(estimate.errors) * size for size in sizes]
         else:
-            ends = np.cumsum([0, *self.space.sizes])
-            errors = [norm(estimate.errors[i:j]) for i, j in itertools.pairwise(ends)]
-            uncertain = [e / s for e, s in zip(errors, self.space.scales, strict=True)]
+            parts = zip(self.space.places, self.space.scales, strict=True)
+            uncertain = [norm(estimate.errors[place]) / s for place, s in parts]
         return Truth(self.space.of_differences(estimate), uncertain)
 
     # --- Comparing

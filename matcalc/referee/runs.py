@@ -258,7 +258,7 @@ class Runs:
 
     # --- Where
 
-    @property
+    @functools.cached_property
     def _cpu(self) -> Any:
         return jax.devices("cpu")[0]
 

@@ -150,8 +150,8 @@ class Differences:
         def f(point: Array) -> Array:
             if point is origin and arrays is runs.exact:
                 return runs.centre[0].astype(np.float64)
-            parts = np.split(point, np.cumsum([v.size for v in start])[:-1])
-            variables = [(s * p.reshape(v.shape)).astype(v.dtype) for s, p, v in zip(scales, parts, start, strict=True)]
+            parts = zip(scales, self.space.split(point), start, strict=True)
+            variables = [(s * part).astype(v.dtype) for s, part, v in parts]
             try:
                 return runs.value(variables, arrays)[0].astype(np.float64)
             except Raised:  # that far away f may have no value, and smaller steps do without
@@ -192,7 +192,6 @@ class Precise:
         if program is None:
             raise Unknown("f is no program of JAX")
         others = [np.asarray(a) for a in (*arrays, *runs.tangents(np.float64))]
-        ends = np.cumsum([v.size for v in start])[:-1]
         V = space.inside(self.directions)
         with digits():
             step = ball(PRECISE_STEP)
@@ -201,8 +200,7 @@ class Precise:
 
             def f(v: Array | None) -> Array:
                 point = exact if v is None else exact + balls(v) * balls(scales)
-                parts = [p.reshape(a.shape) for p, a in zip(np.split(point, ends), start, strict=True)]
-                return evaluate(program, [*parts, *others], self.budget)[0]
+                return evaluate(program, [*space.split(point), *others], self.budget)[0]
 
             centre = f(None)
             values = np.stack([self._along(f, v, centre, step) for v in V])
