@@ -26,6 +26,7 @@ SMALLEST = 12  # steps, below 2⁻²⁸, at which nearly every smooth function i
 COARSE = 10  # ε of the dtype, beyond which f is seen to be less accurate than that
 LADDER_STEPS = 20  # of the Taylor remainders that a report shows
 QUICK_STEP = 2.0**-13  # that confirms a derivative where f is smooth; many where it does not
+NEARER = 16  # times, that a function which bends is looked at once more: half a smooth bend is left at half the step
 QUICK_STEPS_OF_SMALL = 5  # down to it, where values cost nothing beside compilation: errors of 1e-9 become 1e-11
 QUICK_DIRECTIONS = 2
 EXTRAPOLATIONS = 8

@@ -23,6 +23,7 @@ from matcalc.referee.constants import (
     FIRST_STEP,
     KINK_STEPS,
     LADDER_STEPS,
+    NEARER,
     PRECISE_STEP,
     PROBED,
     QUICK_DIRECTIONS,
@@ -52,11 +53,19 @@ class Differences:
     @functools.cached_property
     def quick(self) -> Estimate:
         """At one step or few, along one direction or two: enough where they confirm a derivative."""
+        return self._quick(QUICK_STEP)
+
+    @functools.cached_property
+    def nearer(self) -> Estimate:
+        """The same at a smaller step, at which a kink bends as much as it did, and a smooth function less."""
+        return self._quick(QUICK_STEP / NEARER)
+
+    def _quick(self, step: float) -> Estimate:
         n, spec = self.space.entries, self.runs.subject.spec
         count = min(n, QUICK_DIRECTIONS) if n <= BASIS_UP_TO else 1
         V = self.space.confined(self.runs.subject.random("quick differences"), count)
         steps = QUICK_STEPS_OF_SMALL if spec.is_hasty and spec.by == "jax" else 1
-        first = 2.0 ** (steps - 1) * QUICK_STEP / math.sqrt(n)
+        first = 2.0 ** (steps - 1) * step / math.sqrt(n)
         return self.at(self.runs.exact, directions=V, first=first, steps=steps)
 
     @functools.cached_property

@@ -698,3 +698,24 @@ def test_mistakes_in_layers_are_named(f, wrong, at, says):
 def test_a_missing_term_is_named_by_its_own_expression():
     report = check_gradient(lambda x: jnp.sum(jnp.sin(x)) + 0.05 * jnp.sum(x**2), jnp.cos, X_OF_LAYER)
     assert "`x**2`" in said(report)
+
+
+@pytest.mark.parametrize("n", [16, 32, 256])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_function_that_bends_strongly_is_confirmed_by_few_evaluations(n, seed):
+    rng = np.random.default_rng(seed)
+    W, x = rng.standard_normal((n, n)), rng.standard_normal(n)
+
+    def f(x):
+        return jnp.sum(jnp.tanh(W @ x) ** 2)
+
+    def gradient(x):
+        z = jnp.tanh(W @ x)
+        return W.T @ (2 * z * (1 - z**2))
+
+    right = check_gradient(f, gradient, x)
+    assert right.verdict == "pass"
+    assert right.evaluations["f"] <= 50
+    v = rng.standard_normal(n)
+    kinked = check_gradient(lambda a: f(a) + 0.1 * jnp.abs(v @ (a - x)), gradient, x)
+    assert (kinked.verdict, kinked.cause and kinked.cause.name) == ("inconclusive", "kink")
