@@ -439,6 +439,30 @@ def check_time() -> Iterator[str]:
     yield source("check_time")
 
 
+def claims() -> Iterator[str]:
+    record = result("claims")
+    of_source = records.rows(record["sources"])
+    answers = [(side, answer) for side in ("right", "wrong") for answer in ("pass", "fail", "inconclusive")]
+    shown = [(side, answer) for side, answer in answers if any(row[f"{side}, {answer}"] for row in of_source)]
+    names = [f"{side}: {answer}" for side, answer in shown]
+    yield from table(
+        ("claims", "", *names, "longest check"),
+        [
+            (
+                row["source"],
+                row["claims"],
+                *(f"{row[f'{side}, {answer}']:,}" for side, answer in shown),
+                f"{row['longest_s']:.1f} s",
+            )
+            for row in of_source
+        ],
+    )
+    yield ""
+    yield f"At {record['seeds']} seeds each. Not as it should be: {'; '.join(record['failures']) or 'none'}."
+    yield ""
+    yield source("claims")
+
+
 def fuzz() -> Iterator[str]:
     record = result("fuzz")
     runs = records.rows(record["runs"])
@@ -485,7 +509,10 @@ def derivations() -> Iterator[str]:
     for kind, what in (("not derivable", "Not derivable"), ("not judged", "Not judged")):
         reasons = Counter[str]()
         for run in record["runs"]:
-            reasons.update({a.partition(": ")[2]: n for a, n in run["answers"].items() if a.startswith(f"{kind}:")})
+            for answer, number in run["answers"].items():
+                if answer.startswith(f"{kind}:"):
+                    reason = answer.partition(": ")[2]
+                    reasons["others" if "has no derivative" in reason else reason] += number
         if reasons:
             yield f"- {what}: {', '.join(f'{number:,} {reason}' for reason, number in reasons.most_common())}."
     apart = sum(run["answers"].get("right, by differences", 0) for run in record["runs"])
