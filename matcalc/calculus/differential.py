@@ -124,6 +124,12 @@ def _norm1(a: Algebra, U: Formula, dU: Formula) -> Formula:
     return inner_product(a, t.Apply("sign", U), dU)
 
 
+@differential_of("nuclear")
+def _nuclear(a: Algebra, U: Formula, dU: Formula) -> Formula:
+    """d‖U‖_* = tr((Uᵀ U)^(-1/2) Uᵀ dU), where the columns of U are independent."""
+    return trace(product(inverse(t.Apply("sqrt", product(t.Transpose(U), U))), t.Transpose(U), dU))
+
+
 @differential_of("logsumexp")
 def _logsumexp(a: Algebra, U: Formula, dU: Formula) -> Formula:
     """d ln Σ exp(u_i) = softmax(u)ᵀ du."""

@@ -16,7 +16,7 @@ from matcalc.claims.problem import Arguments, Array, Problem
 from matcalc.claims.reading import CONVENTIONS, ORDERS, Convention, Domains, Functions, Order, Shapes, read_problem
 from matcalc.claims.report import FormulaReport
 from matcalc.claims.threads import one_thread
-from matcalc.claims.verdict import CERTAIN, ask_referee, refuted_elsewhere, too_few_digits
+from matcalc.claims.verdict import CERTAIN, ask_referee, refuted_elsewhere, too_few_digits, without_value
 from matcalc.formula import Formula, FormulaError, parse
 from matcalc.formula import tree as t
 from matcalc.formula.errors import Misfit
@@ -131,6 +131,8 @@ def _check(
         remedy = f"{' and '.join(scalars)}, read as a scalar, may be a vector: then say so by its shape."
         cause = Cause("shape", f"The shapes do not fit: {misfit.reason}.", remedy if scalars else "")
         return FormulaReport("fail", cause, asked, tree, candidates(asked, layout)[0], None, style)
+    if cause := without_value(asked, tree, chosen, point, seed):
+        return FormulaReport("fail", cause, asked, tree, chosen, None, style)
     if not np.all(np.isfinite(asked.claimed(tree, point, chosen))):
         cause = Cause("not finite", f"It is not a finite number here{not_real(asked, tree, point)}.")
         return FormulaReport("fail", cause, asked, tree, chosen, None, style)

@@ -116,25 +116,45 @@ def regularity(problem: Problem) -> int:
     return 2 if slope > 1e-6 and not is_degenerate(problem, point) else 1
 
 
-def spreads(problem: Problem, formula: Formula, point: Arguments) -> Iterator[float]:
-    """The least singular value over the largest of every matrix in a formula of which the determinant or inverse is."""
-    for node in t.nodes(formula):
-        match node:
-            case t.Apply("det" | "inv", of) | t.Power(of, t.Neg()):
-                try:
-                    U = np.asarray(problem.value_of(of, point))
-                except (ValueError, KeyError):  # what a Σ counts, or a constant that is sized by what stands around it
-                    continue
-                if U.ndim == 2 and min(U.shape) > 1 and np.all(np.isfinite(U)):
-                    singular = np.linalg.svd(U, compute_uv=False)
-                    yield float(singular[-1] / singular[0]) if singular[0] else 0.0
-            case _:
-                pass
+def singular(problem: Problem, formula: Formula, point: Arguments, spread: float = SINGULAR) -> Formula | None:
+    """The first matrix of which a formula takes the inverse where, to rounding, it has none; so it has no value here.
+
+    `spread` is of its singular values, the least over the largest.
+    """
+    inverted = (U for node in t.nodes(formula) if (U := _inverted(node)))
+    return next((U for U in inverted if _is_singular(problem, U, point, spread)), None)
 
 
 def is_degenerate(problem: Problem, point: Arguments) -> bool:
     """Whether a determinant or an inverse in it is of a singular matrix, so that its value is of rounding alone."""
-    return any(spread <= SINGULAR for spread in spreads(problem, problem.formula, point))
+    f = problem.formula
+    dets = (node.of for node in t.nodes(f) if isinstance(node, t.Apply) and node.function == "det")
+    return bool(singular(problem, f, point)) or any(_is_singular(problem, U, point, SINGULAR) for U in dets)
+
+
+def _inverted(node: Formula) -> Formula | None:
+    """The matrix of which this is the inverse or a negative power: of a root, that under it, which is singular too."""
+    match node:
+        case t.Apply("inv", U) | t.Power(U, t.Neg()):
+            pass
+        case t.Power(U, t.Number(k)) if k < 0:
+            pass
+        case _:
+            return None
+    while isinstance(U, t.Apply) and U.function == "sqrt":
+        U = U.of
+    return U
+
+
+def _is_singular(problem: Problem, formula: Formula, point: Arguments, spread: float) -> bool:
+    try:
+        U = np.asarray(problem.value_of(formula, point))
+    except (ValueError, KeyError):  # what a Σ counts, or a constant that is sized by what stands around it
+        return False
+    if U.ndim != 2 or min(U.shape) < 2 or not np.all(np.isfinite(U)):
+        return False
+    values = np.linalg.svd(U, compute_uv=False)
+    return bool(values[-1] <= spread * values[0])
 
 
 def near(problem: Problem, point: Arguments) -> Iterator[tuple[str, dict[str, Array]]]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from matcalc.claims.causes.whole import ONE_SIGN
-from matcalc.claims.points import draw, elsewhere, near, turned
+from matcalc.claims.points import draw, elsewhere, near, singular, turned
 from matcalc.claims.problem import Arguments, Array, Problem
 from matcalc.claims.slopes import condition, confirms
 from matcalc.domains import Domain
@@ -57,6 +57,20 @@ def ask_referee(
     return found
 
 
+def without_value(problem: Problem, claim: Formula, layout: Layout, point: Arguments, seed: Any) -> Cause | None:
+    """Why a claim has no value here, where it inverts a singular matrix: at other shapes it may have one."""
+    U = singular(problem, claim, point)
+    if U is None:
+        return None
+    for shape, other in turned(problem):
+        with contextlib.suppress(FormulaError):
+            at = draw(other, seed, "point of a claim, with other numbers")
+            if not singular(other, claim, at) and not _fails(other, claim, layout, at, seed):
+                text = f"{U} has no inverse for {shape}; where it has one, the claim is true."
+                return Cause("special", text, "Mend it for the others, or say what shape it has.")
+    return Cause("not finite", f"It inverts {U}, which has no inverse here.")
+
+
 def refuted_elsewhere(problem: Problem, claim: Formula, layout: Layout, point: Arguments, seed: Any) -> Cause | None:
     """Why a claim that is right at a point is not right at others, with other signs, numbers or sizes, if so.
 
@@ -100,6 +114,8 @@ def _fails(problem: Problem, claim: Formula, layout: Layout, point: Arguments, s
     try:
         D = problem.in_jax_layout(claim, point, layout)
     except FormulaError:
+        return True
+    if singular(problem, claim, point):
         return True
     # Differences are quick, and the referee has the last word.
     if confirms(problem, D, point, seed) is not False or condition(problem, point) > ILL:

@@ -7,7 +7,7 @@ import numpy as np
 
 from matcalc.calculus.terms import replace
 from matcalc.claims.certificate import certify_claim
-from matcalc.claims.points import draw, elsewhere, has_shapes, spreads, turned
+from matcalc.claims.points import draw, elsewhere, has_shapes, singular, turned
 from matcalc.claims.problem import Arguments, Problem
 from matcalc.claims.slopes import along, condition, direction
 from matcalc.claims.verdict import CERTAIN, ILL
@@ -93,7 +93,7 @@ def _error(problem: Problem, claim: Formula, layout: Layout, point: dict[str, np
 
     It has none where it inverts a singular matrix: what is computed then is rounding, and not even linear.
     """
-    if any(spread * ILL < 1 for spread in spreads(problem, claim, point)):
+    if singular(problem, claim, point, 1 / ILL):
         return None
     v = direction(problem, 0)
     (slope,) = along(problem, point, v[None])

@@ -29,12 +29,16 @@ def conditions(tree: Formula, a: Algebra) -> tuple[str, ...]:
             case _:
                 yield f"{said(s)} ≠ 0"
 
+    def invertible(U: Formula) -> Iterator[str]:
+        if isinstance(U, t.Apply) and U.function == "sqrt":
+            yield from invertible(U.of)
+        elif not a.is_(U, "invertible"):
+            yield f"{said(U)} is invertible"
+
     def found(node: Formula) -> Iterator[str]:
         match node:
-            case t.Apply("inv", u) if not a.is_scalar(u) and not a.is_(u, "invertible"):
-                yield f"{said(u)} is invertible"
-            case t.Power(u, t.Neg()) if not a.is_scalar(u) and not a.is_(u, "invertible"):
-                yield f"{said(u)} is invertible"
+            case t.Apply("inv", u) | t.Power(u, t.Neg()) if not a.is_scalar(u):
+                yield from invertible(u)
             case t.Apply("pinv", u):
                 yield f"the rank of {said(u)} is locally constant"
             case t.Infix("/", _, s):

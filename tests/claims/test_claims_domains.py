@@ -110,6 +110,10 @@ def test_the_convention_is_refused_where_it_has_no_meaning(formula, given, messa
     [
         ("||X^+ b||^2", "-2 (X^+)' X^+ b (X^+ b)'", "True for wide X only"),
         ("||b' X^+||^2", "-2 (X^+)' b b' X^+ (X^+)'", "True for tall X only"),
+        ("||X||_*", "X (X'X)^{-1/2}", "Xᵀ X has no inverse for wide X; where it has one, the claim is true."),
+        ("||X||_*", "(X X')^{-1/2} X", "True for wide X only"),
+        ("tr(X'X)", "2 X (X'X) (X'X)^-1", "Xᵀ X has no inverse for wide X"),
+        ("tr(X'X)", "3 X (X'X) (X'X)^-1", "It inverts Xᵀ X, which has no inverse here."),
     ],
 )
 def test_a_claim_that_is_true_for_one_shape_only_says_so(formula, claim, words):

@@ -556,6 +556,12 @@ def test_what_the_claim_inverts_must_have_an_inverse_where_it_is_asked():
     assert derivation.verified.error < 1e-5
 
 
+def test_the_nuclear_norm_where_columns_are_independent():
+    derivation = derive("||A X||_*", "X")
+    assert str(derivation.formula) == "Aᵀ A X sqrt(Xᵀ Aᵀ A X)⁻¹"
+    assert derivation.conditions == ("Xᵀ Aᵀ A X is invertible",)
+
+
 def test_what_has_no_value_where_the_function_has_a_slope_is_not_verified():
     """The derivative that the rules give of the diagonal of roots has roots beside the diagonal."""
     with pytest.raises(NotDerivable, match="No point was found"):
@@ -566,7 +572,7 @@ def test_what_has_no_value_where_the_function_has_a_slope_is_not_verified():
 
 WRONG_FUNCTIONS = {
     "det": ("|X|", "X"), "inv": ("tr(A X^-1)", "X"), "pinv": ("tr(A X^+)", "X"), "adj": ("tr(A adj(X))", "X"),
-    "norm": ("||x - a||", "x"), "norm1": ("norm1(x)", "x"),
+    "norm": ("||x - a||", "x"), "norm1": ("norm1(x)", "x"), "nuclear": ("||X||_*", "X"),
     "logsumexp": ("logsumexp(x)", "x"), "softmax": ("softmax(x)", "x"),
 }  # fmt: skip
 
