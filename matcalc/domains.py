@@ -272,8 +272,20 @@ _NAMED = {
 }
 
 
+_ALSO = {
+    "nonsingular": "invertible",
+    "skew": "skew-symmetric",
+    "antisymmetric": "skew-symmetric",
+    "spd": "positive definite",
+    "symmetric positive definite": "positive definite",
+}  # other words for them; hyphens and capitals are all one
+
+
 def named(name: str) -> Domain:
     """The domain of that name, such as "symmetric". ValueError for one that is not known."""
-    if name not in _NAMED:
+    words = " ".join(name.lower().replace("-", " ").split())
+    plain = {kind.replace("-", " "): kind for kind in _NAMED}
+    kind = plain.get(words) or _ALSO.get(words)
+    if kind is None:
         raise ValueError(f"There is no domain {name!r}; there are {', '.join(_NAMED)}.")
-    return _NAMED[name]
+    return _NAMED[kind]

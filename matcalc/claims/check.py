@@ -58,17 +58,17 @@ def check_formula(
     >>> check_formula("tr(A X B X' C)", "B X' C A + B' X' A' C'", wrt="X").verdict
     'pass'
 
-    Both are read by `matcalc.formula.parse`: ASCII, Unicode and TeX. Capitals are matrices, lower-case letters
-    vectors, small Greek ones scalars, or vectors where only that fits; `shape` says otherwise, {"c": (), "A": (3,
-    "n")}. Sizes are found from the formula, and those that it leaves free are given distinct numbers.
-    `layout="either"` takes the claim in numerator or denominator layout, whichever fits (of matrices by matrices,
-    in that of vec); a row counts as a column, as in the tables. `where` names the domain of variables, {"A":
-    "symmetric"}; by a variable with a domain, derivatives are compared along the directions inside it. Both may be
-    text as of the command, "A=symmetric, X=invertible" and "c=scalar". `convention="independent"` takes the
-    derivative by the independent entries of a symmetric matrix, which is 2 G - G ⊙ I of the gradient G. The claim is
-    judged at a random point as by `check_gradient`, and has to hold where signs, scales, sizes and integers are
-    others too. With `certify` it is also judged in ball arithmetic, where what is right only in the digits of the
-    dtype fails. `seed` is an integer or a JAX key, by which all points are drawn.
+    Both are read by `matcalc.formula.parse`: ASCII, Unicode and TeX. Capitals are matrices, lower-case letters vectors,
+    small Greek ones scalars, or vectors where only that fits; `shape` says otherwise, {"c": (), "A": (3, "n")}. Sizes
+    are found from the formula, and those that it leaves free are given distinct numbers. `layout="either"` takes the
+    claim in numerator or denominator layout, whichever fits (of matrices by matrices, in that of vec); a row counts as
+    a column, as in the tables. `where` names the domain of variables, {"A": "symmetric"}; by a variable with a linear
+    domain, such as this one, derivatives are compared along the directions inside it. Both may be text as of the
+    command, "A=symmetric, X=invertible" and "c=scalar". `convention="independent"` takes the derivative by the
+    independent entries of a symmetric matrix, which is 2 G - G ⊙ I of the gradient G. The claim is judged at a random
+    point as by `check_gradient`, and has to hold where signs, scales, sizes and integers are others too. With `certify`
+    it is also judged in ball arithmetic, where what is right only in the digits of the dtype fails. `seed` is an
+    integer or a JAX key, by which all points are drawn.
 
     `let` defines names and functions, ["M = I - A X", "f(x) = exp(-x^2)"], as do texts that end in "where M = I - A X".
     `functions` names those that stand for any smooth one, ["g"]: then g(a'x) is no product, and g'(a'x) its derivative.

@@ -1,5 +1,7 @@
 """Where claims are compared: points drawn at random, points near one, and other numbers for sizes."""
 
+import contextlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,7 +11,7 @@ import numpy as np
 from matcalc.claims.problem import Arguments, Array, Problem
 from matcalc.claims.slopes import along, condition, direction
 from matcalc.domains import Domain, general, positive, well_conditioned, with_principal_logarithm
-from matcalc.formula import Formula, FormulaError
+from matcalc.formula import Formula, FormulaError, infer
 from matcalc.formula import tree as t
 from matcalc.formula.variables import variables
 from matcalc.streams import stream
@@ -18,6 +20,8 @@ DRAWS = (10, 10, 60)  # in each turn; in the last one until there is a point
 WELL = 1e3  # the condition of a point that is well conditioned
 ROOTS = ("ln", "sqrt")  # functions of matrices that are real where no eigenvalue is negative
 SINGULAR = 1e-12  # relative, what of singular values is of rounding
+KINKED = frozenset({"abs", "relu", "sign", "norm1"})
+FARTHER = (1.0, 4.0, 0.25, 16.0, 2.0**-4, 64.0)  # times its size, that a variable is, to be beyond a kink
 SCALES = (2.0**-3, 2.0**-6, 2.0**-9)  # of points nearer to 0, at which a claim has to hold too
 
 
@@ -169,6 +173,51 @@ def near(problem: Problem, point: Arguments) -> Iterator[tuple[str, dict[str, Ar
     yield "sign", changed(lambda a: np.concatenate([-a[:1], a[1:]]) if a.ndim else -a, [problem.wrt])
     for factor in SCALES:
         yield "scale", changed(lambda a, factor=factor: factor * a, point)
+
+
+def other_sides(problem: Problem, point: Arguments) -> Iterator[dict[str, Array]]:
+    """Points beyond the kinks of f: where relu(1 - a'x), which is 0 here, is positive, or the other way round.
+
+    A function with a kink in a number has one formula on either side, and a random point is always on the same one
+    where that number is 1 + ‖x‖². Of many entries some are on either side anyway.
+    """
+    for U in dict.fromkeys(U for node in t.nodes(problem.formula) for U in _bent(problem, node)):
+        side = _side(problem, U, point)
+        if side:
+            moved = (other for other in _farther(problem, point) if _side(problem, U, other) not in (side, None))
+            yield from itertools.islice(moved, 1)
+
+
+def _bent(problem: Problem, node: Formula) -> Iterator[Formula]:
+    """What has a kink where it is 0: also a number under a norm, or under the root of its square."""
+    match node:
+        case t.Apply(function, U) if function in KINKED:
+            yield U
+        case t.Apply("norm" | "norm2" | "det", U) | t.Apply("sqrt", t.Power(U, t.Number(2))):
+            with contextlib.suppress(FormulaError):
+                if not infer(U, problem.sized):
+                    yield U
+        case _:
+            pass
+
+
+def _side(problem: Problem, tree: Formula, point: Arguments) -> float | None:
+    """The sign of all entries of a value; 0 where there are both, None where it has no value."""
+    try:
+        signs = np.unique(np.sign(problem.value_of(tree, point)))
+    except (ValueError, KeyError):  # what a Σ counts, or a constant that is sized by what stands around it
+        return None
+    return None if np.any(np.isnan(signs)) else float(signs[0]) if len(signs) == 1 else 0.0
+
+
+def _farther(problem: Problem, point: Arguments) -> Iterator[dict[str, Array]]:
+    """Points with some of the arguments scaled, from near 0 to far out, with either sign."""
+    for names in (*((name,) for name in point), tuple(point)):
+        for scale in FARTHER:
+            for sign in (1.0, -1.0):
+                moved = {name: sign * scale * point[name] for name in names}
+                if all(_is_inside(problem, name, a) for name, a in moved.items()):
+                    yield {**point, **moved}
 
 
 def elsewhere(problem: Problem) -> Problem:

@@ -49,7 +49,7 @@ SAID = {
 def shapes_of(shape: Shapes) -> dict[str, tuple[Size, ...]]:
     """Shapes of variables: a mapping, or text such as "A=3,4" or "c=scalar", or several of them."""
     if isinstance(shape, Mapping):
-        return {name: tuple(sizes) for name, sizes in shape.items()}
+        return dict(_shape_of(f"{k}={v}") if isinstance(v, str) else (k, tuple(v)) for k, v in shape.items())
     return dict(map(_shape_of, [shape] if isinstance(shape, str) else shape or ()))
 
 

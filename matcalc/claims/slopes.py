@@ -19,6 +19,7 @@ STEPS = {1: (2.0**-9, 3), 2: (2.0**-8, 5)}  # the first step, relative, and how 
 SAME = 1e-6  # relative, of what is compared by them
 CHANGE = 1e-6  # relative, of arguments, by which a condition is measured
 SHORT = {1: 2.0**-24, 2: 2.0**-12}  # relative, a step for that, by the order
+LEVEL = 2.0**-8  # relative, how far about a point f is looked at
 FLAT = 1e-6  # relative to the value, what is no slope
 
 
@@ -98,6 +99,19 @@ def condition(problem: Problem, point: Arguments) -> float:
         size, change = np.abs(here).max(), np.abs(there - here).max()
         is_flat = not size > FLAT * value / max(np.abs(point[problem.wrt]).max(), FLAT) ** problem.order
     return np.inf if is_flat or not change < np.inf else float(change / (CHANGE * size))
+
+
+def is_level(problem: Problem, point: Arguments) -> bool:
+    """Whether f does not change at all about a point, in either of two directions, as relu(a'x) where a'x < 0."""
+    x = point[problem.wrt]
+    here = problem.value_of(problem.formula, point)
+    moves = (direction(problem, 0, turn=turn) * (np.abs(x).max() or 1.0) * LEVEL for turn in ("", "second "))
+    with np.errstate(all="ignore"):
+        return all(
+            np.array_equal(problem.value_of(problem.formula, {**point, problem.wrt: x + sign * move}), here)
+            for move in moves
+            for sign in (1, -1)
+        )
 
 
 def _slope(problem: Problem, point: Arguments, v: Array) -> Array:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from matcalc.claims.causes.whole import ONE_SIGN
-from matcalc.claims.points import draw, elsewhere, near, singular, turned
+from matcalc.claims.points import draw, elsewhere, near, other_sides, singular, turned
 from matcalc.claims.problem import Arguments, Array, Problem
-from matcalc.claims.slopes import condition, confirms
+from matcalc.claims.slopes import condition, confirms, is_level
 from matcalc.domains import Domain
 from matcalc.formula import Formula, FormulaError
 from matcalc.formula import tree as t
@@ -96,6 +96,8 @@ def _elsewhere(
         "sign": ONE_SIGN,
         "scale": Cause("special", "True where both are flat to rounding, and wrong nearer to 0."),
     }
+    for at in other_sides(problem, point):
+        yield ONE_SIGN, problem, at
     for kind, at in near(problem, point):
         yield causes[kind], problem, at
     numbers = ", ".join(f"{name} = {number}" for name, number in {**problem.sizes, **problem.integers}.items())
@@ -118,7 +120,9 @@ def _fails(problem: Problem, claim: Formula, layout: Layout, point: Arguments, s
     if singular(problem, claim, point):
         return True
     # Differences are quick, and the referee has the last word.
-    if confirms(problem, D, point, seed) is not False or condition(problem, point) > ILL:
+    if confirms(problem, D, point, seed) is not False:
+        return False
+    if condition(problem, point) > ILL and not is_level(problem, point):
         return False
     if not np.all(np.isfinite(D)):
         return True

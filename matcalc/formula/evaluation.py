@@ -88,7 +88,7 @@ class Evaluation:
             case t.Number(0):
                 return 0 if of.is_scalar else xp.zeros(self.size(of), self.dtype)
             case t.Number(value):
-                return value
+                return float(value)  # for JAX's integers overflow
             case t.Name(name):
                 return self.bound[name] if name in self.bound else self.given(name, of)
             case t.Derivative():

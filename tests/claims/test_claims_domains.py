@@ -159,6 +159,23 @@ def test_text_that_says_nothing_is_refused(given, message):
 # --- No numbers
 
 
+@pytest.mark.parametrize(
+    ("given", "like"),
+    [
+        ({"where": "S=symmetric positive-definite"}, {"where": {"S": "positive definite"}}),
+        ({"where": {"S": "SPD"}}, {"where": {"S": "positive definite"}}),
+        ({"shape": {"c": "scalar", "x": "3"}}, {"shape": {"c": (), "x": (3,)}}),
+    ],
+)
+def test_other_words_for_the_same(given, like):
+    one, other = (
+        check_formula("c x'S x", "c (S + S') x", wrt="x", **{"shape": {"c": ()}, **options})
+        for options in (given, like)
+    )
+    assert one.ok
+    assert (one.asked.where, one.asked.shapes) == (other.asked.where, other.asked.shapes)
+
+
 @pytest.mark.parametrize("claim", ["2 x sqrt(-1)", "2 x/0", "2 x ln(0)", "2 x/(1 - 1)"])
 def test_a_claim_that_is_no_number_fails(claim):
     report = check_formula("x'x", claim, wrt="x")

@@ -61,3 +61,42 @@ def test_claims_of_infinite_value_are_answered():
     report = check_formula("sum_{i=1}^{n} exp(w'x) y_i", "exp(w'x) (1'y) x", wrt="w", shape={"y": ("n",)})
     assert report.verdict == "pass"
     assert check_formula("x'x", "2 sqrt(x .* x)", wrt="x").verdict == "fail"
+
+
+HINGES = [
+    # f, variable, right, right on one side only, shape
+    ("relu(w'x)", "w", "(1 + sign(w'x)) x/2", "x", {}),
+    ("max(0, 1 - y w'x)", "w", "-y (1 + sign(1 - y w'x)) x/2", "-y x", {"y": ()}),
+    ("relu(a'x)^2", "x", "2 relu(a'x) a", "2 (a'x) a", {}),
+    ("max(0, ||x||^2 - 1)", "x", "(1 + sign(||x||^2 - 1)) x", "2 x", {}),
+    ("relu(tr(X) + 3)", "X", "(1 + sign(tr(X) + 3)) I/2", "I", {}),
+    (r"\max(0, c + \|a-x\|^2 - \|b-x\|^2)", "x",
+     r"(1 + \mathrm{sign}(c + \|a-x\|^2 - \|b-x\|^2)) (b - a)", "2(b - a)", {"c": ()}),
+    ("abs(5 - a'x)", "x", "-sign(5 - a'x) a", "-a", {}),
+    (r"\|x - 5\mathbf{1}\|_1", "x", r"\mathrm{sign}(x - 5\mathbf{1})", r"-\mathbf 1", {}),
+    ("sqrt((a'x - 4)^2)", "x", "sign(a'x - 4) a", "-a", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("formula", "wrt", "right", "one_sided", "shape"), HINGES)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_claim_has_to_hold_on_either_side_of_a_kink(formula, wrt, right, one_sided, shape, seed):
+    given = {"wrt": wrt, "shape": shape, "seed": seed}
+    assert check_formula(formula, right, **given).verdict == "pass"
+    wrong = check_formula(formula, one_sided, **given)
+    assert wrong.verdict == "fail", wrong
+    assert "where signs are others, it is wrong" in wrong.cause.text
+
+
+def test_a_cause_has_to_hold_on_either_side_of_a_kink_too():
+    assert "It should be" not in check_formula("relu(-a'x)", "0 a", wrt="x").cause.text
+
+
+def test_large_numbers_are_no_integers_of_a_machine():
+    for f, claim in (
+        ("10^20 x'x", "2 10^20 x"),
+        ("10^9 10^9 10^9 x'x", "2e27 x"),
+        ("99999999999999999999 x'x", "2e20 x"),
+    ):
+        assert check_formula(f, claim, wrt="x").verdict == "pass"
+        assert check_formula(f, f"3 ({claim})", wrt="x").verdict == "fail"

@@ -16,7 +16,7 @@ import numpy as np
 from matcalc.claims.causes.edits import factors_of, single_edits
 from matcalc.claims.causes.factors import Chain, matrices, products, scalar_values
 from matcalc.claims.layouts import AskedLayout
-from matcalc.claims.points import draw, elsewhere
+from matcalc.claims.points import draw, elsewhere, other_sides
 from matcalc.claims.problem import Arguments, Array, Problem
 from matcalc.claims.slopes import along, direction, same, seen, truth
 from matcalc.formula import Formula, FormulaError, terms
@@ -226,6 +226,7 @@ def observe(problem: Problem, claim: Formula, point: Arguments, seed: Any) -> Tr
             at = draw(each, seed, f"point {turn} of a cause")
             if np.all(np.isfinite(along(each, at, direction(each, seed)[None]))):
                 found.append((each, at))
+    found += [(problem, at) for at in other_sides(problem, point)]
     return Truth(found, [seen(each, truth(each, at)) for each, at in found])
 
 
