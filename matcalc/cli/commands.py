@@ -15,6 +15,7 @@ from matcalc.cli.check import check
 from matcalc.cli.derive import derive
 from matcalc.cli.devices import devices
 from matcalc.cli.list import list_
+from matcalc.cli.options import on_a_device
 from matcalc.cli.show import show
 from matcalc.cli.verify import verify
 from matcalc.formula.spelling import as_text
@@ -66,11 +67,11 @@ def _add(name: str, command: Callable[..., None], example: str, **settings: Any)
 
 _add("list", list_, "traces --json -")
 _add("show", show, "tr_axbxtc --layout numerator --style tex")
-_add("verify", verify, "tr_axbxtc --sizes l=2,m=8,n=5 --dtype float64 --json result.json")
+_add("verify", on_a_device(verify), "tr_axbxtc --sizes l=2,m=8,n=5 --dtype float64 --json result.json")
 # A formula may begin with a minus, and is no option then.
 _add(
     "check",
-    check,
+    on_a_device(check),
     """"tr(A X B X' C)" --wrt X --claim "B X' C A + B' X' A' C'\"""",
     context_settings={"ignore_unknown_options": True},
     help=f"{getdoc(check)}\n\n" + "\n\n".join(f"\b\n{section}" for section in as_text().split("\n\n")),
@@ -81,5 +82,5 @@ _add(
     """"ln |X' A X|" --wrt X --where "A=positive definite" --layout numerator --steps""",
     context_settings={"ignore_unknown_options": True},
 )
-_add("bench", bench, "tr_axbxtc --regime square,tall --against autodiff,numpy --json result.json")
-_add("devices", devices, "--json -")
+_add("bench", on_a_device(bench), "tr_axbxtc --regime square,tall --against autodiff,numpy --json result.json")
+_add("devices", on_a_device(devices), "--json -")

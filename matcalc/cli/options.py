@@ -1,7 +1,8 @@
 """What the options mean: identities, sizes, arrays and domains. What is wrong with them is told as wrong usage."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,6 +57,27 @@ def platform_of(name: str | None) -> str | None:
     except RuntimeError:
         raise Usage(f"JAX finds no {name} here; `matcalc devices` lists what it finds.") from None
     return name
+
+
+def on_a_device(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, before which JAX is asked for what it computes on. Usage error where that is missing."""
+
+    @functools.wraps(command)
+    def checked(*args: Any, **options: Any) -> None:
+        wanted = f"JAX_PLATFORMS={jax.config.read('jax_platforms')}"
+        try:
+            jax.devices()
+        except (RuntimeError, AssertionError):  # an assertion of JAX fails for cuda where there is no GPU
+            raise Usage(f"{wanted} names a platform that JAX does not find here. Unset it, or name others.") from None
+        try:
+            jax.devices("cpu")
+        except RuntimeError:
+            raise Usage(
+                f"references are computed on the CPU, which {wanted} leaves out. Add it: {wanted},cpu."
+            ) from None
+        command(*args, **options)
+
+    return checked
 
 
 def certifiable(certify: bool) -> None:

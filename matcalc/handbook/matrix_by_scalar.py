@@ -195,8 +195,10 @@ def inv_element_by_element(
     "U ⊗ V = Σ_{i=1}^{l} Σ_{j=1}^{m} u_ij E_ij ⊗ V", source="notes 002 5", references="MC 505", covers="def_kron"
 )
 def kronecker_product(U: Float[Array, "l m"], V: Float[Array, "n p"]):
-    """The Kronecker product: the blocks uᵢⱼ V."""
-    return kron(U, V), jnp.block([[u_ij * V for u_ij in u_i] for u_i in U])
+    """The Kronecker product: the blocks uᵢⱼ V, of which each has the shape of V."""
+    n, p = V.shape
+    u = jnp.repeat(jnp.repeat(U, n, axis=0), p, axis=1)
+    return kron(U, V), u * jnp.tile(V, U.shape)
 
 
 @rule(

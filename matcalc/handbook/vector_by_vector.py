@@ -12,7 +12,7 @@ from matcalc.linalg import eye, norm, outer
 @definition("A x = Σ_{i=1}^{m} Σ_{j=1}^{n} a_ij x_j e_i", source="notes 001", covers="def_matvec_product")
 def matvec(A: Float[Array, "m n"], x: Float[Array, "n"]):
     """The product of a matrix with a vector, entry by entry."""
-    return A @ x, jnp.stack([sum(a_ij * x_j for a_ij, x_j in zip(a_i, x, strict=True)) for a_i in A])
+    return A @ x, jnp.sum(A * x[None, :], axis=1)
 
 
 @identity(

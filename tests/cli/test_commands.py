@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jax
 import pytest
-from command_line import ENVIRONMENT, LISTED, matcalc, read, wrong
+from command_line import ENVIRONMENT, LISTED, matcalc, process, read, wrong
 
 from matcalc import CATALOGUE, __version__
 
@@ -55,6 +55,39 @@ def test_devices():
     assert found.keys() == {"schema", "environment", "devices"}
     assert found["environment"].keys() == ENVIRONMENT
     assert "cpu" in {d["platform"] for d in found["devices"]}
+
+
+ON_A_DEVICE = (["verify", "tr_x"], ["check", "tr(X)", "--wrt", "X", "--claim", "I"], ["bench", "tr_x"], ["devices"])
+
+
+@pytest.mark.parametrize("error", [RuntimeError, AssertionError])
+@pytest.mark.parametrize("args", ON_A_DEVICE)
+def test_platforms_that_are_not_here(args, error, monkeypatch):
+    def devices(platform=None):
+        raise error("Unable to initialize backend")
+
+    monkeypatch.setattr(jax, "devices", devices)
+    message = wrong(*args)
+    assert message.startswith("JAX_PLATFORMS=")
+    assert message.endswith(" names a platform that JAX does not find here. Unset it, or name others.")
+
+
+def test_platforms_without_a_cpu(monkeypatch):
+    def devices(platform=None):
+        if platform == "cpu":
+            raise RuntimeError("Unknown backend cpu")
+        return ["a GPU"]
+
+    monkeypatch.setattr(jax, "devices", devices)
+    assert wrong("verify", "tr_x").startswith("references are computed on the CPU, which JAX_PLATFORMS=")
+
+
+def test_a_platform_that_is_not_here_in_a_process(monkeypatch):
+    monkeypatch.setenv("JAX_PLATFORMS", "abacus")
+    with process("verify", "tr_x") as run:
+        printed, errors = run.communicate(timeout=120)
+    assert (run.returncode, printed) == (2, "")
+    assert "Error: Invalid value: JAX_PLATFORMS=abacus names a platform that JAX does not find here." in errors
 
 
 def test_the_versions_are_told():
