@@ -12,6 +12,7 @@ import matcalc
 from matcalc.cli import exits
 from matcalc.cli.bench import bench
 from matcalc.cli.check import check
+from matcalc.cli.compile import compile_
 from matcalc.cli.derive import derive
 from matcalc.cli.devices import devices
 from matcalc.cli.list import list_
@@ -83,4 +84,5 @@ _add(
     context_settings={"ignore_unknown_options": True},
 )
 _add("bench", on_a_device(bench), "tr_axbxtc --regime square,tall --against autodiff,numpy --json result.json")
+_add("compile", compile_, "traces --for cpu,cuda,rocm,tpu --dtype float32 --json result.json")
 _add("devices", on_a_device(devices), "--json -")

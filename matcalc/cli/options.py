@@ -5,7 +5,7 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import jax
 import numpy as np
@@ -64,7 +64,7 @@ def on_a_device(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def checked(*args: Any, **options: Any) -> None:
-        wanted = f"JAX_PLATFORMS={jax.config.read('jax_platforms')}"
+        wanted = f"JAX_PLATFORMS={cast(Any, jax.config).jax_platforms}"
         try:
             jax.devices()
         except (RuntimeError, AssertionError):  # an assertion of JAX fails for cuda where there is no GPU
