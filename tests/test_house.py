@@ -30,7 +30,7 @@ def names_of(package):
 
 
 def test_all_rooms_are_walked():
-    rooms = {"catalogue", "claims", "cli", "formula", "handbook", "linalg", "planner", "referee", "timing"}
+    rooms = {"catalogue", "claims", "cli", "devices", "formula", "handbook", "linalg", "planner", "referee", "timing"}
     assert {f"matcalc.{room}" for room in rooms} <= set(PACKAGES)
 
 

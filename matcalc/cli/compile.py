@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 import jax
 import typer
@@ -16,16 +16,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
+from matcalc import devices
 from matcalc.cli import exits
 from matcalc.cli.environment import environment
 from matcalc.cli.options import Json, Names, Usage, chosen, lengths, one_of
 from matcalc.cli.output import output
 from matcalc.cli.tables import by_chapter, console, table
 from matcalc.referee import PRECISIONS
-
-# Other commands need not wait for it.
-if TYPE_CHECKING:
-    from matcalc import devices
 
 DONE = ("lowered", "compiled")
 PLATFORMS = "cpu,cuda,rocm,tpu"
@@ -52,8 +49,6 @@ def compile_(
     cuda:sm_90a. Nothing is executed. A TPU computes in float32, so programs of float64 are left out there. A matrix
     product that asks for less than full precision is weak; under --precision highest, one is a failure.
     """
-    from matcalc import devices
-
     started = time.perf_counter()
     _computing_nothing()
     entries = chosen(names)
@@ -65,7 +60,7 @@ def compile_(
             raise Usage(f'--for {target.name} needs {lacks}: pip install "jax-matcalc[{target.extra}]".')
         if not set(dtypes) & set(target.dtypes):
             raise Usage(f"--for {target.name}: a TPU computes in float32, not in {dtype}. Use --dtype float32.")
-    quantities = cast("list[devices.Quantity]", one_of("--quantity", quantity.split(","), devices.QUANTITIES))
+    quantities = cast(list[devices.Quantity], one_of("--quantity", quantity.split(","), devices.QUANTITIES))
     (in_precision,) = one_of("--precision", [precision], PRECISIONS)
     given = lengths(sizes, entries)
     programs = list(devices.programs(entries, quantities, dtypes, given))
@@ -106,9 +101,9 @@ def _computing_nothing() -> None:
 
 @dataclass(frozen=True)
 class _Row:
-    program: "devices.Program"
+    program: devices.Program
     target: str
-    outcome: "devices.Outcome"
+    outcome: devices.Outcome
 
     def __str__(self) -> str:
         p = self.program
@@ -122,11 +117,9 @@ class _Row:
 
 
 def _rows(
-    programs: "Sequence[devices.Program]", targets: "Sequence[devices.Target]", precision: str, is_shown: bool
+    programs: Sequence[devices.Program], targets: Sequence[devices.Target], precision: str, is_shown: bool
 ) -> tuple[list[_Row], bool]:
     """What became of each program for each target, in that order, and whether Ctrl-C left only some of them."""
-    from matcalc import devices
-
     rows: list[_Row] = []
     stopped = False
     total = sum(program.dtype in target.dtypes for program in programs for target in targets)
@@ -147,10 +140,8 @@ def _rows(
     return sorted(rows, key=lambda row: (place[row.program], order.index(row.target))), stopped
 
 
-def _table(chapter: str, rows: Sequence[_Row], targets: "Sequence[devices.Target]") -> Table:
+def _table(chapter: str, rows: Sequence[_Row], targets: Sequence[devices.Target]) -> Table:
     """The table of a chapter: an entry a line, with the worst of what became of its programs."""
-    from matcalc import devices
-
     shown = table(chapter, "name", "weak products", *(target.name for target in targets))
     for name, members in by_chapter(rows, lambda row: row.program.name):
         of_program = {row.program: row.outcome for row in members}.values()
@@ -172,7 +163,7 @@ def _failures(rows: Sequence[_Row]) -> Iterator[str]:
         yield f"{verdict}: {members[0]}{more}: {reason}"
 
 
-def _summary(target: "devices.Target", rows: Sequence[_Row], dtypes: Sequence[str]) -> Iterator[str]:
+def _summary(target: devices.Target, rows: Sequence[_Row], dtypes: Sequence[str]) -> Iterator[str]:
     """How many programs were lowered or compiled, the slowest, the largest, and what the compiler calls."""
     counts = Counter(row.outcome.verdict for row in rows)
     line = f"{target.name}: " + (", ".join(f"{counts[v]} {v}" for v in counts) or "nothing")

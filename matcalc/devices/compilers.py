@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import jax
+from jax import export
 
-from matcalc.devices.products import products, weak_products
-from matcalc.devices.programs import Program
+from matcalc.devices.precision import products, weak_products
+from matcalc.devices.program import Program
 
 Verdict = Literal["lowered", "compiled", "rejected", "crashed", "timed out"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -44,7 +45,7 @@ def lowered(program: Program, platforms: Sequence[str], precision: str) -> list[
         try:
             jitted, arguments = jax.jit(program.function), program.arguments()
             counts = _counts(jitted.trace(*arguments).jaxpr)
-            jax.export.export(jitted, platforms=platforms)(*arguments)
+            export.export(jitted, platforms=platforms)(*arguments)
         except Exception as error:
             if len(platforms) > 1:
                 return [outcome for name in platforms for outcome in lowered(program, [name], precision)]

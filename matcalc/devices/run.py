@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from matcalc.devices.child import Child, Died, DoesNotStart, Hung
 from matcalc.devices.compilers import Outcome, lowered
-from matcalc.devices.programs import Program
+from matcalc.devices.program import Program
 from matcalc.devices.targets import Target
 
 LIMIT = 180.0  # seconds of a program

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import Any, TextIO
 
 from matcalc.devices.compilers import Outcome, compiled, lowered
-from matcalc.devices.programs import Program
+from matcalc.devices.program import Program
 from matcalc.devices.targets import TARGETS
 
 

@@ -8,6 +8,7 @@ import pytest
 from command_line import ENVIRONMENT, LISTED, matcalc, process, read, wrong
 
 from matcalc import CATALOGUE, __version__
+from matcalc.devices import TARGETS
 
 ROWS = json.loads(next(Path(__file__).parents[1].rglob("rows.json")).read_text(encoding="utf-8"))
 
@@ -52,9 +53,39 @@ def test_show():
 def test_devices():
     assert "Default: cpu" in matcalc("devices").stdout or jax.default_backend() != "cpu"
     found = read(matcalc("devices", "--json", "-").stdout)
-    assert found.keys() == {"schema", "environment", "devices"}
+    assert found.keys() == {"schema", "environment", "x64", "devices", "targets"}
     assert found["environment"].keys() == ENVIRONMENT
     assert "cpu" in {d["platform"] for d in found["devices"]}
+    assert [t["name"] for t in found["targets"]] == list(TARGETS)
+
+
+def test_devices_say_what_is_in_force_and_what_can_be_compiled_for(monkeypatch):
+    monkeypatch.setattr("matcalc.devices.targets._is_installed", lambda package: package == "libtpu")
+    with jax.default_matmul_precision("high"), jax.enable_x64(True):
+        printed = " ".join(matcalc("devices").stdout.split())
+        found = read(matcalc("devices", "--json", "-").stdout)
+    assert "Precision of matrix products outside of matcalc: high. float64: on." in printed
+    assert "Lowered for, without the hardware: cpu, cuda, rocm, tpu." in printed
+    assert "tpu:v4, tpu:v5e, tpu:v5p, tpu:v6e. Compiled" in printed
+    assert 'cuda:sm_90a, after pip install "jax-matcalc[cuda-compile]".' in printed
+    assert (found["environment"]["matmul_precision"], found["x64"]) == ("high", True)
+    missing = {target["name"]: target["missing"] for target in found["targets"]}
+    assert missing["tpu:v5e"] == []
+    assert missing["cuda:sm_90a"] == list(TARGETS["cuda:sm_90a"].packages)
+
+
+def test_the_memory_of_a_device(monkeypatch):
+    class Gpu:
+        id, device_kind, platform = 0, "an abacus", "gpu"
+
+        def memory_stats(self):
+            return {"bytes_limit": 3 * 2**30}
+
+    here = jax.devices()
+    monkeypatch.setattr(jax, "devices", lambda platform=None: [Gpu()] if platform == "gpu" else here)
+    assert "3.0 GiB" in matcalc("devices").stdout
+    found = read(matcalc("devices", "--json", "-").stdout)["devices"]
+    assert {"platform": "gpu", "id": 0, "device_kind": "an abacus", "memory_bytes": 3 * 2**30} in found
 
 
 ON_A_DEVICE = (["verify", "tr_x"], ["check", "tr(X)", "--wrt", "X", "--claim", "I"], ["bench", "tr_x"], ["devices"])
@@ -97,7 +128,7 @@ def test_the_versions_are_told():
 RULE = "Exit code: 0 all is well, 1 something failed or the run was interrupted, 2 wrong usage."
 
 
-@pytest.mark.parametrize("command", ["list", "show", "verify", "check", "bench", "devices"])
+@pytest.mark.parametrize("command", ["list", "show", "verify", "check", "bench", "compile", "devices"])
 def test_help_of_every_command_shows_an_example_and_the_rule_of_exit_codes(command):
     told = matcalc(command, "--help").stdout
     assert f"Example: matcalc {command}" in told

@@ -101,6 +101,7 @@ def interrupt(*_, **__):
         (["verify", "tr_x", "--json", "-"], "matcalc.cli.verify.environment"),
         (["check", "tr(X)", "--wrt", "X", "--claim", "I"], "matcalc.claims.check_formula"),
         (["bench", "tr_x"], "matcalc.cli.bench.chosen"),
+        (["compile", "tr_x"], "matcalc.cli.compile.chosen"),
         (["devices"], "matcalc.cli.devices.environment"),
         (["--version"], "matcalc.cli.commands.print"),  # while the options are read
     ],
