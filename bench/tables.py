@@ -661,6 +661,41 @@ def five() -> Iterator[str]:
     )
 
 
+# --- Compiled for chips
+
+
+def compiled() -> Iterator[str]:
+    record = result("compile")
+    programs = records.rows(record["programs"])
+    rows: list[tuple[Any, ...]] = []
+    for chip in records.rows(record["chips"]):
+        name, verdicts = chip["target"], chip["verdicts"]
+        done = [row for row in programs if isinstance(row[name], float | int)]
+        slowest, largest = (max(done, key=lambda row, of=of: row[of]) for of in (name, f"{name} bytes"))
+        rows.append(
+            (
+                name,
+                ", ".join(dict.fromkeys(row["dtype"] for row in done)),
+                verdicts.get("compiled", 0),
+                sum(verdicts.values()) - verdicts.get("compiled", 0),
+                f"{statistics.median(row[name] for row in done):.2f}",
+                f"{slowest[name]:.1f} (`{slowest['name']}`)",
+                f"{largest[f'{name} bytes'] / 1e6:.2f} MB (`{largest['name']}`)",
+            )
+        )
+    yield from table(("chip", "dtypes", "compiled", "not", "median s", "slowest, s", "largest memory"), rows)
+    yield ""
+    of_calls: dict[str, list[str]] = {}
+    for chip in records.rows(record["chips"]):
+        of_calls.setdefault(chip["custom_calls"] or "nothing", []).append(chip["target"])
+    for calls, chips in of_calls.items():
+        yield f"Programs for {', '.join(chips)} call {', '.join(f'`{call}`' for call in calls.split(', '))}."
+    yield ""
+    known = record["environment"]["compilers"]
+    libraries = ", ".join(f"{name} {number}" for name, number in known.items())
+    yield f"{source('compile')} Compilers: {libraries}."
+
+
 # --- Files
 
 
