@@ -7,6 +7,7 @@ Neudecker, ∂ vec F / ∂(vec X)ᵀ, with the columns of a matrix stacked.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -47,6 +48,19 @@ def to_layout(derivative: Any, value_ndim: int, layout: Layout) -> Any:
     if layout == "vec":
         return arranged.reshape(math.prod(derivative.shape[:value_ndim]), -1)
     return arranged[None] if is_row else arranged
+
+
+def placed_in_layout(places: Sequence[Any], value_ndim: int, layout: Layout) -> tuple[Any, ...]:
+    """What belongs to the axes of a derivative in JAX's layout, such as axes of a mesh, arranged as by `to_layout`.
+
+    To the new axis of a row belongs None. To axes that are stacked belongs what belongs to the slowest of them, so that
+    what is contiguous along that axis stays so.
+    """
+    axes, is_row = _axes(value_ndim, len(places), layout)
+    arranged = tuple(places[axis] for axis in axes)
+    if layout == "vec":
+        return tuple(part[0] if part else None for part in (arranged[:value_ndim], arranged[value_ndim:]))
+    return (None, *arranged) if is_row else arranged
 
 
 def from_layout(arranged: Any, value_shape: tuple[int, ...], variable_shape: tuple[int, ...], layout: Layout) -> Any:

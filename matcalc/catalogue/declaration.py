@@ -6,17 +6,19 @@ Shapes stand once, in the signature; conditions once, in `where`; the printed fo
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import PartitionSpec
 
+from matcalc.catalogue.placement import Labels, Spec, by_name, with_automatic_axes
 from matcalc.catalogue.signature import RANKS, Kind, Signature, letters
 from matcalc.domains import Domain
-from matcalc.layout import from_layout, layout_shape
+from matcalc.layout import Layout, from_layout, layout_shape, placed_in_layout
 from matcalc.linalg import autodiff, with_derivative
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 Covers = str | Mapping[Kind, str]
 Printed = Literal["jax", "vec"]  # vec where JAX's has more axes than a formula
+Gives = Literal["value", "derivative", "both"]
 Arguments = dict[str, Any]  # by name
 
 
@@ -73,16 +76,20 @@ class Declaration:
         return MappingProxyType({kind: tuple(ids.split()) for kind, ids in covers.items()})
 
     def _kind(self) -> Kind:
+        of = "Hessian" if self.order == 2 else RANKS[len(self.value_labels)]
+        kind: Any = f"{of} by {RANKS[len(self.signature[self.wrt].axes)]}"
+        return kind
+
+    @functools.cached_property
+    def value_labels(self) -> tuple[int | str, ...]:
+        """The axes of the value as sizes of the language, inferred from the formula."""
         from matcalc.formula import FormulaError, infer  # lark need not be loaded before a formula is read
 
         shapes = {p.name: tuple(map(_as_size, p.axes)) for p in self.signature.parameters}
         try:
-            value = infer(self.parsed(self.formulas[0]), shapes)
+            return infer(self.parsed(self.formulas[0]), shapes)
         except FormulaError as error:
             raise ValueError(f"The declaration of {self.name} does not fit its arguments: {error}") from None
-        of = "Hessian" if self.order == 2 else RANKS[len(value)]
-        kind: Any = f"{of} by {RANKS[len(shapes[self.wrt])]}"
-        return kind
 
     def chosen(self, kind: Kind | None) -> Kind:
         """A kind of `covers`, by default the first. ValueError for another."""
@@ -170,6 +177,11 @@ class Declaration:
         """What moves: `wrt`, or the first argument of a definition, which has no derivative."""
         return self.wrt or self.signature.arrays[0].name
 
+    @property
+    def placed_as(self) -> str:
+        """The argument whose last axes are those of the variable."""
+        return self.variable
+
     def origin(self, arguments: Arguments) -> Any:
         """The value of the variable: the point where the derivative is taken."""
         return arguments[self.variable]
@@ -220,14 +232,41 @@ class Declaration:
             return with_derivative(value, lambda *a: (value(*a), of_gradient(*a)), argnum)(*map(arguments.get, names))
         return with_derivative(value, both, argnum)(*map(arguments.get, names))
 
-    def jit(self, function: Callable[[Arguments], Any]) -> Callable[..., Any]:
-        """A function of arguments by name, jitted, with the signature of the body and a check of its arguments."""
+    def jit(self, function: Callable[[Arguments], Any], gives: Gives, layout: Layout = "jax") -> Callable[..., Any]:
+        """A function of arguments by name, jitted, with the signature of the body and a check of its arguments.
+
+        What it gives is placed on a mesh with explicit axes: a derivative, in this layout, as its variable is.
+        """
 
         @functools.wraps(self.body)
         def checked(*args: Any, **kwargs: Any) -> Any:
-            return function(self.bound(args, kwargs))
+            arguments = self.bound(args, kwargs)
+            places = functools.partial(self._places, arguments, gives, layout)
+            return with_automatic_axes(function, arguments, places, self.name)
 
         return jax.jit(checked, static_argnames=[p.name for p in self.signature.integers])
+
+    def _places(self, arguments: Arguments, gives: Gives, layout: Layout, specs: Mapping[str, Spec]) -> Any:
+        """Where the value, the derivative or both are placed: axes of the variable as they are, the others by name."""
+        sizes = self.signature.measure(arguments)
+
+        def labels(axes: Iterable[int | str]) -> Labels:
+            """A name for each axis; of " U", all axes of U, as many as it has here."""
+            counts = [(a, len(sizes[f"*{a[1:]}"]) if isinstance(a, str) and a[:1] == " " else 1) for a in axes]
+            return tuple((a, k) for a, count in counts for k in range(count))
+
+        names = {p.name: labels(map(_as_size, p.axes)) for p in self.signature.arrays}
+        known = [(names[name], specs[name]) for name in names]
+        value = labels(self.value_labels)
+        of_value = PartitionSpec(*by_name(value, known))
+        if gives == "value" or self.order == 0:
+            return (of_value, of_value) if gives == "both" else of_value
+        axes = np.ndim(self.origin(arguments))
+        variable = specs[self.placed_as][len(specs[self.placed_as]) - axes :]
+        before = value + names[self.wrt] if self.order == 2 else value
+        placed = (*by_name(before, known, variable), *variable)
+        of_derivative = PartitionSpec(*placed_in_layout(placed, len(before), layout))
+        return (of_value, of_derivative) if gives == "both" else of_derivative
 
 
 class RuleDeclaration(Declaration):
@@ -258,6 +297,11 @@ class RuleDeclaration(Declaration):
         names = [p.name for p in self.signature.arrays]
         self.moves = dict(moves or {name[1:]: name for name in names if name.startswith("d")})
         self.through = through
+
+    @property
+    def placed_as(self) -> str:
+        """The argument whose last axes are those of x."""
+        return self.moves[self.through] if self.through else next(iter(self.moves.values()))
 
     def origin(self, arguments: Arguments) -> Any:
         """x = 0, of the right shape: the axes of ∂U beyond those of U are those of x."""

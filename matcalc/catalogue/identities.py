@@ -40,6 +40,9 @@ class Identity(Generic[P]):
         to `wrt`, and JAX's own rules with respect to every other argument; it can be jitted, mapped and sharded,
         pickled and copied.
 
+        On a mesh with explicit axes the derivative is placed as its variable is, and the value by the names that its
+        axes have in the signature. ValueError for arrays on several meshes.
+
         Shapes and dtypes are checked when a call is traced: ValueError or TypeError says the rule, what was got and the
         remedy. Conditions on values, in `where`, are not checked by a call; `outside` checks them.
         """
@@ -82,7 +85,7 @@ class Identity(Generic[P]):
         body: Any = declaration.body
         self.__name__, self.__qualname__, self.__module__ = body.__name__, body.__qualname__, body.__module__
         self.__wrapped__, self.__signature__ = body, declaration.signature.python
-        self._value = declaration.jit(declaration.differentiable)
+        self._value = declaration.jit(declaration.differentiable, "derivative" if declaration.is_rule else "value")
         self._compiled: dict[tuple[Quantity, Layout], Callable[..., Any]] = {}
 
     # --- Facts
@@ -255,7 +258,7 @@ class Identity(Generic[P]):
     @functools.cached_property
     def __plain__(self) -> Callable[..., Any]:
         """The function without its rule of differentiation, by which the referee finds what JAX's rules say."""
-        return self.declaration.jit(self.declaration.value_of)
+        return self.declaration.jit(self.declaration.value_of, "value")
 
     def _in_layout(self, what: Quantity, layout: Layout) -> Callable[..., Any]:
         check_layout(layout)
@@ -273,7 +276,7 @@ class Identity(Generic[P]):
                 of = declared.derivative_of if what == "derivative" else declared.autodiff_of
                 return arranged(of(arguments), arguments)
 
-            self._compiled[what, layout] = declared.jit(function)
+            self._compiled[what, layout] = declared.jit(function, "both" if what == "both" else "derivative", layout)
         return self._compiled[what, layout]
 
     def _run(self, compiled: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from matcalc.catalogue.placement import explicit_mesh
+
 Kind = Literal[
     "scalar by scalar",
     "scalar by vector",
@@ -124,6 +126,7 @@ class Signature:
         except TypeError as error:
             raise TypeError(f"{self.name}: {error}; it takes ({', '.join(self.python.parameters)}).") from None
         dtype = self._dtype(given)
+        explicit_mesh(self.name, given)  # before JAX finds several meshes
         values = {p.name: jnp.asarray(given[p.name], dtype) for p in self.arrays}
         sizes = self.measure(values)
         return values | {p.name: self._integer(p, given[p.name], sizes) for p in self.integers}
