@@ -204,7 +204,8 @@ class Identity(Generic[P]):
 
         `order` 2 is the Hessian, the derivative of the closed form, of an identity with a scalar value; by default it
         is that of the identity. A product with it costs what its factors cost: with ∂X⁻ᵀ, two matrix products. Raises
-        as a call does for wrong shapes and dtypes, ValueError for a Hessian of what is no scalar, and for a definition.
+        as a call does for wrong shapes and dtypes, ValueError for a Hessian of what is no scalar, for a definition, and
+        for arrays on a mesh with explicit axes.
         """
         from matcalc.catalogue.operators import operator_of
 

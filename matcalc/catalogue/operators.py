@@ -8,16 +8,25 @@ import jax.numpy as jnp
 import numpy as np
 
 from matcalc.catalogue.declaration import Arguments, Declaration, planned
+from matcalc.catalogue.placement import explicit_mesh
 from matcalc.catalogue.signature import Kind
 from matcalc.planner import DerivativeOperator, Order, derivative_operator, steps, work
 
 
 def operator_of(declared: Declaration, arguments: Arguments, order: Literal[1, 2] | None) -> DerivativeOperator:
-    """The derivative of the given order at a point. ValueError for a definition, and for a Hessian of no scalar."""
+    """The derivative of the given order at a point.
+
+    ValueError for a definition, for a Hessian of no scalar, and for arrays on a mesh with explicit axes.
+    """
     if declared.order == 0:
         raise ValueError(f"{declared.name} is a definition, and has no derivative.")
     if order not in (None, 1, 2):
         raise ValueError(f"{declared.name}: order is 1, the derivative, or 2, the Hessian; got {order!r}.")
+    if explicit_mesh(declared.name, arguments) is not None:
+        raise ValueError(
+            f"{declared.name}: a derivative operator takes arrays on a mesh with automatic axes, and these lie on one "
+            "with explicit axes. Make it by jax.make_mesh with axis_types=(AxisType.Auto,) for each axis."
+        )
     plain = planned(declared.value_of)
 
     def value(x: Any) -> Any:

@@ -73,6 +73,13 @@ with jax.set_mesh(some):
 inside = jax.jit(jax.shard_map(each, in_specs=P("rows"), out_specs=P("rows"), axis_names={"rows"}))
 np.testing.assert_allclose(inside(on(many, "rows", None, "columns")), each(many), rtol=1e-10)
 
+# A derivative as a linear map takes automatic axes only.
+raises(
+    "tr_axbxtc: a derivative operator takes arrays on a mesh with automatic axes, and these lie on one with explicit "
+    "axes. Make it by jax.make_mesh with axis_types=(AxisType.Auto,) for each axis.",
+    tr_axbxtc.derivative_operator, *placed,
+)
+
 # What lies on several meshes is refused.
 auto = jax.make_mesh((4, 2), ("rows", "columns"), axis_types=(AxisType.Auto,) * 2)
 rule = "tr_axbxtc: all arguments must lie on one mesh, with axes of one type, but "
