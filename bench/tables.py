@@ -35,6 +35,7 @@ REGIMES = {
     "long": "long (64, 64, 2048)",
     "10000 of 4": "10,000 of 4×4",
 }
+FULL = 1e-3  # a tolerance that no coarse product has
 SHORT = 0.95  # of autodiff's speed
 LIMIT = 1.25  # of the least time that the machine needs
 DTYPES = ("float64", "float32")
@@ -421,6 +422,44 @@ def referee_alone() -> Iterator[str]:
         f"{counts['functions']} functions at {counts['functions at sizes']} sizes, {counts['mutants']:,} planted "
         f"mistakes, {record['seconds'] / 60:.0f} minutes."
     )
+
+
+def emulated() -> Iterator[str]:
+    """The catalogue with coarse products."""
+    record = result("emulated")
+    kinds, planted = records.rows(record["kinds"]), records.rows(record["planted"])
+    rows: list[tuple[Any, ...]] = []
+    for precision, text in {"tf32": "TF32", "bf16": "bfloat16"}.items():
+        of = [r for r in kinds if r["precision"] == precision]
+        verdicts = Counter(r["verdict"] for r in of)
+        passed = [r for r in of if r["verdict"] == "pass"]
+        errors = [r for r in planted if r["precision"] == precision]
+        caught, every = (
+            sum(r["count"] for r in each) for each in ([r for r in errors if r["verdict"] == "fail"], errors)
+        )
+        rows.append(
+            (
+                text,
+                *(verdicts[verdict] for verdict in ("pass", "inconclusive", "fail", "autodiff-wrong")),
+                f"{max(r['error'] / r['tolerance'] for r in passed):.2f}",
+                f"{statistics.median(r['tolerance'] for r in passed if r['tolerance'] > FULL):.1e}",
+                f"{caught} of {every} of {record['size'][precision]:.0%}",
+            )
+        )
+    columns = ("products in", "pass", "inconclusive", "fail", "autodiff-wrong", "error / tolerance, at most")
+    yield from table((*columns, "median tolerance of those with products", "planted errors that fail"), rows)
+    yield ""
+    named = ", ".join(
+        f"`{r['name']}` ({r['kind']}, {r['precision']}, κ {number(r['condition'])})"
+        for r in kinds
+        if r["verdict"] != "pass"
+    )
+    full = sum(r["tolerance"] <= FULL for r in kinds if r["precision"] == "tf32")
+    yield f"- Of the {len(kinds) // 2} closed forms {full} have no matrix product, and the tolerance of float32."
+    if named:
+        yield f"- Too ill-conditioned for products that coarse: {named}."
+    yield ""
+    yield source("emulated")
 
 
 # --- Typed formulas

@@ -91,7 +91,7 @@ def summary(
     )
     yield (
         f"on {environment['platform']} ({environment['device_kind']}), jax {environment['jax']}, matrix products in "
-        f"{settings.precision} precision, in {seconds:.1f} s:"
+        f"{environment['matmul_precision']} precision, in {seconds:.1f} s:"
     )
     yield f"{len(results)} checks: " + ", ".join(f"{counts[v]} {v}" for v in VERDICTS) + "."
 

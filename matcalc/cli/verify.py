@@ -38,7 +38,7 @@ from matcalc.cli.output import output, result_as_json
 from matcalc.cli.progress import Bar
 from matcalc.cli.tables import CERTAIN, by_chapter, certified, console, digits_of, protocol, summary
 from matcalc.layout import LAYOUTS, Layout
-from matcalc.referee import PRECISIONS, VERDICTS, Precision
+from matcalc.referee import EMULATED, PRECISIONS, VERDICTS, Emulated, Precision, emulate_products
 
 WORTH = 8  # identities that take as long to verify as a process to start, or longer
 
@@ -48,7 +48,13 @@ def verify(
     dtype: Annotated[str, typer.Option(help="float32, float64, or both with a comma.")] = "float32,float64",
     layout: Annotated[str, typer.Option(help="Of numerator, denominator, jax, vec.")] = "numerator,denominator",
     platform: Annotated[str | None, typer.Option(help="cpu, gpu or tpu; JAX's default otherwise.")] = None,
-    precision: Annotated[str, typer.Option(help="Of matrix products: highest, high or default.")] = "highest",
+    precision: Annotated[
+        str | None, typer.Option(help="Of matrix products: highest (the default), high or default.")
+    ] = None,
+    emulate: Annotated[
+        str | None,
+        typer.Option(help="tf32 or bf16: round matrix products as a GPU or TPU does by default, on the CPU."),
+    ] = None,
     sizes: Annotated[str | None, typer.Option(help="Sizes of axes, such as l=2,m=3,n=4.")] = None,
     seed: Annotated[int, typer.Option(help="Of the random points, any integer.")] = 0,
     inputs: Annotated[Path | None, typer.Option(help="An .npz file of arrays named as the arguments.")] = None,
@@ -59,11 +65,18 @@ def verify(
     """Verify closed forms against JAX's automatic derivatives, a float64 reference and finite differences."""
     started = time.perf_counter()
     entries = chosen(names)
+    emulated = cast(Emulated | None, emulate if emulate is None else one_of("--emulate", [emulate], EMULATED)[0])
+    if emulated and platform not in (None, "cpu"):
+        raise Usage(f"--emulate rounds the products of a CPU, as if it were another; got --platform {platform}.")
+    if emulated and precision == "highest":
+        raise Usage("--emulate rounds products of high or default precision; got --precision highest.")
     settings = Settings(
         dtypes=one_of("--dtype", dtype.split(","), ("float32", "float64")),
         layouts=cast(list[Layout], one_of("--layout", layout.split(","), LAYOUTS)),
-        platform=platform_of(platform),
-        precision=cast(Precision, one_of("--precision", [precision], PRECISIONS)[0]),
+        platform=platform_of("cpu" if emulated else platform),
+        precision=cast(
+            Precision, one_of("--precision", [precision or ("default" if emulated else "highest")], PRECISIONS)[0]
+        ),
         sizes=lengths(sizes, entries),
         seed=seed,
     )
@@ -71,10 +84,11 @@ def verify(
     certifiable(certify)
     with output(json_file) as write, output(str(html) if html else None) as write_html:
         shown = console(io.StringIO() if json_file == "-" else None, record=html is not None)
-        results, stopped = _verified(entries, settings, arrays, Bar(entries, is_shown=shown.is_terminal))
+        results, stopped = _verified(entries, settings, arrays, emulated, Bar(entries, is_shown=shown.is_terminal))
         seconds = time.perf_counter() - started
         counts = Counter(r.verdict for r in results)
-        known = environment(settings.platform, settings.precision)
+        precise = f"{settings.precision} ({emulated} emulated)" if emulated else settings.precision
+        known = environment(settings.platform, precise)
         for chapter, members in by_chapter(results, lambda r: r.chapter):
             shown.print(protocol(chapter, members, settings))
         for line in summary(results, settings, known, seconds):
@@ -105,14 +119,18 @@ def verify(
 
 
 def _verified(
-    entries: Sequence[Identity[Any]], settings: Settings, inputs: Mapping[str, Any] | None, bar: Bar
+    entries: Sequence[Identity[Any]],
+    settings: Settings,
+    inputs: Mapping[str, Any] | None,
+    emulated: Emulated | None,
+    bar: Bar,
 ) -> tuple[list[Result], bool]:
     """The results of all entries, in their order, and whether Ctrl-C left only some of them.
 
     One entry a processor at a time.
     """
     processors = os.cpu_count() or 1
-    processes = _processes(min(processors, len(entries) // WORTH), settings.platform)
+    processes = _processes(min(processors, len(entries) // WORTH), settings.platform, emulated)
 
     def verified(entry: Identity[Any]) -> list[Result]:
         bar.started(entry)
@@ -149,22 +167,25 @@ def _verified(
     return [r for f in finished for r in f.result()], stopped
 
 
-def _processes(count: int, platform: str | None) -> ProcessPoolExecutor | None:
+def _processes(count: int, platform: str | None, emulated: Emulated | None) -> ProcessPoolExecutor | None:
     """Processes to verify in, each with its own interpreter: most of the work is Python's. None for one alone.
 
-    None, too, where the platform is no CPU: a process keeps most of an accelerator's memory to itself.
+    None, too, where the platform is no CPU: a process keeps most of an accelerator's memory to itself. What is emulated
+    always has a process of its own, of which all products are.
     """
-    if count < 2 or (platform or jax.default_backend()) != "cpu":
+    if not emulated and (count < 2 or (platform or jax.default_backend()) != "cpu"):
         return None
     # A process a processor: threads of BLAS would only wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _on_cpu)
+    return ProcessPoolExecutor(max(count, 1), multiprocessing.get_context("spawn"), _on_cpu, (emulated,))
 
 
-def _on_cpu() -> None:
+def _on_cpu(emulated: Emulated | None) -> None:
     """Of a process that verifies: it takes hold of no accelerator, and leaves Ctrl-C to the one that prints."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     jax.config.update("jax_platforms", "cpu")
+    if emulated:
+        emulate_products(emulated)
 
 
 def _certificates(entries: Sequence[Identity[Any]], seed: int) -> tuple[list[Certificate], bool]:

@@ -6,6 +6,9 @@ from matcalc.referee.check import settings as settings
 from matcalc.referee.check import validated as validated
 from matcalc.referee.differences import Estimate as Estimate
 from matcalc.referee.differences import finite_differences as finite_differences
+from matcalc.referee.emulation import EMULATED as EMULATED
+from matcalc.referee.emulation import Emulated as Emulated
+from matcalc.referee.emulation import emulate_products as emulate_products
 from matcalc.referee.findings import VERDICTS as VERDICTS
 from matcalc.referee.findings import Cause as Cause
 from matcalc.referee.findings import Variable as Variable

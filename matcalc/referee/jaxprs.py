@@ -14,6 +14,8 @@ import numpy as np
 
 SITES = 96  # a program with more places is not searched
 _INLINED = ("jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call")
+_PRODUCTS = ("dot_general", "ragged_dot_general", "conv_general_dilated")
+FLOAT32 = 4  # bytes; of more, every product is in full
 HERE = (str(Path(jax.__file__).parent), str(Path(__file__).parent.parent))
 
 
@@ -33,6 +35,18 @@ def draws(jaxpr: Any) -> bool:
     return any(e.primitive.name.startswith(("random_", "rng_", "threefry")) for e in jaxpr.eqns) or any(
         map(draws, _inner(jaxpr))
     )
+
+
+def multiplies_coarsely(jaxpr: Any) -> bool:
+    """Whether a program multiplies matrices of float32, or of fewer bits, in less than the highest precision."""
+    return any(map(_is_coarse_product, jaxpr.eqns)) or any(map(multiplies_coarsely, _inner(jaxpr)))
+
+
+def _is_coarse_product(equation: Any) -> bool:
+    if equation.primitive.name not in _PRODUCTS or equation.invars[0].aval.dtype.itemsize > FLOAT32:
+        return False
+    asked = equation.params["precision"]
+    return any(p != jax.lax.Precision.HIGHEST for p in (asked if isinstance(asked, tuple) else (asked,)))
 
 
 def _dtypes(jaxpr: Any) -> Iterator[Any]:

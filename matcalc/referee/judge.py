@@ -107,7 +107,8 @@ def _judge_where_seen(evidence: Evidence) -> Judgement:
     given = judged.found[0]
     if given.bad:
         return replace(judged, verdict="fail", wrong=given, notes=(*judged.notes, note))
-    if off := _autodiff_error(evidence, given):
+    assert judged.look is not None
+    if off := _autodiff_error(evidence, judged.look, given):
         return replace(there, verdict="autodiff-wrong", cause=_autodiff(off), notes=(*there.notes, note))
     return replace(there, notes=(*there.notes, note))
 
@@ -240,7 +241,8 @@ def _judge(evidence: Evidence) -> Judgement:
         return judged("fail", Cause("asymmetric", text, remedy))
     look = Look(evidence, is_close=False)
     found = compare(evidence, look)
-    if any(c.bad for c in found) or _autodiff_error(evidence, found[0]) or not max(found[0].allowed) < MEANINGLESS:
+    is_clear = max(found[0].allowed) < MEANINGLESS and not _autodiff_error(evidence, look, found[0])
+    if any(c.bad for c in found) or not is_clear:
         look = Look(evidence, is_close=True)
         found = compare(evidence, look)
     given = found[0]
@@ -254,7 +256,7 @@ def _judge(evidence: Evidence) -> Judgement:
         return judged("fail", None, look, found, wrong=bad)
     if not max(given.allowed) < MEANINGLESS:
         return judged("inconclusive", _ill_conditioned(evidence, look, found), look, found)
-    if off := _autodiff_error(evidence, given):
+    if off := _autodiff_error(evidence, look, given):
         if impure := impurity(runs):
             return judged("inconclusive", impure, look, found)
         return judged("autodiff-wrong", _autodiff(off), look, found)
@@ -295,13 +297,16 @@ def _autodiff(off: float) -> Cause:
     return Cause("autodiff", text)
 
 
-def _autodiff_error(evidence: Evidence, given: Comparison) -> float:
+def _autodiff_error(evidence: Evidence, look: Look, given: Comparison) -> float:
     """How far JAX's own derivative is off, 0 if that is rounding or if it has none."""
     automatic = evidence.autodiff if evidence.trusts_autodiff else evidence.reference
     if automatic is None:
         return 0.0
-    off = evidence.distances(evidence.view(automatic), given.truth)
-    return max((e for e, a in zip(off, given.allowed, strict=True) if not e <= a), default=0.0)
+    off, allowed = evidence.distances(evidence.view(automatic), given.truth), given.allowed
+    if evidence.runs.u_of_given > evidence.runs.u:  # it multiplies matrices, and the claim does not
+        own = [tolerance(evidence.runs.u_of_given, condition) for condition in look.conditions]
+        allowed = [max(pair) for pair in zip(allowed, own, strict=True)]
+    return max((e for e, a in zip(off, allowed, strict=True) if not e <= a), default=0.0)
 
 
 def _ill_conditioned(evidence: Evidence, look: Look, found: list[Comparison]) -> Cause:

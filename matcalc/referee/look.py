@@ -20,7 +20,7 @@ from matcalc.referee.constants import (
 from matcalc.referee.evidence import Evidence, Truth
 from matcalc.referee.programs import Arrays, Raised
 from matcalc.referee.subject import in_dtype, in_float64
-from matcalc.referee.tolerances import norm, unit_roundoff
+from matcalc.referee.tolerances import norm
 
 
 class Look:
@@ -45,7 +45,12 @@ class Look:
     @functools.cached_property
     def truth(self) -> Truth:
         """The truth there."""
-        return self.evidence.truth_at(self.point)
+        return self._truth_at(self.point)
+
+    def _truth_at(self, arrays: Arrays) -> Truth:
+        """The truth at a point in the dtype asked for; in float64 where products would blur it more than that does."""
+        runs = self.evidence.runs
+        return self.evidence.truth_at(runs.promoted(arrays) if runs.is_autodiff_coarse else arrays)
 
     @property
     def conditions(self) -> list[float]:
@@ -66,7 +71,8 @@ class Look:
         def is_small(grown: float, change: float, size: float) -> bool:
             return grown * change < MEANINGLESS * size or grown == 0
 
-        from_here = here if runs.is_float64 or not trusted else evidence.view(evidence.autodiff or [])
+        is_exact = runs.is_float64 or runs.is_autodiff_coarse
+        from_here = here if is_exact or not trusted else evidence.view(evidence.autodiff or [])
         worst = self._growth(self.truth, from_here, self.step)
         seen = [is_small(g, self.step, size) for g, size in zip(worst, sizes, strict=True)]
         if all(seen) and not (self.is_close and evidence.witness != "finite differences"):
@@ -88,9 +94,9 @@ class Look:
         if subject.spec.by == "numpy" or not trusted or runs.loops:  # nothing is compiled for another dtype
             return worst
         # What rounding to float32 does to a derivative is what rounding to float64 does, on another scale.
-        u = unit_roundoff(np.float32)
+        coarse = in_dtype(subject.arrays, np.float32)
+        u = runs.u_of_autodiff(np.float32, coarse)
         with contextlib.suppress(Raised):
-            coarse = in_dtype(subject.arrays, np.float32)
             rounded = self._growth(evidence.truth_at(coarse), evidence.truth_at(in_float64(coarse)).blocks, u)
             worst = [
                 w if math.isinf(w) or not r * u < MEANINGLESS * size else max(w, r)
@@ -115,7 +121,7 @@ class Look:
         # A number has but two points at one distance, and there rounding may by chance be the same.
         changes = [least * (1 + i / SUSPICIONS) for i in range(SUSPICIONS)]
         points = [evidence.runs.subject.perturbed(self.point, h, f"about nearby, {h}") for h in changes]
-        grown = [self._growth(evidence.truth_at(p), self.truth.blocks, h) for p, h in zip(points, changes, strict=True)]
+        grown = [self._growth(self._truth_at(p), self.truth.blocks, h) for p, h in zip(points, changes, strict=True)]
         return [max(each) for each in zip(self.growth, *grown, strict=True)]
 
     def _growth(self, there: Truth, here: Blocks, change: float) -> list[float]:

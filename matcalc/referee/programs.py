@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from matcalc.referee.constants import AGAIN, REPEATED
-from matcalc.referee.jaxprs import Edited, coarsest, draws, has_loop
+from matcalc.referee.jaxprs import Edited, coarsest, draws, has_loop, multiplies_coarsely
 from matcalc.referee.tensors import array
 from matcalc.referee.tolerances import relative
 from matcalc.referee.watch import Watch
@@ -109,6 +109,13 @@ class Running:
         if not self.count:
             self(*arguments)
         return self.mode != "jit" or has_loop(self.program.jaxpr(*_key(arguments)).jaxpr)
+
+    def multiplies_coarsely(self, *arguments: Arrays) -> bool:
+        """Whether it has matrix products that keep less than float32, as far as is known: what is not traced may."""
+        try:
+            return self.mode != "jit" or multiplies_coarsely(self.program.jaxpr(*_key(arguments)).jaxpr)
+        except Exception:  # whatever the function raises while it is traced
+            return True
 
     def draws(self, *arguments: Arrays) -> bool:
         """Whether it draws random numbers."""

@@ -1,6 +1,7 @@
 """The programs of one check, where they run, and what they gave: values, JAX's derivative, and the claim."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, TypedDict
 
 import jax
@@ -154,11 +155,41 @@ class Runs:
     @functools.cached_property
     def u(self) -> float:
         """The unit roundoff of the coarsest numbers that are computed with."""
-        dtypes = [self.subject.arrays[k].dtype for k in self.subject.variables]
-        u = max(unit_roundoff(dtype, self.platform, self.precision) for dtype in dtypes)
+        arrays, exact, variables = self.subject.arrays, self.exact, self.subject.variables
+        u = max(self.u_of_claim(arrays[k].dtype, arrays) for k in variables)
+        u = max(u, *(self.u_of_autodiff(exact[k].dtype, exact) for k in variables))  # which is the truth
         if not self.of_claim:
             u = max([u, *(unit_roundoff(a.real.dtype) for a in self.given if is_real(a.real))])
         return max(u, self.u_inside)
+
+    @functools.cached_property
+    def u_of_given(self) -> float:
+        """That of JAX's own derivative in the dtype asked for."""
+        arrays = self.subject.arrays
+        return max(self.u_of_autodiff(arrays[k].dtype, arrays) for k in self.subject.variables)
+
+    @property
+    def is_autodiff_coarse(self) -> bool:
+        """Whether it multiplies matrices more coarsely than the numbers are that it is given."""
+        arrays = self.subject.arrays
+        return self.u_of_given > max(unit_roundoff(arrays[k].dtype) for k in self.subject.variables)
+
+    def u_of_autodiff(self, dtype: Any, arrays: Arrays) -> float:
+        """That of a dtype or, where JAX's derivative multiplies matrices more coarsely at these arguments, of that."""
+
+        def multiplies() -> bool:
+            return self.of_derivative.multiplies_coarsely(self.subject.start(arrays), arrays, self._tangents_at(arrays))
+
+        return self._u_of(dtype, multiplies)
+
+    def u_of_claim(self, dtype: Any, arrays: Arrays) -> float:
+        """The same of the claim; nobody knows how arrays were computed."""
+        claim = self.of_claim
+        return self._u_of(dtype, lambda: not claim or claim.multiplies_coarsely(arrays, self._tangents_at(arrays)))
+
+    def _u_of(self, dtype: Any, multiplies: Callable[[], bool]) -> float:
+        u, of_products = unit_roundoff(dtype), unit_roundoff(dtype, self.platform, self.precision)
+        return of_products if of_products > u and multiplies() else u
 
     @functools.cached_property
     def u_of_f(self) -> float:
@@ -173,7 +204,7 @@ class Runs:
         if not self.of_claim:
             return self.u_of_f
         dtype = self.of_claim.coarsest(self.exact, self.tangents(np.float64))
-        return max(self.u_of_f, unit_roundoff(dtype, self.platform, self.precision))
+        return max(self.u_of_f, self.u_of_claim(dtype, self.exact))
 
     # --- What is computed
 
@@ -185,8 +216,8 @@ class Runs:
 
     def automatic(self, arrays: Arrays) -> Blocks:
         """JAX's own derivative, on the device where the numbers are coarse and on the CPU in float64."""
-        exact = arrays[self.subject.variables[0]].dtype == np.float64
-        tangents, device = self.tangents(np.float64 if exact else None), self._cpu if exact else self.device
+        device = self._cpu if self._are_exact(arrays) else self.device
+        tangents = self._tangents_at(arrays)
         with jax.default_device(device):
             start = self._variables_placed(self.subject.start(arrays), device)
             blocks = self.of_derivative(start, self._placed(arrays, device), tangents)
@@ -205,10 +236,9 @@ class Runs:
     def claimed(self, arrays: Arrays) -> Blocks:
         """The claim, read into JAX's layout. Raised for what it raises, Misshapen where it does not fit."""
         if self.of_claim:
-            exact = arrays[self.subject.variables[0]].dtype == np.float64
             device = self._cpu if arrays is self.exact else self.device
             with jax.default_device(device):
-                blocks = self.of_claim(self._placed(arrays, device), self.tangents(np.float64 if exact else None))
+                blocks = self.of_claim(self._placed(arrays, device), self._tangents_at(arrays))
         else:
             blocks = [np.asarray(D) for D in jax.tree.leaves(self.subject.spec.moving(self.given))]
         due = self.space.due
@@ -230,6 +260,12 @@ class Runs:
             return [a if is_real(a) or np.iscomplexobj(a) else a.astype(np.float64) for a in arrays]
         except Exception as error:
             raise Raised(f"{type(error).__name__}: {error}") from None
+
+    def _are_exact(self, arrays: Arrays) -> bool:
+        return arrays[self.subject.variables[0]].dtype == np.float64
+
+    def _tangents_at(self, arrays: Arrays) -> Arrays:
+        return self.tangents(np.float64 if self._are_exact(arrays) else None)
 
     def tangents(self, dtype: Any) -> Arrays:
         """Random tangents of the variables, or cotangents of the value, along which a map is examined."""

@@ -17,35 +17,41 @@ from typing import Any, Literal, get_args
 import jax.numpy as jnp
 import numpy as np
 
-from matcalc.referee.constants import COARSE_SAFETY, FINE, SAFETY, TINY
+from matcalc.referee.constants import COARSE_SAFETY, FINE, PRODUCTS_SAFETY, SAFETY, TINY
 
 Array = np.ndarray[Any, Any]
 
 Precision = Literal["highest", "high", "default"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
+
+class OfProducts(float):
+    """The unit roundoff of matrix products whose operands are rounded, and whose sums are not."""
+
+
 # What a matrix product of float32 keeps below the highest precision: TF32 has 11 significant bits, one pass of bfloat16
-# 8, three passes about 16. On the CPU every product is in full.
-_OF_PRODUCTS = {
-    ("gpu", "high"): 2.0**-11,
-    ("gpu", "default"): 2.0**-11,
-    ("tpu", "high"): 2.0**-16,
-    ("tpu", "default"): 2.0**-8,
+# 8, three passes about 16. On the CPU every product is in full, unless it is told to emulate another (`emulation`).
+OF_PRODUCTS: dict[tuple[str, Precision], OfProducts] = {
+    ("gpu", "high"): OfProducts(2.0**-11),
+    ("gpu", "default"): OfProducts(2.0**-11),
+    ("tpu", "high"): OfProducts(2.0**-16),
+    ("tpu", "default"): OfProducts(2.0**-8),
 }
 
 
 def unit_roundoff(dtype: Any, platform: str = "cpu", precision: Precision = "highest") -> float:
     """Half the distance from 1 to the next number: of the dtype, or of its matrix products where they keep less."""
     u = float(jnp.finfo(dtype).eps) / 2
-    return max(u, _OF_PRODUCTS.get((platform, precision), 0.0)) if jnp.dtype(dtype).itemsize <= 4 else u
+    return max(u, OF_PRODUCTS.get((platform, precision), 0.0)) if jnp.dtype(dtype).itemsize <= 4 else u
 
 
 def tolerance(u: float, condition: float) -> float:
-    """The norm-wise relative error that rounding explains: SAFETY · u · (1 + κ), with a fixed factor.
+    """The norm-wise relative error that rounding explains: SAFETY · u · (1 + κ), with a factor for each kind of u.
 
     u is the unit roundoff and κ the relative condition number. The derivation stands at the head of this module.
     """
-    return (SAFETY if u <= FINE else COARSE_SAFETY) * u * (1 + condition)
+    safety = PRODUCTS_SAFETY if isinstance(u, OfProducts) else SAFETY if u <= FINE else COARSE_SAFETY
+    return safety * u * (1 + condition)
 
 
 def norm(array: Array) -> float:

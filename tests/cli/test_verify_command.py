@@ -115,10 +115,28 @@ def test_sizes_that_do_not_exist_or_that_cannot_be():
         ("--layout", "", "--layout takes jax, numerator, denominator, vec; got ''."),
         ("--precision", "low", "--precision takes highest, high, default; got 'low'."),
         ("--platform", "cuda", "--platform takes cpu, gpu, tpu; got 'cuda'."),
+        ("--emulate", "fp8", "--emulate takes tf32, bf16; got 'fp8'."),
+        ("--emulate", "", "--emulate takes tf32, bf16; got ''."),
     ],
 )
 def test_a_wrong_value_of_an_option(option, value, message):
     assert wrong("verify", "tr_x", option, value) == message
+
+
+def test_options_that_exclude_emulated_products():
+    message = "--emulate rounds the products of a CPU, as if it were another; got --platform gpu."
+    assert wrong("verify", "tr_x", "--emulate", "tf32", "--platform", "gpu") == message
+    message = "--emulate rounds products of high or default precision; got --precision highest."
+    assert wrong("verify", "tr_x", "--emulate", "bf16", "--precision", "highest") == message
+
+
+def test_emulated_products_are_rounded_and_the_tolerance_knows():
+    result = read(matcalc("verify", "bilinear_bax", "--emulate", "tf32", "--layout", "jax", "--json", "-").stdout)
+    assert result["environment"]["matmul_precision"] == "default (tf32 emulated)"
+    single, double = result["results"]
+    assert (single["verdict"], double["verdict"]) == ("pass", "pass")
+    assert 1e-5 < single["error_reference"] < single["tolerance"] < 0.1
+    assert double["tolerance"] < 1e-12
 
 
 def test_other_wrong_values():

@@ -26,4 +26,5 @@ def test_tolerances_follow_from_precision_and_conditioning_alone():
     assert unit_roundoff("float64", "gpu", "default") == 2.0**-53
     assert unit_roundoff("float32", "tpu", "default") == 2.0**-8
     assert unit_roundoff("float32", "cpu", "default") == 2.0**-24
+    assert 1 / 64 > tolerance(unit_roundoff("float32", "gpu", "default"), 1.0) == tolerance(2.0**-11, 1.0) / 2
     assert tolerance(2.0**-53, 10.0) == pytest.approx(10 * tolerance(2.0**-53, 0.1), rel=0.1)

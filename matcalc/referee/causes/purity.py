@@ -13,7 +13,7 @@ from matcalc.referee.look import Look
 from matcalc.referee.programs import Arrays
 from matcalc.referee.runs import Runs
 from matcalc.referee.subject import in_dtype, in_float64
-from matcalc.referee.tolerances import tolerance, unit_roundoff
+from matcalc.referee.tolerances import tolerance
 
 
 def impurity(runs: Runs) -> Cause | None:
@@ -46,10 +46,10 @@ def instability(evidence: Evidence, look: Look, wrong: Comparison) -> Cause | No
         text = f"The formula is right in float64, but rounding makes it {max(wrong.errors):.0e} off as it is computed; "
         text += f"{max(wrong.allowed):.0e} would be due."
         return Cause("unstable", text, "Compute it in a more stable way, or in float64.")
-    u = unit_roundoff(np.float32)
+    coarse = in_dtype(evidence.runs.subject.arrays, np.float32)
+    u = evidence.runs.u_of_claim(np.float32, coarse)
     if evidence.formula is None or evidence.runs.u > u or evidence.runs.loops:
         return None  # a loop until numbers are close might never end in float32
-    coarse = in_dtype(evidence.runs.subject.arrays, np.float32)
     rounded, exact = claim_at(evidence, coarse), claim_at(evidence, in_float64(coarse))
     if rounded is None or exact is None:
         return None
