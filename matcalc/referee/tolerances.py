@@ -56,6 +56,8 @@ def tolerance(u: float, condition: float) -> float:
 
 def norm(array: Array) -> float:
     """The Euclidean norm of all entries, however large or small they are; infinite where one is not finite."""
+    if TINY < (squares := _squares(array)) < 1 / TINY:
+        return math.sqrt(squares)
     size = float(np.max(np.abs(array), initial=0.0))
     if not math.isfinite(size):
         return math.inf
