@@ -25,7 +25,7 @@ from matcalc.referee.constants import (
 from matcalc.referee.differences import Estimate
 from matcalc.referee.findings import Cause
 from matcalc.referee.fitness import unfit
-from matcalc.referee.programs import Array, Arrays, Raised
+from matcalc.referee.programs import Array, Arrays, KeepsState, Raised
 from matcalc.referee.runs import Runs
 from matcalc.referee.tolerances import norm, relative, tolerance, unit_roundoff
 from matcalc.referee.witnesses import Differences, Precise
@@ -142,11 +142,16 @@ class Evidence:
     @property
     def notes(self) -> list[str]:
         """Why JAX has no derivative, if so."""
-        if not isinstance(self._reference, Raised):
+        if not isinstance(self._reference, Raised) or self.is_stateful:
             return []
         what = "differentiate" if self.runs.of_value.mode == "jit" else "trace"
         why = str(self._reference).partition(":")[0]
         return [f"JAX cannot {what} f ({why}): finite differences are the witness."]
+
+    @property
+    def is_stateful(self) -> bool:
+        """Whether f could not be differentiated, as it keeps what was traced before."""
+        return isinstance(self._reference, KeepsState)
 
     @functools.cached_property
     def _reference(self) -> Blocks | Raised:

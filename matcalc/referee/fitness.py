@@ -3,7 +3,7 @@
 import numpy as np
 
 from matcalc.referee.findings import Cause
-from matcalc.referee.programs import Raised, is_real
+from matcalc.referee.programs import KeepsState, Raised, is_real
 from matcalc.referee.runs import Runs
 from matcalc.referee.subject import Subject
 from matcalc.referee.watch import OutOfTime
@@ -20,6 +20,12 @@ def unfit(runs: Runs) -> Cause | None:
 def late(before: str) -> Cause:
     """That there was not the time."""
     return Cause("out of time", f"The time for a check was over before {before}.", "Give it more, as by seconds=600.")
+
+
+def stateful(name: str) -> Cause:
+    """That a function is another at each call."""
+    text = f"{name} keeps state between calls: a value of one call is used in the next."
+    return Cause("state", text, "Let it take what it keeps, such as a key or running statistics, as an argument.")
 
 
 def of_arguments(subject: Subject) -> Cause | None:
@@ -55,6 +61,8 @@ def of_value(runs: Runs) -> Cause | None:
     """What f returns that has no derivative."""
     try:
         value = runs.centre
+    except KeepsState:
+        return stateful("f")
     except Raised as error:
         return Cause("raises", f"f raised {error}.", "It must return an array at this point.")
     if len(value) != 1 or not is_real(value[0]):

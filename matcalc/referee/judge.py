@@ -25,9 +25,9 @@ from matcalc.referee.constants import (
 )
 from matcalc.referee.evidence import Evidence
 from matcalc.referee.findings import Cause, Verdict
-from matcalc.referee.fitness import late
+from matcalc.referee.fitness import late, stateful
 from matcalc.referee.look import Look
-from matcalc.referee.programs import Raised
+from matcalc.referee.programs import KeepsState, Raised
 from matcalc.referee.repeated import repeated
 from matcalc.referee.runs import Misshapen
 from matcalc.referee.tolerances import norm, relative, tolerance
@@ -56,6 +56,8 @@ def judge(evidence: Evidence, explain: Explain) -> Judgement:
     """The verdict on a claim at a point that is fit."""
     try:
         judged = _judge_where_seen(evidence)
+    except KeepsState:
+        return Judgement("inconclusive", stateful("f"), evidence)
     except Raised as error:
         text = f"Near this point f, or its derivative, raised {error}."
         cause = Cause("raises", text, "Move the point farther inside its domain.")
@@ -216,8 +218,12 @@ def _judge(evidence: Evidence) -> Judgement:
     def judged(verdict: Verdict, cause: Cause | None, *rest: Any, **more: Any) -> Judgement:
         return Judgement(verdict, cause, evidence, *rest, **more)
 
+    if evidence.is_stateful:
+        return judged("inconclusive", stateful("f"))
     try:
         _ = evidence.claim
+    except KeepsState:
+        return judged("inconclusive", stateful("The gradient"))
     except Raised as error:
         return judged(
             "fail", Cause("raises", f"The gradient raised {error}.", "It must return an array at this point.")

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from matcalc.referee.constants import AGAIN, REPEATED
 from matcalc.referee.jaxprs import Edited, coarsest, draws, has_loop, multiplies_coarsely
@@ -44,6 +45,10 @@ class Raised(Exception):
     """What a function given to the referee raised."""
 
 
+class KeepsState(Raised):
+    """A function kept a traced value, and used it when it was called again."""
+
+
 class Program:
     """A function of lists of arrays, compiled at most once for each shape: what can be kept from one check to another.
 
@@ -70,7 +75,8 @@ class Running:
 
     Where the function cannot be traced, it runs operation by operation, and where JAX's arrays are not to its taste, on
     copies of NumPy arrays. `mode` says how it last ran, `count` how often, `mutates` whether it changes its arguments.
-    Raised for what it raises in every mode, OutOfTime where the time on the `watch` is over.
+    Raised for what it raises in every mode, and KeepsState, which is one, for what it raises as it had kept a traced
+    value; OutOfTime where the time on the `watch` is over.
     """
 
     def __init__(self, program: Program, watch: Watch | None = None) -> None:
@@ -86,16 +92,18 @@ class Running:
     def __call__(self, *arguments: Arrays) -> list[Array]:
         self.watch.look()
         first: Exception | None = None
+        kind = Raised
         for place, mode in enumerate(self.modes):
             try:
                 result = self._run(mode, arguments)
             except Exception as error:
+                kind = KeepsState if isinstance(error, jax.errors.UnexpectedTracerError) else kind
                 first = first if first and not isinstance(first, jax.errors.JAXTypeError) else error
             else:
                 self.count += 1
                 self.modes = self.modes[place:]
                 return result
-        raise Raised(f"{type(first).__name__}: {str(first).strip() or 'no message'}") from None
+        raise kind(f"{type(first).__name__}: {str(first).strip() or 'no message'}") from None
 
     def coarsest(self, *arguments: Arrays) -> Any:
         """The dtype of the fewest bits that it computes with when it is given float64."""
@@ -138,7 +146,10 @@ class Running:
         return self.program.edited(*_key(arguments))
 
     def is_impure(self, *arguments: Arrays) -> bool:
-        """Whether it gives other results when it is called again, or becomes another program when traced again."""
+        """Whether it gives other results when it is called again, or becomes another program when traced again.
+
+        KeepsState where a traced value of an earlier call is in that program.
+        """
         if self.mode != "jit":
             first = self(*arguments)
             again = (zip(first, self(*arguments), strict=True) for _ in range(AGAIN))
@@ -149,7 +160,12 @@ class Running:
     def _traced(self, *arguments: Arrays) -> tuple[str, list[bytes]]:
         """The program and its constants, to compare."""
         function = self.program.function
-        closed = jax.make_jaxpr(lambda *a: function(*a))(*arguments)  # traced anew, as it is another function
+        try:
+            closed = jax.make_jaxpr(lambda *a: function(*a))(*arguments)  # traced anew, as it is another function
+        except jax.errors.UnexpectedTracerError as error:
+            raise KeepsState(str(error)) from None
+        if any(isinstance(a, Tracer) for a in closed.consts):
+            raise KeepsState("a traced value is a constant of the program")
         arrays = (a for a in closed.consts if isinstance(a, ARRAYS))
         plain = (jax.random.key_data(a) if jnp.issubdtype(a.dtype, jax.dtypes.prng_key) else a for a in arrays)
         return str(closed.jaxpr), [np.asarray(a).tobytes() for a in plain]

@@ -9,8 +9,9 @@ from matcalc.referee.comparison import Comparison
 from matcalc.referee.constants import MEANINGLESS
 from matcalc.referee.evidence import Evidence
 from matcalc.referee.findings import Cause
+from matcalc.referee.fitness import stateful
 from matcalc.referee.look import Look
-from matcalc.referee.programs import Arrays
+from matcalc.referee.programs import Arrays, KeepsState
 from matcalc.referee.runs import Runs
 from matcalc.referee.subject import in_dtype, in_float64
 from matcalc.referee.tolerances import tolerance
@@ -23,7 +24,11 @@ def impurity(runs: Runs) -> Cause | None:
     if runs.of_claim:
         running.append(("The gradient", runs.of_claim, arguments))
     for name, each, given in running:
-        if each.is_impure(*given):
+        try:
+            is_impure = each.is_impure(*given)
+        except KeepsState:
+            return stateful(name)
+        if is_impure:
             text = f"{name} gives other results when it is called again with the same arguments."
             return Cause("non-deterministic", text, "Fix its random numbers: pass a key or a seed as an argument.")
     return None

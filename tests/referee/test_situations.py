@@ -1,0 +1,71 @@
+"""What people bring: f with a state, masks, matrices that are symmetric to rounding, empty layers, trees of gradients.
+
+In each situation the right gradient passes, a planted mistake is found, and what cannot be told is said in words.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from matcalc import check_gradient
+
+RNG = np.random.default_rng(0)
+
+
+def said(report):
+    return f"{report.cause or ''} {' '.join(report.notes)}"
+
+
+def twice(gradient):
+    """The same, off by a factor."""
+    return lambda *args: jax.tree.map(lambda D: 2 * D, gradient(*args))
+
+
+# --- State
+
+
+def with_a_global_key():
+    state = {"key": jax.random.PRNGKey(1)}
+
+    def f(x):
+        state["key"], key = jax.random.split(state["key"])
+        return jnp.sum(x * jax.random.normal(key, x.shape))
+
+    return f
+
+
+def with_running_statistics():
+    state = {"mean": jnp.zeros(3)}
+
+    def f(x):
+        state["mean"] = 0.9 * state["mean"] + 0.1 * x
+        return jnp.sum((x - state["mean"]) ** 2)
+
+    return f
+
+
+def test_a_function_that_keeps_what_was_traced_has_no_one_derivative():
+    for stateful in (with_a_global_key, with_running_statistics):
+        for claim, options in ((lambda x: x, {}), (None, {}), (lambda x: x, {"order": 2}), (np.ones(3), {})):
+            report = check_gradient(stateful(), claim, np.ones(3), **options)
+            assert (report.verdict, report.cause.name) == ("inconclusive", "state"), report
+            assert "f keeps state between calls" in said(report)
+            assert "as an argument" in said(report)
+
+
+def test_a_gradient_that_keeps_what_was_traced_is_told():
+    f = with_running_statistics()
+    report = check_gradient(lambda x: jnp.sum(x**2), lambda x: 3 * x + f(x), np.ones(3))
+    assert (report.verdict, report.cause.name) == ("inconclusive", "state")
+    assert "The gradient keeps state between calls" in said(report)
+
+
+def test_what_is_kept_and_never_used_again_is_no_state():
+    log = []
+
+    def f(x):
+        log.append(jnp.sum(x**2))
+        return log[-1]
+
+    assert check_gradient(f, lambda x: 2 * x, np.ones(3)).verdict == "pass"
+    assert check_gradient(f, lambda x: 3 * x, np.ones(3)).verdict == "fail"
