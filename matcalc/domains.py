@@ -35,11 +35,22 @@ class Domain:
     has_shape: Callable[[tuple[int, ...]], bool] = lambda shape: True
 
     def contains(self, value: Array) -> bool:
-        """Whether `value` lies in the domain by more than the rounding of its own dtype; no vector is invertible."""
+        """Whether `value` lies in the domain by more than the rounding of its own dtype; no vector is invertible.
+
+        In a set that is thin, such as that of the symmetric matrices, lies what is in it to half the digits of the
+        dtype: so much an inverse or a product of matrices may be off by.
+        """
         try:
             return bool(self.depth(value) > max(value.shape, default=1) * np.finfo(value.dtype).eps)
         except (IndexError, ValueError, np.linalg.LinAlgError):  # a condition on matrices, and this is none
             return False
+
+
+def _is_near(a: Array, b: Array) -> bool:
+    """Whether two arrays are equal to half the digits of the dtype."""
+    if a.shape != b.shape:
+        return False
+    return bool(np.all(np.abs(a - b) <= np.sqrt(np.finfo(a.dtype).eps) * np.max(np.abs(a), initial=0.0)))
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -88,20 +99,20 @@ def _near_identity(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 
 def _depth_positive_definite(A: Array) -> float:
-    if A.shape[0] != A.shape[1] or not np.array_equal(A, A.T):
+    if A.shape[0] != A.shape[1] or not _is_near(A, A.T):
         return 0.0
-    eigenvalues = np.linalg.eigvalsh(A.astype(np.float64))
+    eigenvalues = np.linalg.eigvalsh(_symmetric_part(A.astype(np.float64)))
     return float(eigenvalues[0] / eigenvalues[-1]) if eigenvalues[-1] > 0 else 0.0
 
 
 def _depth_orthogonal(X: Array) -> float:
     if X.shape[0] != X.shape[1]:
         return 0.0
-    return float(np.abs(X.T @ X - np.eye(len(X))).max() < 100 * len(X) * np.finfo(X.dtype).eps)
+    return float(_is_near(X.T @ X, np.eye(len(X))))
 
 
 def _is_unchanged(project: Callable[[Array], Array]) -> Callable[[Array], float]:
-    return lambda A: float(A.shape[0] == A.shape[-1] and np.array_equal(project(A), A))
+    return lambda A: float(_is_square(A.shape) and _is_near(A, project(A)))
 
 
 def _symmetric_part(A: Array) -> Array:
@@ -143,7 +154,7 @@ def _triangular(project: Callable[[Array], Array]) -> Callable[[np.random.Genera
 
 
 def _depth_positive_diagonal(A: Array) -> float:
-    is_diagonal = A.shape[0] == A.shape[1] and np.array_equal(A, _diagonal_part(A))
+    is_diagonal = A.shape[0] == A.shape[1] and _is_near(A, _diagonal_part(A))
     return float(np.diag(A).min() / np.abs(A).max()) if is_diagonal and np.any(A) else 0.0
 
 
@@ -160,11 +171,11 @@ def _with_unit_diagonal(A: Array) -> Array:
 
 
 def _depth_correlation(A: Array) -> float:
-    return _depth_positive_definite(A) if np.array_equal(np.diag(A), np.ones(len(A))) else 0.0
+    return _depth_positive_definite(A) if _is_near(np.diag(A), np.ones(len(A))) else 0.0
 
 
 def _depth_sums_to_one(x: Array) -> float:
-    return float(x.ndim == 1 and abs(x.sum() - 1) < 100 * len(x) * np.finfo(x.dtype).eps)
+    return float(x.ndim == 1 and _is_near(x.sum(), np.ones(())))
 
 
 def _simplex(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

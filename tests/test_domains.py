@@ -54,3 +54,21 @@ def test_what_lies_outside_is_told(name, outside):
 
 def test_a_mask_has_both_numbers():
     assert all(set(named("0/1").sample(np.random.default_rng(k), (1, 2)).ravel()) == {0, 1} for k in range(20))
+
+
+THIN = [*SQUARE[1:], "skew-symmetric"]
+
+
+@pytest.mark.parametrize("name", [*THIN, "sums to one"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_off_by_rounding_lies_inside_and_what_is_off_by_more_outside(name, dtype):
+    domain, rng = named(name), np.random.default_rng(1)
+    a = domain.sample(rng, (4,) if name == "sums to one" else (4, 4))
+    off = rng.uniform(0.5, 1, a.shape) * np.max(np.abs(a))
+    u = np.finfo(dtype).eps
+    assert domain.contains((a + 20 * u * off).astype(dtype))
+    assert not domain.contains((a + 40 * np.sqrt(u) * off).astype(dtype))
+    assert not domain.contains(np.where(a == a.max(), np.nan, a).astype(dtype))
+    inside = domain.project((a + 20 * u * off).astype(dtype))
+    assert inside.dtype == dtype
+    np.testing.assert_allclose(inside, a, atol=100 * u * np.max(np.abs(a)))

@@ -159,7 +159,8 @@ class Runs:
         u = max(self.u_of_claim(arrays[k].dtype, arrays) for k in variables)
         u = max(u, *(self.u_of_autodiff(exact[k].dtype, exact) for k in variables))  # which is the truth
         if not self.of_claim:
-            u = max([u, *(unit_roundoff(a.real.dtype) for a in self.given if is_real(a.real))])
+            # They were computed at the arguments as they were given.
+            u = max([u, self.subject.rounded, *(unit_roundoff(a.real.dtype) for a in self.given if is_real(a.real))])
         return max(u, self.u_inside)
 
     @functools.cached_property

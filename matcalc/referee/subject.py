@@ -18,12 +18,14 @@ from matcalc.referee.constants import GENERAL, HASTY_PASSES, TANGENTS
 from matcalc.referee.programs import ARRAYS, Arrays, Program, is_real
 from matcalc.referee.spec import By, Form, Spec
 from matcalc.referee.tensors import array, is_tensor, jacobian
+from matcalc.referee.tolerances import relative
 from matcalc.streams import stream
 
 
 class Subject:
     """A function at a point: its arguments as arrays, its variables by name, and where they may move.
 
+    Arguments that lie in their domains to rounding are brought into them; `rounded` is how far that moved them.
     `is_hasty` is for many small functions, of which most of the time is spent compiling: their witnesses are compiled
     with little optimisation. With `by="numpy"` values and claims are computed by NumPy, and the report is without
     Taylor remainders: so it is where formulas are typed.
@@ -89,6 +91,11 @@ class Subject:
                 for k, place in enumerate(arrays):
                     if owners[place] == p:
                         self.domains[k] = named(domain) if isinstance(domain, str) else domain
+        self.rounded = 0.0
+        for k, domain in self.domains.items():
+            if is_real(a := self.arrays[k]) and domain.contains(a):  # to rounding at least, of which it is freed
+                self.arrays[k] = domain.project(a)
+                self.rounded = max(self.rounded, relative(a, self.arrays[k], 1.0))
 
     def at(self, arrays: Arrays) -> "Subject":
         """The same function at another point; what was compiled is kept."""

@@ -6,6 +6,7 @@ In each situation the right gradient passes, a planted mistake is found, and wha
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from matcalc import check_gradient
 
@@ -69,3 +70,31 @@ def test_what_is_kept_and_never_used_again_is_no_state():
 
     assert check_gradient(f, lambda x: 2 * x, np.ones(3)).verdict == "pass"
     assert check_gradient(f, lambda x: 3 * x, np.ones(3)).verdict == "fail"
+
+
+# --- Domains that a point lies in to rounding
+
+Q = np.linalg.qr(np.random.default_rng(2).normal(size=(4, 4)))[0]
+SPECTRAL = (Q * [1.0, 2, 3, 4]) @ Q.T
+PRECISION = np.linalg.inv((Q * [1e-4, 1.0, 2, 3]) @ Q.T)
+
+
+@pytest.mark.parametrize("where", ["symmetric", "positive definite"])
+@pytest.mark.parametrize(
+    "S", [SPECTRAL, PRECISION, np.linalg.inv(SPECTRAL.astype(np.float32))], ids=["spectral", "inverse", "float32"]
+)
+def test_what_is_symmetric_to_rounding_is_symmetric(where, S):
+    assert not np.array_equal(S, S.T)
+
+    def f(X):
+        return jnp.linalg.slogdet(X)[1]
+
+    def gradient(X):  # without the transpose, as is right for symmetric X only
+        return jnp.linalg.inv(X)
+
+    assert check_gradient(f, gradient, S, where=where).verdict == "pass"
+    assert check_gradient(f, np.linalg.inv(S), S, where=where).verdict == "pass"
+    assert check_gradient(f, twice(gradient), S, where=where).verdict == "fail"
+    assert check_gradient(f, lambda X: gradient(X) * (1 + 1e-3), S, where=where).verdict == "fail"
+    apart = check_gradient(f, gradient, S + 0.01 * np.triu(S), where=where)
+    assert (apart.verdict, apart.cause.name) == ("inconclusive", "domain")
