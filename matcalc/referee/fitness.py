@@ -46,12 +46,12 @@ def of_arguments(subject: Subject) -> Cause | None:
         if not is_real(a):
             text = f"{name} has dtype {a.dtype}, and integers have no derivative."
             return Cause("integer", text, "Convert it by .astype(float).")
-        if a.size == 0:
-            return Cause("empty", f"{name} has shape {a.shape} and no entry.", "Give it at least one.")
-    for label, a in zip(subject.labels, subject.arrays, strict=True):
-        if is_real(a) and not np.all(np.isfinite(a.astype(np.float64))):
+        if not np.all(np.isfinite(a.astype(np.float64))):
             what = "NaN" if np.any(np.isnan(a.astype(np.float64))) else "an infinite entry"
-            return Cause("domain", f"{label} contains {what}.", "Every entry must be finite.")
+            return Cause("domain", f"{name} contains {what}.", "Every entry must be finite.")
+    if not any(subject.arrays[k].size for k in subject.variables):
+        shapes = " and ".join(f"{n} has shape {s}" for n, s in zip(subject.names, subject.shapes, strict=True))
+        return Cause("empty", f"{shapes}, and no entry.", "Give it at least one.")
     if outside := subject.outside():
         return Cause("domain", outside, "Choose a point inside.")
     return None

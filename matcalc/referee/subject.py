@@ -129,11 +129,12 @@ class Subject:
     def perturbed(self, arrays: Arrays, change: float, purpose: str, chosen: Sequence[int] | None = None) -> Arrays:
         """Every entry changed by that much, relatively, up or down, and then brought back into the domain.
 
-        Zeros stay, for what is sparse is so for a reason; but for an array of nothing else, which would not move.
+        Zeros stay, for what is sparse is so for a reason; but for an array of nothing else, which would not move. What
+        is not finite stays too, such as the -∞ of a mask.
         """
         rng = self.random(purpose)
         moved = [
-            np.asarray(a + change * rng.choice([-1.0, 1.0], a.shape) * (a if np.any(a) else 1), a.dtype)
+            np.asarray(a + change * rng.choice([-1.0, 1.0], a.shape) * (_finite(a) if np.any(a) else 1), a.dtype)
             if is_real(a) and (chosen is None or k in chosen)
             else a
             for k, a in enumerate(arrays)
@@ -144,7 +145,7 @@ class Subject:
         """The same with general matrices of the same size in the places chosen, but for those of a declared domain."""
         rng = self.random(purpose)
         return [
-            a + GENERAL * np.linalg.norm(a) / math.sqrt(a.size) * rng.standard_normal(a.shape)
+            a + GENERAL * np.linalg.norm(_finite(a)) / math.sqrt(a.size) * rng.standard_normal(a.shape)
             if k in chosen and k not in self.domains
             else a
             for k, a in enumerate(arrays)
@@ -199,6 +200,11 @@ def plain(f: Callable[..., Any]) -> Callable[..., Any]:
             return f
         f = cast(Any, f).__wrapped__
     return cast(Any, f).__plain__
+
+
+def _finite(a: Any) -> Any:
+    """The same with 0 for what is not finite."""
+    return np.where(np.isfinite(a), a, np.zeros((), a.dtype))
 
 
 def in_dtype(arrays: Arrays, dtype: Any) -> Arrays:

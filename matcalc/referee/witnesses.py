@@ -213,6 +213,8 @@ class Precise:
 
             centre = f(None)
             values = np.stack([self._along(f, v, centre, step) for v in V])
+        if not np.all(np.isfinite(values)):
+            raise Unknown("it is not finite")
         nothing = np.empty((0, *values.shape))
         errors = FD_BEST * np.sqrt(np.sum(values.reshape(len(V), -1) ** 2, axis=1))
         return Estimate(V, values, errors, np.empty(0), nothing, nothing, values, np.empty((0, len(V))))

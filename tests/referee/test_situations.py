@@ -76,13 +76,12 @@ def test_what_is_kept_and_never_used_again_is_no_state():
 
 Q = np.linalg.qr(np.random.default_rng(2).normal(size=(4, 4)))[0]
 SPECTRAL = (Q * [1.0, 2, 3, 4]) @ Q.T
+SINGLE = (SPECTRAL * (1 + 4e-7 * np.triu(np.ones((4, 4)), 1))).astype(np.float32)
 PRECISION = np.linalg.inv((Q * [1e-4, 1.0, 2, 3]) @ Q.T)
 
 
 @pytest.mark.parametrize("where", ["symmetric", "positive definite"])
-@pytest.mark.parametrize(
-    "S", [SPECTRAL, PRECISION, np.linalg.inv(SPECTRAL.astype(np.float32))], ids=["spectral", "inverse", "float32"]
-)
+@pytest.mark.parametrize("S", [SPECTRAL, PRECISION, SINGLE], ids=["spectral", "inverse", "float32"])
 def test_what_is_symmetric_to_rounding_is_symmetric(where, S):
     assert not np.array_equal(S, S.T)
 
@@ -98,3 +97,44 @@ def test_what_is_symmetric_to_rounding_is_symmetric(where, S):
     assert check_gradient(f, lambda X: gradient(X) * (1 + 1e-3), S, where=where).verdict == "fail"
     apart = check_gradient(f, gradient, S + 0.01 * np.triu(S), where=where)
     assert (apart.verdict, apart.cause.name) == ("inconclusive", "domain")
+
+
+# --- What is not finite, where it is not differentiated by
+
+MASK = np.array([0, 0, -np.inf])
+GAPS = np.array([0.3, 0.5, np.nan])
+MASKED = {
+    "attention": (lambda q, m: jax.nn.logsumexp(q + m), lambda q, m: jax.nn.softmax(q + m), MASK),
+    "attention, NumPy": (
+        lambda q, m: np.log(np.sum(np.exp(q + m))),
+        lambda q, m: np.exp(q + m) / np.sum(np.exp(q + m)),
+        MASK,
+    ),
+    "gaps": (
+        lambda q, m: jnp.sum(jnp.where(jnp.isnan(m), 0, q - jnp.nan_to_num(m)) ** 2),
+        lambda q, m: 2 * jnp.where(jnp.isnan(m), 0, q - jnp.nan_to_num(m)),
+        GAPS,
+    ),
+    "gaps, NumPy": (lambda q, m: np.nansum((q - m) ** 2), lambda q, m: 2 * np.nan_to_num(q - m), GAPS),
+}
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_a_mask_and_data_with_gaps_are_taken(name):
+    f, gradient, data = MASKED[name]
+    q = np.array([1.0, 0.4, -0.7])
+    assert check_gradient(f, gradient, q, data).verdict == "pass"
+    wrong = check_gradient(f, twice(gradient), q, data)
+    assert wrong.verdict == "fail"
+    assert "It is 2 times the gradient" in said(wrong)
+    apart = check_gradient(f, lambda *a: gradient(*a) + np.array([0, 1e-3, 0]), q, data)
+    assert apart.verdict == "fail"
+
+
+def test_what_is_not_finite_is_refused_where_it_is_differentiated_by_or_f_is_not_finite():
+    f = MASKED["attention"][0]
+    report = check_gradient(f, None, np.zeros(3), MASK, wrt=(0, 1))
+    assert (report.verdict, report.cause.name) == ("inconclusive", "domain")
+    assert "m contains an infinite entry" in said(report)
+    report = check_gradient(lambda q, m: jnp.sum(q * m), lambda q, m: m, np.ones(3), GAPS)
+    assert (report.verdict, report.cause.name) == ("inconclusive", "non-finite")
