@@ -171,12 +171,16 @@ def _projected(evidence: Evidence, point: Callable[[Form], Subject], where_run: 
     except (Raised, Misshapen, OutOfTime):
         return report(evidence)
 
+    def moving(tree: Any) -> list[Any]:
+        spec = runs.subject.spec
+        return jax.tree.leaves(tree if spec.pairs else spec.moving(tree))
+
     def blocks(arguments: tuple[Any, ...]) -> list[Any]:
-        claimed = jax.tree.leaves(gradient(*arguments)) if callable(gradient) else runs.given
+        claimed = moving(gradient(*arguments)) if callable(gradient) else moving(runs.given)
         return [from_layout(D, value_shape, shape, layout) for D, shape in zip(claimed, shapes, strict=True)]
 
     def push(arguments: tuple[Any, ...], tangent: Any) -> Any:
-        pairs = zip(blocks(arguments), jax.tree.leaves(tangent), strict=True)
+        pairs = zip(blocks(arguments), moving(tangent), strict=True)
         return sum(jnp.tensordot(D, v, np.ndim(v)) for D, v in pairs)
 
     def pull(arguments: tuple[Any, ...], cotangent: Any) -> Any:

@@ -61,10 +61,13 @@ class Spec:
         statics = {place for place, _, _ in self.statics}
         arrays = [k for k in range(self.tree.num_leaves) if k not in statics]
         moving = [arrays[k] for k in self.variables]
-        if self.order == 1 and len(leaves) == len(places):
-            leaves = [leaves[places.index(k)] for k in moving]
+        chosen = [places.index(k) for k in moving]
+        count = len(places) ** self.order
+        if len(leaves) == count:
+            blocks = np.arange(count).reshape((len(places),) * self.order)
+            leaves = [leaves[k] for k in blocks[np.ix_(*[chosen] * self.order)].ravel()]
         if not self.pairs or self.order > 1 or len(leaves) != len(moving):
-            return leaves if len(leaves) == len(moving) < len(places) else claim
+            return leaves if len(leaves) == len(moving) ** self.order < count else claim
         return [self._paired(k, leaf) for k, leaf in zip(self.variables, leaves, strict=True)]
 
     def _paired(self, place: int, claim: Any) -> Any:

@@ -69,11 +69,13 @@ class Subject:
             self.arrays[k] = np.stack([self.arrays[k].real, self.arrays[k].imag], axis=-1)
         self.complex = [self.labels[k] for k in pairs]
         self.fixed: list[str] = []
-        moving = [k for k in self.variables if is_real(self.arrays[k])]
+        self.empty: list[str] = []
+        moving = [k for k in self.variables if is_real(self.arrays[k]) and self.arrays[k].size]
         if moving:  # the others are held fixed, such as an activation function or a counter among parameters
-            held = [self.labels[k] for k in self.variables if k not in moving]
-            self.fixed, self.not_arrays = self.not_arrays + held, []
-            self.variables = [k for k in self.variables if self.labels[k] not in held]
+            held = [k for k in self.variables if k not in moving]
+            self.empty = [self.labels[k] for k in held if is_real(self.arrays[k])]
+            self.fixed = self.not_arrays + [self.labels[k] for k in held if not is_real(self.arrays[k])]
+            self.not_arrays, self.variables = [], moving
         statics = tuple((k, leaf, type(leaf)) for k, leaf in enumerate(leaves) if k not in arrays)
         tensors = tuple(k for k, place in enumerate(arrays) if is_tensor(paths[place][1]))
         self.spec = Spec(
@@ -117,8 +119,9 @@ class Subject:
 
     @property
     def notes(self) -> list[str]:
-        """What is held fixed, and how the derivative by what is complex is meant."""
+        """What is held fixed or has no entry, and how the derivative by what is complex is meant."""
         held = [f"Held fixed, as they are no floating numbers: {', '.join(self.fixed)}."] if self.fixed else []
+        held += [f"Without an entry, and with nothing to compare: {', '.join(self.empty)}."] if self.empty else []
         meant = "compared as JAX's, ∂f/∂x - i ∂f/∂y at x + i y, its parts on the last axis"
         return held + ([f"The derivative by {', '.join(self.complex)} is {meant}."] if self.complex else [])
 

@@ -138,3 +138,46 @@ def test_what_is_not_finite_is_refused_where_it_is_differentiated_by_or_f_is_not
     assert "m contains an infinite entry" in said(report)
     report = check_gradient(lambda q, m: jnp.sum(q * m), lambda q, m: m, np.ones(3), GAPS)
     assert (report.verdict, report.cause.name) == ("inconclusive", "non-finite")
+
+
+# --- Variables without an entry
+
+
+def test_a_variable_without_an_entry_hides_no_other():
+    def f(x, b):
+        return jnp.sum(x**2) + jnp.sum(b**3)
+
+    nothing, b = np.zeros((0, 2)), np.array([0.4, -1.2, 0.7])
+    right = check_gradient(f, lambda x, b: (2 * x, 3 * b**2), nothing, b, wrt=(0, 1))
+    assert right.verdict == "pass"
+    assert "Without an entry, and with nothing to compare: x." in said(right)
+    assert check_gradient(f, None, nothing, b, wrt=(0, 1)).verdict == "pass"
+    wrong = check_gradient(f, lambda x, b: (2 * x, 6 * b**2), nothing, b, wrt=(0, 1))
+    assert (wrong.verdict, wrong.cause.name) == ("fail", "factor")
+
+    def of_layers(p):
+        return f(p["empty"], p["b"])
+
+    p = {"empty": nothing, "b": b}
+    for claim, verdict in ((jax.grad(of_layers), "pass"), (twice(jax.grad(of_layers)), "fail")):
+        assert check_gradient(of_layers, claim, p).verdict == verdict
+    for claim, verdict in ((jax.hessian(of_layers), "pass"), (twice(jax.hessian(of_layers)), "fail")):
+        assert check_gradient(of_layers, claim, p, order=2).verdict == verdict
+    alone = check_gradient(f, lambda x, b: 2 * x, nothing, b)
+    assert (alone.verdict, alone.cause.name) == ("inconclusive", "empty")
+    assert "x has shape (0, 2), and no entry." in said(alone)
+
+
+def test_a_large_jacobian_by_some_of_the_leaves():
+    A = RNG.normal(size=(100, 90))
+
+    def f(p):
+        return A @ p["w"] ** 2
+
+    p = {"empty": np.zeros(0), "step": np.int32(3), "w": RNG.normal(size=90)}
+
+    def jacobian(p):
+        return {"empty": jnp.zeros((100, 0)), "step": jnp.zeros(100), "w": 2 * A * p["w"]}
+
+    assert check_gradient(f, jacobian, p).verdict == "pass"
+    assert check_gradient(f, twice(jacobian), p).verdict == "fail"
