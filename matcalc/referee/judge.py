@@ -30,6 +30,7 @@ from matcalc.referee.look import Look
 from matcalc.referee.programs import KeepsState, Raised
 from matcalc.referee.repeated import repeated
 from matcalc.referee.runs import Misshapen
+from matcalc.referee.spec import Misnamed
 from matcalc.referee.tolerances import norm, relative, tolerance
 from matcalc.referee.watch import OutOfTime
 
@@ -224,6 +225,11 @@ def _judge(evidence: Evidence) -> Judgement:
         _ = evidence.claim
     except KeepsState:
         return judged("inconclusive", stateful("The gradient"))
+    except Misnamed as error:
+        text, due = error.args
+        return judged(
+            "fail", Cause("structure", f"{text} ({', '.join(due)}).", "Give it the structure of the variables.")
+        )
     except Raised as error:
         return judged(
             "fail", Cause("raises", f"The gradient raised {error}.", "It must return an array at this point.")

@@ -96,6 +96,8 @@ class Running:
         for place, mode in enumerate(self.modes):
             try:
                 result = self._run(mode, arguments)
+            except Raised:
+                raise
             except Exception as error:
                 kind = KeepsState if isinstance(error, jax.errors.UnexpectedTracerError) else kind
                 first = first if first and not isinstance(first, jax.errors.JAXTypeError) else error

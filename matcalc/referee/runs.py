@@ -253,7 +253,8 @@ class Runs:
     @functools.cached_property
     def given(self) -> list[Array]:
         """The arrays claimed, where the claim is no function."""
-        leaves = [self.gradient] if len(self.space.due) == 1 else jax.tree.leaves(self.gradient)
+        claim = self.subject.spec.ordered(self.gradient)
+        leaves = [claim] if len(self.space.due) == 1 and claim is self.gradient else jax.tree.leaves(claim)
         try:
             arrays = [np.asarray(leaf) for leaf in leaves]
             if len(arrays) == 1 and arrays[0].dtype == object:

@@ -82,6 +82,7 @@ class Subject:
             *(tree, statics, tuple(self.variables), positions, tuple(owners), is_one, form, order, is_hasty, by),
             tensors,
             pairs,
+            tuple(names),
         )
         self.domains: dict[int, Domain] = {}
         if where is not None:

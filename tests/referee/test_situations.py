@@ -3,6 +3,8 @@
 In each situation the right gradient passes, a planted mistake is found, and what cannot be told is said in words.
 """
 
+import collections
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -181,3 +183,58 @@ def test_a_large_jacobian_by_some_of_the_leaves():
 
     assert check_gradient(f, jacobian, p).verdict == "pass"
     assert check_gradient(f, twice(jacobian), p).verdict == "fail"
+
+
+# --- The structure of a claim
+
+Swapped = collections.namedtuple("Swapped", "b a")
+TREE = {"a": np.array([1.0, 0.4, -2.0]), "b": np.array([0.5, 3.0, -0.2])}
+A_OF, B_OF = (lambda p: 2 * p["a"]), (lambda p: 3 * p["b"] ** 2)
+
+
+def of_tree(p):
+    return jnp.sum(p["a"] ** 2) + jnp.sum(p["b"] ** 3)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        lambda p: {"b": B_OF(p), "a": A_OF(p)},
+        lambda p: Swapped(a=A_OF(p), b=B_OF(p)),
+        lambda p: [A_OF(p), B_OF(p)],
+        lambda p: (A_OF(p), B_OF(p)),
+        lambda p: {"p": {"a": A_OF(p), "b": B_OF(p)}},
+    ],
+    ids=["dict", "namedtuple", "list", "tuple", "by argument"],
+)
+def test_leaves_are_matched_by_name_or_by_order(claim):
+    for given in (claim, claim(TREE)):
+        assert check_gradient(of_tree, given, TREE).verdict == "pass"
+    wrong = check_gradient(of_tree, twice(claim), TREE)
+    assert wrong.verdict == "fail"
+
+
+def test_a_name_that_no_variable_has_is_told():
+    for claim in (
+        lambda p: {"a": A_OF(p), "c": B_OF(p)},
+        lambda p: {"nonsense": A_OF(p), "b": B_OF(p)},
+    ):
+        for given in (claim, claim(TREE)):
+            report = check_gradient(of_tree, given, TREE)
+            assert (report.verdict, report.cause.name) == ("fail", "structure")
+            assert "which names nothing of what is differentiated by (p['a'], p['b'])" in said(report)
+    report = check_gradient(lambda x: jnp.sum(x**2), lambda x: {"nonsense": 2 * x}, np.ones(3))
+    assert (report.verdict, report.cause.name) == ("fail", "structure")
+
+
+def test_names_of_arguments_and_of_both_sides_of_a_hessian():
+    def f(x, b):
+        return jnp.sum(x**2) + jnp.sum(b**3)
+
+    by_name = check_gradient(f, lambda x, b: {"x": 2 * x, "b": 3 * b**2}, TREE["a"], TREE["b"], wrt=(0, 1))
+    assert by_name.verdict == "pass"  # in alphabetical order b is first
+
+    hessian = jax.hessian(of_tree)
+    assert check_gradient(of_tree, hessian, TREE, order=2).verdict == "pass"
+    report = check_gradient(of_tree, lambda p: {"a": hessian(p)["a"], "z": hessian(p)["b"]}, TREE, order=2)
+    assert (report.verdict, report.cause.name) == ("fail", "structure")
