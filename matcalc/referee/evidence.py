@@ -144,9 +144,10 @@ class Evidence:
         """Why JAX has no derivative, if so."""
         if not isinstance(self._reference, Raised) or self.is_stateful:
             return []
-        what = "differentiate" if self.runs.of_value.mode == "jit" else "trace"
+        is_program = self.runs.of_value.mode == "jit" or self.runs.subject.spec.tensors
+        what = "differentiate" if is_program else "trace"
         why = str(self._reference).partition(":")[0]
-        return [f"JAX cannot {what} f ({why}): finite differences are the witness."]
+        return [f"{self.runs.library} cannot {what} f ({why}): finite differences are the witness."]
 
     @property
     def is_stateful(self) -> bool:

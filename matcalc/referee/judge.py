@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from matcalc.referee.blocks import Blocks
 from matcalc.referee.causes.purity import impurity, instability
 from matcalc.referee.causes.shapes import misshapen
 from matcalc.referee.comparison import Comparison, compare
@@ -112,7 +113,7 @@ def _judge_where_seen(evidence: Evidence) -> Judgement:
         return replace(judged, verdict="fail", wrong=given, notes=(*judged.notes, note))
     assert judged.look is not None
     if off := _autodiff_error(evidence, judged.look, given):
-        return replace(there, verdict="autodiff-wrong", cause=_autodiff(off), notes=(*there.notes, note))
+        return replace(there, verdict="autodiff-wrong", cause=_autodiff(evidence, off), notes=(*there.notes, note))
     return replace(there, notes=(*there.notes, note))
 
 
@@ -271,7 +272,7 @@ def _judge(evidence: Evidence) -> Judgement:
     if off := _autodiff_error(evidence, look, given):
         if impure := impurity(runs):
             return judged("inconclusive", impure, look, found)
-        return judged("autodiff-wrong", _autodiff(off), look, found)
+        return judged("autodiff-wrong", _autodiff(evidence, off), look, found)
     return judged("pass", None, look, found)
 
 
@@ -304,14 +305,22 @@ def _is_rough(evidence: Evidence) -> bool:
     return COARSE * 2 * evidence.runs.u_of_f < evidence.differences.roughness < MEANINGLESS
 
 
-def _autodiff(off: float) -> Cause:
-    text = f"The gradient and finite differences agree, and JAX's automatic derivative is off by {off:.1e}."
-    return Cause("autodiff", text)
+def _autodiff(evidence: Evidence, off: float) -> Cause:
+    automatic = _automatic(evidence) or []
+    how = f"is off by {off:.1e}" if math.isfinite(off) else "is not 0, as the truth is"
+    how = how if all(np.all(np.isfinite(D)) for D in automatic) else "is not finite"
+    by = {"autodiff": "the derivative in float64", "ball arithmetic": "f in ball arithmetic"}
+    text = f"The gradient and {by.get(evidence.witness, evidence.witness)} agree"
+    return Cause("autodiff", f"{text}, and {evidence.runs.library}'s automatic derivative {how} at this point.")
+
+
+def _automatic(evidence: Evidence) -> Blocks | None:
+    return evidence.autodiff if evidence.trusts_autodiff else evidence.reference
 
 
 def _autodiff_error(evidence: Evidence, look: Look, given: Comparison) -> float:
     """How far JAX's own derivative is off, 0 if that is rounding or if it has none."""
-    automatic = evidence.autodiff if evidence.trusts_autodiff else evidence.reference
+    automatic = _automatic(evidence)
     if automatic is None:
         return 0.0
     off, allowed = evidence.distances(evidence.view(automatic), given.truth), given.allowed

@@ -14,6 +14,7 @@ SMALL = 8  # up to so many rows and columns the entries themselves are shown
 MAP = (16, 40)  # rows and columns at most of a map of where larger derivatives differ
 PICTURES = 20  # lines for all comparisons together, so that a report stays on one screen; the worst is always shown
 LISTED = 6  # variables in the table
+BETWEEN_SLOPES = 1.5  # of the Taylor remainder: 2 of a right gradient, 1 of a wrong one
 ROUNDING = 1e-16  # no difference below it is shown
 
 Segment = tuple[str, str]  # a text and its style
@@ -73,12 +74,12 @@ def blocks(found: Findings, width: int) -> Iterator[Segment | Rows]:
 
 
 def _witness(name: str, error: float, found: Findings) -> str:
-    """What an error is against; where a right gradient is farther from finite differences, it is they that are off."""
+    """What an error is against; where a right gradient is farther from finite differences, they are off."""
     if name == "reference":
         return "float64 autodiff"
     return (
         f"{name} (coarse)"
-        if name == "finite differences" and found.verdict == "pass" and error > found.tolerance
+        if name == "finite differences" and found.verdict in ("pass", "autodiff-wrong") and error > found.tolerance
         else name
     )
 
@@ -92,8 +93,11 @@ def headline(found: Findings) -> str:
 
 
 def slope_text(found: Findings) -> str:
-    known = not math.isnan(found.slope)
-    return f"slope of the Taylor remainder: {found.slope:.2f} (2 is right, 1 is wrong)" if known else ""
+    """The slope, where it sees what the verdict says: the remainder of a small mistake falls as a right one's does."""
+    is_right = {"pass": True, "autodiff-wrong": True, "fail": False}.get(found.verdict)
+    if math.isnan(found.slope) or (is_right is not None and (found.slope > BETWEEN_SLOPES) != is_right):
+        return ""
+    return f"slope of the Taylor remainder: {found.slope:.2f} (2 is right, 1 is wrong)"
 
 
 def _comparison(found: Findings, width: int) -> Iterator[Segment | Rows]:

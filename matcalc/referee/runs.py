@@ -110,6 +110,11 @@ class Runs:
         return of_f or (self.of_claim is not None and self.of_claim.loops(self.exact, tangents))
 
     @property
+    def library(self) -> str:
+        """Whose automatic derivative f has."""
+        return "PyTorch" if self.subject.spec.tensors else "JAX"
+
+    @property
     def names(self) -> list[str]:
         """What each block is a derivative by."""
         names = ["the tangents"] if self.form == "pushforward" else self.subject.names

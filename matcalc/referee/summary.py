@@ -76,6 +76,8 @@ def _write_comparison(judged: Judgement, seen: dict[str, Any]) -> None:
     for name, witness in (("autodiff", evidence.autodiff), ("reference", evidence.reference)):
         if witness is not None:
             errors[name] = max(evidence.distances(given.claim, evidence.view(witness)))
+    if evidence.is_precise:
+        errors["ball arithmetic"] = max(given.errors)
     finite = evidence.agreement.by
     along = evidence.space.along(evidence.claim, finite)
     errors["finite differences"] = relative(along, finite.values, max(evidence.zeros))

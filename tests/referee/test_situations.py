@@ -4,6 +4,8 @@ In each situation the right gradient passes, a planted mistake is found, and wha
 """
 
 import collections
+import sys
+import types
 
 import jax
 import jax.numpy as jnp
@@ -238,3 +240,51 @@ def test_names_of_arguments_and_of_both_sides_of_a_hessian():
     assert check_gradient(of_tree, hessian, TREE, order=2).verdict == "pass"
     report = check_gradient(of_tree, lambda p: {"a": hessian(p)["a"], "z": hessian(p)["b"]}, TREE, order=2)
     assert (report.verdict, report.cause.name) == ("fail", "structure")
+
+
+# --- What is said of the witnesses
+
+
+def test_the_witness_that_was_trusted_is_named():
+    """Finite differences lose (√(1+x) - 1)/x at 1e-6, where ball arithmetic does not."""
+    report = check_gradient(lambda x: (jnp.sqrt(1 + x) - 1) / x, lambda x: -1 / 8 + x / 8, 1e-6)
+    assert report.verdict == "autodiff-wrong"
+    assert said(report).startswith("The gradient and f in ball arithmetic agree, and JAX's automatic derivative is off")
+    assert report.errors["ball arithmetic"] < report.tolerance < report.errors["finite differences"]
+    assert "slope" not in str(report)
+    report = check_gradient(lambda x: jnp.linalg.norm(x) ** 2, lambda x: 2 * x, np.zeros(3))
+    assert report.verdict == "autodiff-wrong"
+    assert "JAX's automatic derivative is not finite at this point" in said(report)
+
+
+def test_the_slope_is_shown_where_it_sees_the_mistake():
+    x = np.array([0.3, 0.4])
+    for size, is_seen in ((1e-8, False), (0.5, True)):
+        report = check_gradient(lambda x: jnp.sum(jnp.sin(x)), lambda x, by=1 + size: by * jnp.cos(x), x)
+        assert report.verdict == "fail"
+        assert ("slope of the Taylor remainder: 1.0" in str(report)) == is_seen
+        assert ("slope" in str(report)) == is_seen
+
+
+class Tensor:
+    """What the referee asks of a tensor of PyTorch, about an array of NumPy."""
+
+    def __init__(self, a):
+        self.a = a
+
+    detach = cpu = resolve_conj = lambda self: self
+
+    def numpy(self):
+        return np.asarray(self.a)
+
+
+def test_a_mistake_in_pytorch_is_not_that_of_jax(monkeypatch):
+    """A rule of torch.autograd with the wrong sign."""
+    torch = types.ModuleType("torch")
+    functional = types.SimpleNamespace(jacobian=lambda f, inputs: [Tensor(-2 * v.a) for v in inputs])
+    torch.Tensor, torch.from_numpy, torch.autograd = Tensor, Tensor, types.SimpleNamespace(functional=functional)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    report = check_gradient(lambda x: Tensor(np.sum(x.a**2)), lambda x: Tensor(2 * x.a), Tensor(np.array([1.0, 2.0])))
+    assert report.verdict == "autodiff-wrong"
+    assert "PyTorch's automatic derivative is off by 2.0e+00" in said(report)
+    assert "JAX" not in said(report)
