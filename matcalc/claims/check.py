@@ -19,6 +19,7 @@ from matcalc.claims.threads import one_thread
 from matcalc.claims.verdict import CERTAIN, ask_referee, refuted_elsewhere, too_few_digits, without_value
 from matcalc.formula import Formula, FormulaError, parse
 from matcalc.formula import tree as t
+from matcalc.formula.code import as_in
 from matcalc.formula.errors import Misfit
 from matcalc.formula.meaning import settle
 from matcalc.formula.names import letter_of
@@ -200,8 +201,8 @@ def _read_claim(asked: Problem, formula: str, claim: str | Formula) -> tuple[For
         body = re.sub(
             r"\\(?:mathrm|text|rm)\s*\{?\s*d(?![A-Za-z])\s*\}?\s*", "d", claimed_side(body, asked.wrt, asked.order)
         )
-        claim = substitute(parse(body, names | differential, called), meanings)
-        noted = doubts(body, claim, called)
+        claim = substitute(parse(as_in(body, formula), names | differential, called), meanings)
+        noted = doubts(body, claim, called, names)
         claim = t.rename(claim, dict.fromkeys(differential, asked.differential))
     known |= {asked.differential} & {node.name for node in t.nodes(claim) if isinstance(node, t.Name)}
     tree, notes = settle(claim, known, asked.sizes, asked.integers)

@@ -126,9 +126,10 @@ def read_problem(
     for name in (*given, *domains, wrt):
         if name in meanings:
             raise ValueError(f"{name} is defined as {meanings[name]}; say it of the variables in there.")
-    typed = parse(without_left_side(text), names, called) if isinstance(formula, str) else formula
+    text = without_left_side(text)
+    typed = parse(text, names, called) if isinstance(formula, str) else formula
     tree, notes = settle(substitute(typed, meanings), {*given, *domains, wrt}, _letters(given))
-    notes += doubts(text, tree, called)
+    notes += doubts(text, tree, called, names)
     applied = {name_of_function(node.function) for node in t.nodes(tree) if isinstance(node, t.Apply)}
     for name in kinds:
         if name not in applied:
@@ -280,7 +281,7 @@ def _numbers(shapes: Mapping[str, Shape]) -> Iterator[dict[str, int]]:
 
 def _hint(text: str, vectors: Sequence[str]) -> str:
     """What may be behind sizes that do not fit: a function that is none, or a scalar."""
-    for word in re.findall(r"(?<![A-Za-z])[A-Za-z]{3,}(?=\()", text):
+    for word in re.findall(r"(?<![A-Za-z\\])[A-Za-z]{3,}(?=\()", text):
         if word not in FUNCTIONS and word not in GREEK:
             close = difflib.get_close_matches(word.lower(), FUNCTIONS, 1, 0.5)
             return f". {word} is read as {' '.join(word)}" + (f"; is {close[0]} meant?" if close else "")

@@ -11,6 +11,8 @@ here so:
   (`words.FUNCTIONS`) come first; so do Greek letters spelled with four letters or more (`beta`; shorter ones where no
   letter stands beside them, `mu`) and the names declared to `parse`. A label makes a name, `W^{(1)}`, and an accent,
   `\hat{x}`; what a subscript makes is settled by the whole formula: see `matcalc.formula.meaning`.
+* A subscript without braces is one letter, as in TeX, `A_ix` is A_i x; two letters of one kind, both indices or both
+  none, are one, `a_ij` and `Σ_xy`, but of two capitals the second is a factor where it stands by itself, `W^TS_BW`.
 * A function takes parentheses, `tr(A X)`, or bars, `ln |X|`, which then take no superscript: `(ln |X|)²`, not
   `ln |X|²`. At the end of a product it takes a letter too, `λ tr X`, or a function, `log det X`; `tr A X` is refused.
   `sin(X)ᵀ` transposes the sine.
@@ -32,6 +34,7 @@ here so:
   when an operand has just ended, so `|A| - |X|` and `|A||X|` work; inside bars write det( ).
 * `^` takes one number, one letter or parentheses. `^T`, `^-1`, `^-T`, `^+` and `^*` are marks. `e^{X}` and `e^X` are
   exp(X); `e^k` is a power of the variable e.
+* `**` is `^`, and beside words of NumPy (`np.`, `@`, `X.T`, `X.sum()`) the power of each entry, `.^`.
 * A letter before a parenthesis is a factor, `x (yᵀ z)`, unless it is declared to `parse` as a function. Then `g(X)` is
   one of a matrix or, with a dot and of vectors, of the entries, as `exp` is, and `g'(X)` its derivative; `∇g(x)` is
   `g'(x)ᵀ`.

@@ -210,7 +210,7 @@ class Builder(Operands):
                 return t.Power(base, exponent)
 
     def power_of_entries(self, base: t.Formula, exponent: t.Formula) -> t.Formula:
-        return t.Infix(".^", base, exponent)
+        return self.power(base, exponent) if t.is_scalar(base) else t.Infix(".^", base, exponent)
 
     def exponential(self, exponent: t.Formula) -> t.Formula:
         return t.Apply("exp", exponent)

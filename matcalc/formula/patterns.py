@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 
 from matcalc.formula.arbitrary import pattern_of_calls
+from matcalc.formula.subscripts import LETTER as LETTER
 from matcalc.formula.words import (
     BARE_GREEK,
     DECORATIONS,
@@ -18,7 +19,6 @@ from matcalc.formula.words import (
 
 RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ"
 LOWERED = "₀₁₂₃₄₅₆₇₈₉ₐₑₒₓₕₖₗₘₙₚₛₜᵢᵣᵤᵥⱼ"
-LETTER = "[A-Za-zΑ-Ωα-ω]"
 _T = (
     r"(?:\\!\s*)?(?:T|⊤|ᵀ|\\top(?![a-z])|\\intercal|\\prime|'"
     r"|\\(?:math(?:sf|rm|bf|it|tt)|text|mbox|textrm)\s*(?:T|\{T\})|\\(?:rm|sf|bf|it)\s+T)"
@@ -106,9 +106,7 @@ def pattern(names: frozenset[str], functions: frozenset[str] = frozenset()) -> r
         "KIND": rf"_\s*(?:{_KIND}|\{{\s*{_KIND}\s*\}})",
         "SUBWORD": rf"_\s*(?:\{{\s*{_TEXT}\s*\{{\s*[A-Za-z0-9]+\s*\}}\s*\}}|{_TEXT}\s*\{{\s*[A-Za-z0-9]+\s*\}}"
         rf"|\{{\s*\\rm\s+[A-Za-z0-9]+\s*\}}|\{{\s*(?![{_LETTERS_OF_INDICES}]+\s*\}})[A-Za-z]{{3,}}[0-9]*\s*\}})",
-        # TeX: x_iy_i is x_i y_i. ASCII: a_ij has two subscripts.
-        "SUB": rf"_[a-z](?=[A-Z]|{LETTER}_)|_{LETTER}{{1,2}}(?!{LETTER})|_[0-9]+|_\\(?:{_GREEK})(?![A-Za-z])"
-        rf"|[{LOWERED}]+",
+        "SUB": rf"_{LETTER}{{1,2}}|_[0-9]+|_\\(?:{_GREEK})(?![A-Za-z])|[{LOWERED}]+",  # of two letters see `subscripts`
         "_UNDER": r"_(?=\s*\{)",
         "_CARET": _CARET,
         "FACTORIAL": r"!",

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from matcalc.formula import tree as t
 from matcalc.formula.arbitrary import is_arbitrary, name_of_function
+from matcalc.formula.subscripts import is_one
 from matcalc.formula.tree import Style as Style
 from matcalc.formula.words import ACCENTS, BARE_GREEK, FUNCTIONS, SIZED, SPELLED
 
@@ -226,7 +227,9 @@ class _Printer:
         texts = [self._compact(index) for index in indices]
         letters = all(len(text) == 1 and text.isalpha() for text in texts) and "".join(texts) not in FUNCTIONS
         body = ("" if letters else ",").join(texts)
-        short = letters or (len(texts) == 1 and body.isdigit())
+        short = (letters and (len(body) == 1 or (body.islower() and is_one(body)))) or (
+            len(texts) == 1 and body.isdigit()
+        )
         return f"_{body}" if short and self.style != "tex" else f"_{{{body}}}"
 
     def _compact(self, tree: t.Formula) -> str:

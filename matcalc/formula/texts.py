@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 
 from matcalc.formula import tree as t
 from matcalc.formula.arbitrary import name_of_function
+from matcalc.formula.code import POWER, is_code
 from matcalc.formula.errors import FormulaError
 from matcalc.formula.parser import name_of, parse
-from matcalc.formula.words import FUNCTIONS
+from matcalc.formula.subscripts import doubtful
+from matcalc.formula.tokens import canonical
+from matcalc.formula.words import FUNCTIONS, SPELLED
 
 NODES = 20_000  # of a formula with its definitions put in
 LONGEST = 300  # characters of a left side
@@ -239,10 +242,14 @@ def substitute(tree: t.Formula, meanings: Mapping[str, Meaning], but: str = "") 
     return whole
 
 
-def doubts(text: str, tree: t.Formula, functions: Collection[str] = ()) -> tuple[str, ...]:
+def doubts(text: str, tree: t.Formula, functions: Collection[str] = (), names: Collection[str] = ()) -> tuple[str, ...]:
     r"""What a reader could doubt of how a text is read, in words: φ(x) is a product, and σ(x) the sigmoid."""
     known = {*FUNCTIONS, *functions}
-    called = [(found[1], found[2]) for found in _LETTER_CALLED.finditer(text)]
+    called = [
+        (found[1], found[2])
+        for found in _LETTER_CALLED.finditer(text)
+        if not found[1].startswith("\\") or canonical(found[1]) in SPELLED
+    ]
     products = [(name_of(letter), inner) for letter, inner in called if not known & {letter, name_of(letter)}]
     notes = [
         f"{name}({inner}) is read as a product, for {name} is not declared as a function" for name, inner in products
@@ -251,7 +258,24 @@ def doubts(text: str, tree: t.Formula, functions: Collection[str] = ()) -> tuple
         isinstance(node, t.Apply) and node.function == "sigmoid" for node in t.nodes(tree)
     ):
         notes = [note for note in notes if not note.startswith("σ(")] + ["σ( ) is read as the sigmoid"]
-    return tuple(dict.fromkeys(notes))
+    return tuple(dict.fromkeys([*notes, *doubtful(text, names), *_of_powers(text, tree)]))
+
+
+def _of_powers(text: str, tree: t.Formula) -> Iterator[str]:
+    """What ** is read as."""
+    if not POWER.search(text):
+        return
+    if is_code(text):
+        if any(isinstance(node, t.Infix) and node.op == ".^" for node in t.nodes(tree)):
+            yield "** is read as the power of each entry, as in NumPy"
+        return
+    for node in t.nodes(tree):
+        match node:
+            case t.Power(base) | t.Apply("inv", base) if not (t.is_scalar(base) or t.is_column(base)):
+                yield f"** is read as the power of a matrix, {node}; that of each entry is .^"
+                return
+            case _:
+                pass
 
 
 def _sides(text: str) -> list[str]:

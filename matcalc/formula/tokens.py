@@ -10,8 +10,10 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from matcalc.formula.code import by_entry, is_code
 from matcalc.formula.errors import FormulaError
 from matcalc.formula.patterns import LETTER, LOWERED, RAISED, pattern
+from matcalc.formula.subscripts import width
 from matcalc.formula.words import BARE_GREEK as BARE_GREEK
 from matcalc.formula.words import DECORATIONS, FUNCTIONS, GREEK, NUMPY, VARIANTS
 from matcalc.formula.words import ENTRYWISE as ENTRYWISE
@@ -59,6 +61,8 @@ def tokenize(text: str, names: Collection[str] = (), functions: Collection[str] 
     for name in declared:
         if name in FUNCTIONS or not re.fullmatch(rf"{LETTER}[\u0302-\u0307A-Za-zΑ-Ωα-ω0-9_]+", name):
             raise FormulaError(f"{name!r} cannot be a name: write a letter, then letters and digits, and no function")
+    if is_code(text):
+        text = by_entry(text)
     # ‖x‖^2_2 is ‖x‖_2^2, in as many characters; and a Σ before x_i at the very beginning is a sum
     turned = re.sub(r"(\\\||\|\||‖|\\r?Vert)(\s*)\^(\{2\}|2)_(\{[2F]\}|[2F])", r"\1\2_\4^\3", text)
     if turned.count("Σ") == 1:
@@ -66,7 +70,7 @@ def tokenize(text: str, names: Collection[str] = (), functions: Collection[str] 
     plain = frozenset(name for name in declared if "_" not in name)
     if not plain & {"sigma"} and "σ" not in {*names, *functions}:
         turned = _with_sigmoids(turned)
-    return _paired(text, _raw(turned, 0, _Declared(plain, frozenset(functions)), text))
+    return _paired(text, _raw(turned, 0, _Declared(plain, frozenset(functions), frozenset(names)), text))
 
 
 def _with_sigmoids(text: str) -> str:
@@ -83,12 +87,14 @@ class _Declared:
 
     names: frozenset[str]
     functions: frozenset[str]
+    known: frozenset[str]  # all names, those of one letter too
 
 
 def _raw(text: str, offset: int, names: _Declared, whole: str) -> Iterator[Token]:
     """The terminals of `text`, which begins at `offset` of `whole`; bars are still bars."""
     terminals, position = pattern(names.names, names.functions), 0
     last, kind_of_base = "", ""  # the kinds of the last terminal, and of what has the last subscript
+    name = ""  # the last one
     opened: list[str] = []  # of what each open brace is the subscript
     while position < len(text):
         if text[position] == _CALLED:
@@ -103,6 +109,11 @@ def _raw(text: str, offset: int, names: _Declared, whole: str) -> Iterator[Token
         is_power = kind == "LABEL" and last not in ("NAME", "SUB", "SUBWORD")
         if is_power or (kind == "POWER_TRANSPOSED" and last == "_SIGMA"):
             kind, value = "_CARET", "**" if value.startswith("**") else "^"
+            end = start + len(value)
+        if kind == "SUB" and re.match(f"_{LETTER}", value):
+            if not (letters := width(text, position + 1, name if last == "NAME" else "", names.known)):
+                raise FormulaError(_unreadable(value), whole, start)
+            value = value[: letters + 1]
             end = start + len(value)
         position = end - offset
         if kind == "_UNDER":
@@ -124,13 +135,13 @@ def _raw(text: str, offset: int, names: _Declared, whole: str) -> Iterator[Token
                     yield Token("FUNC", FUNCTIONS[word] + "." * value[:-1].rstrip().endswith("."), start, end)
                     continue
                 for token in _raw(value[brace:-1], start + brace, names, whole):
-                    last = token.type
+                    last, name = token.type, token.value
                     yield token
             case "CALLED":
                 bare, gradient = re.subn(r"(?:∇|\\nabla(?![a-z]))\s*", "", value)
-                name = "∇" * gradient + canonical(re.sub(r"^\\[a-z]+\s*\{|['′″^{}\s.]|\\prime", "", bare))
+                called = "∇" * gradient + canonical(re.sub(r"^\\[a-z]+\s*\{|['′″^{}\s.]|\\prime", "", bare))
                 marks = value.count("'") + value.count("′") + value.count("prime") + 2 * value.count("″")
-                yield Token("FUNC", name + "'" * marks + "." * value.endswith("."), start, end)
+                yield Token("FUNC", called + "'" * marks + "." * value.endswith("."), start, end)
             case "EULER":
                 last = "_EULER"
                 yield Token("_EULER", "e", start, end)
@@ -166,7 +177,8 @@ def _raw(text: str, offset: int, names: _Declared, whole: str) -> Iterator[Token
                 bare = re.sub(r"\\(?:math(?:bf|rm)|boldsymbol|bm|pmb)(?![a-z])|[{}\s]", " ", value).strip()
                 word = re.match(r"\\([a-z]+)", bare)
                 letter = re.sub(r"^\\[a-z]+|\s", "", bare)
-                yield Token("NAME", canonical(letter) + DECORATIONS[word[1] if word else ""], start, end)
+                name = canonical(letter) + DECORATIONS[word[1] if word else ""]
+                yield Token("NAME", name, start, end)
                 last = "NAME"
             case "FRACTION":
                 bare = re.sub(r"\\[dt]?frac|\\partial|\\mathrm|\^\s*\{?2\}?|\s", "", value)  # {U}{x}
@@ -198,13 +210,14 @@ def _raw(text: str, offset: int, names: _Declared, whole: str) -> Iterator[Token
                 yield Token("PARTIAL", f"∂{mark.replace('2', '²')}", start, end)
                 yield Token("NAME", canonical(of.strip()), start, end)
             case "FUNC":
-                name, dot, _ = value.removeprefix("\\").partition(".")
-                yield Token("FUNC", FUNCTIONS[name] + dot, start, end)
+                word, dot, _ = value.removeprefix("\\").partition(".")
+                yield Token("FUNC", FUNCTIONS[word] + dot, start, end)
             case "FRECHET":
                 *_, word = re.findall("[A-Za-z]+", value)
                 yield Token("FRECHET", FUNCTIONS[word], start, end)
             case "NAME" | "DECLARED":
-                yield Token("NAME", canonical(value), start, end)
+                name = canonical(value)
+                yield Token("NAME", name, start, end)
                 last = "NAME"
             case "SUB":
                 yield Token("SUB", canonical(value.removeprefix("_").translate(_SUBSCRIPTS)), start, end)
@@ -239,7 +252,7 @@ def _paired(text: str, tokens: Iterator[Token]) -> Iterator[Token]:
     A 1 directly behind an operand, or before ones, is the vector of ones: as a number it would change nothing.
     """
     closers: list[str] = []  # what would close each open delimiter
-    previous = ""
+    before, previous = "", ""
     given, ahead = itertools.tee(tokens)
     for token, following in itertools.zip_longest(given, (token.type for token in itertools.islice(ahead, 1, None))):
         kinds = [token.type]
@@ -251,7 +264,9 @@ def _paired(text: str, tokens: Iterator[Token]) -> Iterator[Token]:
                 kinds = ["_RBAR", "_RBAR" if closers[-2:] == ["_RBAR", "_RBAR"] else "_LBAR"]
             else:
                 kinds = ["_RNORM" if ended and closers[-1:] == ["_RNORM"] else "_LNORM"]
-        elif (token.type, token.value) == ("NUMBER", "1") and (ended or (following == "ONES" and previous != "_CARET")):
+        elif (token.type, token.value) == ("NUMBER", "1") and (
+            ended or (following == "ONES" and "_CARET" not in (previous, before * (previous == "MINUS")))
+        ):
             kinds = ["ONES"]
         width = (token.end - token.start) // len(kinds)
         for number, kind in enumerate(kinds):
@@ -263,7 +278,7 @@ def _paired(text: str, tokens: Iterator[Token]) -> Iterator[Token]:
                 raise FormulaError(f"nested deeper than {MAX_DEPTH}", text, token.start)
             start = token.start + number * width
             yield Token(kind, token.value, start, token.end if kind == kinds[-1] else start + width)
-            previous = kind
+            before, previous = previous, kind
 
 
 def _unreadable(rest: str) -> str:

@@ -65,6 +65,16 @@ CLAIMS = [
     (r"-\frac n2\ln|\Sigma| - \frac12 tr(\Sigma^{-1}S)", r"\Sigma",
      r"-\frac n2 \Sigma^{-T} + \frac12(\Sigma^{-1}S\Sigma^{-1})^T"),
     ("||x-x||^2 + x'x", "x", "2x"),
+    # subscripts without braces
+    (r"w^TS_Bw", "w", "(S_B+S_B^T)w"),
+    (r"\operatorname{tr}(W^TS_BW)", "W", "(S_B+S_B^T)W"),
+    (r"\frac{w^TS_Bw}{w^TS_Ww}", "w", r"\frac{(S_B+S_B^T)w}{w^TS_Ww}-\frac{w^TS_Bw}{(w^TS_Ww)^2}(S_W+S_W^T)w"),
+    (r"\sum_{i=1}^n\log(1+\exp(-y_iw^Tx_i))", "w", r"-\sum_{i=1}^n\sigma(-y_iw^T x_i)y_ix_i"),
+    # code
+    ("np.sum(X**2)", "X", "2*X"),
+    ("np.sum((X@w-y)**2)", "w", "2*X.T@(X@w-y)"),
+    ("np.sum(x**3)", "x", "3*x**2"),
+    ("trace(X**3)", "X", "3*X.T**2"),
     # by differential
     ("X^-1", "X", "-X^-1 dX X^-1"),
     ("x'A x", "x", "x'(A+A')dx"),
@@ -91,6 +101,10 @@ def test_what_papers_write_is_read_as_it_is_meant(formula, wrt, claim):
         ("sum(x)", "x", "1", "1 is the vector of ones"),
         (r"\sum_i \|x_i - c\|^2", "c", r"-2\sum_i (x_i - c)", "x_i are read as vectors, the columns of x"),
         (r"\frac1N x'x", "x", r"\frac2N x", "N is read as a number"),
+        ("w^TS_Bw", "w", "(S_B+S_B^T)w", "S_Bw is read as S_B w"),
+        ("np.sum(X**2)", "X", "2*X", "** is read as the power of each entry, as in NumPy"),
+        ("trace(X**2)", "X", "2*X'", "** is read as the power of a matrix, X²; that of each entry is .^"),
+        ("y'Σ_xy x", "x", "Σ_xy'y", "Σ_xy is read as Σ_{xy}"),
     ],
 )
 def test_the_answer_says_how_it_was_read(formula, wrt, claim, read):
@@ -100,8 +114,19 @@ def test_the_answer_says_how_it_was_read(formula, wrt, claim, read):
     assert read in report.as_dict()["read"]
 
 
-def test_nothing_is_said_where_nobody_doubts():
-    assert "read as" not in str(check_formula("tr(A X)", "A'", wrt="X"))
+@pytest.mark.parametrize(
+    ("formula", "wrt", "claim"),
+    [
+        ("tr(A X)", "X", "A'"),
+        ("f(X) = tr(A X)", "X", "A'"),
+        (r"\mathbf{1}^T((Ax)\odot(Bx))", "x", r"A^T Bx + B^T Ax"),
+        (r"y'\Sigma_{xy} x", "x", r"\Sigma_{xy}^T y"),
+    ],
+)
+def test_nothing_is_said_where_nobody_doubts(formula, wrt, claim):
+    report = check_formula(formula, claim, wrt=wrt)
+    assert report.ok
+    assert "read as" not in str(report)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +138,8 @@ def test_nothing_is_said_where_nobody_doubts():
         (r"\gamma^{2T} x'x", "x", "x", {}, "γ is a scalar, and T no transpose in its exponent"),
         ("tr(X^{TT})", "X", "X", {}, "the transpose of a power is (X^2)^T"),
         (r"\sum_i tr(A_i X)", "X", "A", {}, "A_i would be a matrix for every i, of three axes"),
+        (r"\sum_i\|A_ix-b_i\|^2", "x", "x", {}, "A_i would be a matrix for every i, of three axes"),
+        (r"\operatorname{tr}\left(\operatorname{softmax}(QK^T)V\right)", "V", "V", {}, "softmax is of vectors"),
         ("np.trace(A * X)", "X", "A", {}, "* would be entry by entry"),
         (r"\|A\|_{2,1}", "A", "A", {}, "of norms"),
         ("tr(M)", "M", "I", {"let": ["M = A X"]}, "M is defined as A X"),
@@ -122,6 +149,11 @@ def test_nothing_is_said_where_nobody_doubts():
 def test_what_is_refused_says_the_remedy(formula, wrt, claim, given, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         check_formula(formula, claim, wrt=wrt, **given)
+
+
+def test_a_power_in_code_is_not_that_of_the_matrix():
+    assert not check_formula("np.trace(X**2)", "2*X.T", wrt="X").ok
+    assert not check_formula("np.sum(X**2)", "X + X.T", wrt="X").ok
 
 
 def test_definitions_hold_in_the_claim_too():

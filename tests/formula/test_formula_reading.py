@@ -47,7 +47,8 @@ from matcalc.formula import tree as t
         ("1'X 1 - 2 1", "𝟏ᵀ X 𝟏 - 2 𝟏", r"\mathbf{1}^\top X \mathbf{1} - 2 \mathbf{1}"),
         ("2*1 + 1 X + ones 1_mn", "2 (1) + (1) X + 𝟏 𝟏_mn", None),
         ("1 1' + X^1 1", "𝟏 𝟏ᵀ + X¹ 𝟏", None),
-        ("x.T @ A @ x + X**-1 + X**2", "xᵀ A x + X⁻¹ + X²", None),
+        ("x.T @ A @ x + X**-1 + X**2", "xᵀ A x + X.^(-1) + X.^2", None),
+        ("X**-1 + X**2", "X⁻¹ + X²", None),
         ("exp.(X) + sqrt.(A) ./ B", "exp.(X) + sqrt.(A) ⊘ B", None),
         ("tr X + 2 det A", "tr(X) + 2 |A|", None),
         ("tr X A", None, None),
@@ -104,6 +105,32 @@ def test_tex(tex, unicode):
         assert str(parse(tex)) == "∂x/2"
     else:
         assert str(parse(tex)) == unicode
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "unicode"),
+    [
+        ("A_ix", [], "A_i x"),
+        ("y_iw^Tx_i", [], "y_i wᵀ x_i"),
+        ("y_iwx_i", [], "y_i w x_i"),
+        ("S_Bw + S_WW", [], "S_B w + S_{WW}"),
+        ("W S_BW", [], "W S_B W"),
+        ("S_BW", ["S_B"], "S_B W"),
+        ("S_BW", ["W"], "S_B W"),
+        ("W S_BW", ["S_{BW}"], "W S_{BW}"),
+        ("Σ_xy W_hh K_mnX a_ij", [], "Σ_xy W_hh K_mn X a_ij"),
+        ("D_nvech(S) y_iln(x)", [], "D_n vech(S) y_i ln(x)"),
+        ("x_iX x_iy_i", [], "x_i X x_i y_i"),
+    ],
+)
+def test_a_subscript_without_braces_is_one_letter_or_two_of_a_kind(text, names, unicode):
+    assert str(parse(text, names)) == unicode
+
+
+@pytest.mark.parametrize("text", ["W_new", "x_max y", "S_BAB"])
+def test_a_word_as_a_subscript_takes_braces(text):
+    with pytest.raises(FormulaError, match="after _ come one or two letters"):
+        parse(text)
 
 
 def test_greek_and_names():
