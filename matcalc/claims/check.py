@@ -1,7 +1,7 @@
 """Check a derivative that is typed as a formula: both are read, sized and evaluated, and the referee judges."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -182,6 +182,13 @@ def _is_symmetric(D: Array) -> bool:
     return bool(np.allclose(D, D.T, rtol=0, atol=DIGITS * np.abs(D).max()))
 
 
+def _differentials(claim: Formula, names: Collection[str]) -> Formula:
+    """The claim in which ∂X is the differential dX, one of these names."""
+    if isinstance(claim, t.Derivative):
+        return t.Name(claim.key) if claim.key in names else claim
+    return t.with_children(claim, [_differentials(part, names) for part in t.children(claim)])
+
+
 def _read_claim(asked: Problem, formula: str, claim: str | Formula) -> tuple[Formula, Style, tuple[str, ...]]:
     """The claim, the style in which it is written, and how it was read, where that could be doubted.
 
@@ -203,7 +210,7 @@ def _read_claim(asked: Problem, formula: str, claim: str | Formula) -> tuple[For
         )
         claim = substitute(parse(as_in(body, formula), names | differential, called), meanings)
         noted = doubts(body, claim, called, names)
-        claim = t.rename(claim, dict.fromkeys(differential, asked.differential))
+        claim = t.rename(_differentials(claim, differential), dict.fromkeys(differential, asked.differential))
     known |= {asked.differential} & {node.name for node in t.nodes(claim) if isinstance(node, t.Name)}
     tree, notes = settle(claim, known, asked.sizes, asked.integers)
     notes += noted

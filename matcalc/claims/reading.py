@@ -21,7 +21,16 @@ from matcalc.formula.meaning import settle, understand
 from matcalc.formula.names import letter_of
 from matcalc.formula.parser import name_of
 from matcalc.formula.sizes import Size, names_in_size
-from matcalc.formula.texts import Meaning, definitions, doubts, spelled, split_where, substitute, without_left_side
+from matcalc.formula.texts import (
+    Meaning,
+    definitions,
+    differentiated,
+    doubts,
+    spelled,
+    split_where,
+    substitute,
+    without_left_side,
+)
 from matcalc.formula.variables import Variables, variables
 from matcalc.formula.words import FUNCTIONS, GREEK
 
@@ -126,10 +135,12 @@ def read_problem(
     for name in (*given, *domains, wrt):
         if name in meanings:
             raise ValueError(f"{name} is defined as {meanings[name]}; say it of the variables in there.")
-    text = without_left_side(text)
+    given_text = without_left_side(text)
+    text = differentiated(given_text, "" if may_be_absent else wrt)
     typed = parse(text, names, called) if isinstance(formula, str) else formula
     tree, notes = settle(substitute(typed, meanings), {*given, *domains, wrt}, _letters(given))
     notes += doubts(text, tree, called, names)
+    notes += (f"the function is {tree}",) if text != given_text else ()
     applied = {name_of_function(node.function) for node in t.nodes(tree) if isinstance(node, t.Apply)}
     for name in kinds:
         if name not in applied:

@@ -19,7 +19,7 @@ here so:
 * Of a square matrix exp, ln, sin, cos, tan, sinh, cosh and sqrt are functions of the matrix. Of a vector they are taken
   of each entry, as with a dot: `exp.(X)`. tanh, sigmoid, softplus, relu, sign and abs are always taken of each entry.
 * `‖X‖` is the Frobenius norm, also written `‖X‖_F`; `‖X‖_2` is the spectral norm, of vectors the length; `‖X‖_*` is
-  the nuclear norm. `X^*` is the adjugate. `X^{1/2}` is sqrt(X).
+  the nuclear norm. `X^*` is the adjugate, and `x^*` a name. `X^{1/2}` is sqrt(X).
 * A number beside an array stands at every entry, `1 - tanh(x)`, as do mean(x), max(x), min(x) and logsumexp(x). Beside
   a square matrix it is refused, where it could mean a multiple of I.
 * `L_exp(U, V)` is the derivative of exp at the matrix U along V, likewise of ln, sin, cos, tan, sinh, cosh and sqrt.

@@ -87,7 +87,16 @@ def valued(kind: str, order: int, x: Array, W: Array, functions: Any) -> Array:
 
 def pattern_of_calls(names: "frozenset[str]", spelled: "dict[str, str]") -> str:
     """What a call of one of these functions begins with, its name and the marks of a derivative, in ASCII and TeX."""
+
+    def form(letter: str) -> str:
+        words = [rf"\\{word}(?![A-Za-z])" for word, spelt in spelled.items() if spelt == letter]
+        return f"(?:{'|'.join([re.escape(letter), *words])})"
+
     forms = [re.escape(name) for name in names]
+    for letter, subscript in (name.split("_", 1) for name in names if "_" in name):  # h_\theta, f_{W,b}
+        forms.append(
+            form(letter) + r"\s*_\s*\{?" + r"[\s,]*".join(["", *map(form, subscript.strip("{}")), ""]) + r"\}?"
+        )
     forms += [rf"\\?{word}" for word, letter in spelled.items() if letter in names]
     either = "|".join(sorted(forms, key=len, reverse=True)) or "(?!)"
     wrapped = rf"\\(?:operatorname|math(?:rm|bf|cal|it)|text|boldsymbol|bm)\s*\{{\s*(?:{either})\s*\}}"

@@ -26,6 +26,8 @@ _WORDS_OF_TWO: dict[str, Callable[[t.Formula, t.Formula], t.Formula]] = {
     "inner": lambda left, right: t.Apply("tr", t.Product((t.Transpose(left), right))),
     "outer": lambda left, right: t.Product((left, t.Transpose(right))),
     "hadamard": lambda left, right: t.Infix("⊙", left, right),
+    "solve": lambda left, right: t.Product((t.Apply("inv", left), right)),
+    "power": lambda base, exponent: t.Infix(".^", base, exponent),
     "matmul": lambda left, right: t.Product((left, right)),
     "commutation": lambda rows, columns: t.Constant("K", (rows, columns)),
 }
@@ -63,6 +65,11 @@ class Operands(Transformer[Token, Any]):
             raise Misread(f"a number of more than {_MAX_DIGITS} digits", number)
         is_whole = "." not in number.value and value == value.to_integral_value()
         return t.Number(int(value) if is_whole else float(value))
+
+    def multiple(self, number: Token, name: Token) -> t.Formula:
+        if name.value != "π":
+            raise Misread("write the argument of the function in parentheses", number)
+        return t.Product((self.number(number), t.Name(name.value)))
 
     def negative(self, _: Token, of: Token) -> t.Formula:
         return t.Neg(self.number(of) if of.type == "NUMBER" else _variable(of.value))
@@ -165,6 +172,9 @@ class Builder(Operands):
 
     fraction = quotient
 
+    def times(self, *parts: t.Formula | Token) -> t.Formula:
+        return _product(_dotted(parts))
+
     def product(self, factors: list[t.Formula]) -> t.Formula:
         return _product(factors)
 
@@ -187,6 +197,8 @@ class Builder(Operands):
                 return t.Apply("pinv", base)
             case "ADJUGATE":
                 return t.Apply("adj", base)
+            case "METHOD":
+                return self.apply(mark, base)
             case _:
                 return t.Apply("!", base)
 
@@ -225,6 +237,8 @@ class Builder(Operands):
         match function.value, arguments:
             case name, (argument,) if name.startswith("∇"):
                 return t.Transpose(t.Apply(derivative_of(name.removeprefix("∇")), argument))
+            case "square", (of,):
+                return self.power_of_entries(of, t.Number(2))
             case name, (argument,) if is_arbitrary(name):
                 return t.Apply(name, argument)
             case "kron" | "blkdiag" as name, (first, second, *more):
@@ -266,6 +280,16 @@ class Builder(Operands):
         if function.value != "unvec":
             raise Misread(f"{function.value} takes no subscript; of functions only unvec does", function)
         return t.Unvec((sizes[0], sizes[-1]), of)
+
+    def apply_of_kind(self, function: Token, of: t.Formula, kind: Token) -> t.Formula:
+        if function.value != "norm":
+            raise Misread(f"{function.value} takes one formula", kind)
+        return t.Apply({"fro": "norm", "nuc": "nuclear"}.get(kind.value, "norminf"), of)
+
+    def log_of_modulus(self, function: Token, of: t.Formula, place: Token) -> t.Formula:
+        if place.value != "1":
+            raise Misread("of slogdet the logarithm is read, slogdet(X)[1]", function)
+        return t.Apply("ln", t.Apply("abs", t.Apply("det", of)))
 
     def frechet(self, function: Token, of: t.Formula, along: t.Formula) -> t.Formula:
         return t.Frechet(function.value, of, along)

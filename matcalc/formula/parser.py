@@ -16,7 +16,15 @@ _CLOSERS = {
     **{"_RPAR": "')'", "_RSQB": "']'", "_RBRACE": "'}'", "_RBAR": "a closing '|'", "_RNORM": "a closing '‖'"},
     **{"_EQUALS": "'='", "_RANGLE": "a closing '⟩'", "$END": "the end"},
 }
-_OTHERS = {"_UNDER": "'_{'", "_CARET": "'^'", "_LBRACE": "'{'", "_LPAR": "'('", "_COMMA": "','", "NAME": "a variable"}
+_OTHERS = {
+    "_UNDER": "'_{'",
+    "_CARET": "'^'",
+    "_LBRACE": "'{'",
+    "_LPAR": "'('",
+    "_LSQB": "'['",
+    "_COMMA": "','",
+    "NAME": "a variable",
+}
 
 
 def parse(text: str, names: Collection[str] = (), functions: Collection[str] = ()) -> t.Formula:
@@ -89,6 +97,8 @@ def _remedy(token: Token, text: str) -> str:
         r"/[^-+,=]*$", before
     ):
         return ". After a quotient write parentheses: (a/b) c or a/(b c)"
+    if token.type in ("_CARET", "SUPERSCRIPT") and re.search(r"(?:ln|log|det)\s*(?:\||\\|det)", before):
+        return ". Write (ln |X|)^2 or ln(|X|^2)"
     if token.type in ("NAME", "NUMBER", "_LPAR") and re.search(r"(?:tr|det|ln|log|exp)\s+\S+\s*$", before):
         return ". Write the argument of the function in parentheses"
     return ""

@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 
 from matcalc.formula.arbitrary import pattern_of_calls
+from matcalc.formula.code import METHODS
 from matcalc.formula.subscripts import LETTER as LETTER
 from matcalc.formula.words import (
     BARE_GREEK,
@@ -25,6 +26,7 @@ _T = (
 )
 _TEXT = r"\\(?:text(?:rm|bf|it|sf|normal)?|math(?:rm|it|bf|sf)|mbox|operatorname)"
 _KIND = r"(?:\*|∗|\\ast(?![a-z])|\\infty(?![a-z])|∞|\\star(?![a-z]))"  # of a norm
+_INDEX = r"(?:[A-Za-z0-9](?:\s*[-+]\s*[0-9]+)?)"  # of the two in P_{k|k-1}
 _CARET = r"(?:\^|\*\*)"
 _DECORATED = "|".join(sorted(DECORATIONS, key=len, reverse=True))
 _GREEK = "|".join(sorted((*GREEK, *VARIANTS), key=len, reverse=True))
@@ -46,9 +48,11 @@ def pattern(names: frozenset[str], functions: frozenset[str] = frozenset()) -> r
     """The pattern of the terminals; `names` and `functions` are declared ones."""
     whole = rf"(?<![A-Za-z])(?:{_longest_first(WHOLE_GREEK)})(?![A-Za-z])"
     name = rf"(?:\\(?:{_GREEK})(?![A-Za-z])|{_longest_first(names | BARE_GREEK)}|{whole}|{LETTER}[̃̂̄̇]?)"
+    greek = rf"\\(?:{_GREEK})(?![A-Za-z])"
     free = _longest_first(set(FUNCTIONS) - MARKED_FUNCTIONS)
     marked_functions = rf"(?:{_longest_first(MARKED_FUNCTIONS)})(?=\s*(?:\\left)?\s*\.?[(\[{{])"
     marks = rf"\s*(?:-\s*1|-?\s*{_T}|\+|\\dagger)\s*\}}"
+    transposed = rf"\s*(?:'|ᵀ|⊤|\^\s*(?:{_T}|\{{\s*{_T}\s*\}}))"
     words = _longest_first(set(FUNCTIONS))
     of_matrices = _longest_first({word for word, function in FUNCTIONS.items() if function in MATRIX_FUNCTIONS})
     no_labels = _longest_first({*FUNCTIONS, *BARE_GREEK, *names, "ones"})
@@ -61,8 +65,9 @@ def pattern(names: frozenset[str], functions: frozenset[str] = frozenset()) -> r
         # A 1 that is transposed is the vector of ones, as is one behind an operand: see `_paired`.
         "ONES": r"[𝟏𝟙]|\\(?:math(?:bf|bb)|boldsymbol|bm|pmb|textbf|vec)\s*(?:1|\{\s*1\s*\})|\{\s*\\bf\s+1\s*\}"
         r"|ones(?![a-z])"
-        rf"|(?<![0-9.])1(?=\s*(?:'|ᵀ|⊤|\^\s*(?:{_T}|\{{\s*{_T}\s*\}})))",
+        rf"|(?:(?<![0-9.])1(?=1?{transposed})|(?<=(?<![0-9.])1)1(?={transposed}))",  # 11^T is 1 1^T
         "RATIO": r"(?<![\^*.])[0-9]+\s*/\s*[0-9]+(?![0-9.!^⁻⁰-⁹])(?=\s*(?:[A-Za-zα-ωΑ-Ω|‖⟨(\[]|\\[A-Za-z|{]))",  # 1/2 x
+        "VULGAR": "[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]",
         "NUMBER": rf"{_DECIMAL}(?:[eE][-+]?[0-9]+(?![0-9A-Za-z]))?",
         "WORD": rf"\{{\s*\\(?:rm|bf|it|sf|mathrm)\s*(?:{words})\s*\}}"  # {\rm tr}
         rf"|\\mathop\s*\{{\s*\\(?:mathrm|rm|text|sf)\s*\{{?\s*(?:{words})\s*\}}?\s*\}}",
@@ -74,6 +79,8 @@ def pattern(names: frozenset[str], functions: frozenset[str] = frozenset()) -> r
         rf"\\(?:{_DECORATED})\s*(?:\{{\s*(?:\\(?:math(?:bf|rm)|boldsymbol|bm)\s*\{{\s*{name}\s*\}}"
         rf"|{name})\s*\}}|(?=[\sA-Za-z\\])\s*{name})",
         "DECLARED": _longest_first(set(names)),
+        "ORDER": rf",\s*(?:ord\s*=\s*)?(?:['\"](?:fro|nuc)['\"]|(?:(?:{'|'.join(DOTTED)})\.)?inf(?![a-z]))|,\s*ord\s*=",
+        "METHOD": rf"\.(?:{'|'.join(METHODS)})\(\s*\)",
         "NUMPY": rf"(?<![A-Za-z])(?:{'|'.join(DOTTED)})\.(?:(?:linalg|special|nn|functional|numpy|scipy)\.)*[A-Za-z_]+",
         "_SIGMA": r"Σ(?=\s*_\s*\{[^{}=]*=)|∑|\\sum(?![A-Za-z])|sum(?=\s*_)",
         "FRACTION": rf"\\[dt]?frac\s*\{{\s*\\partial\s*(?:\^\s*\{{?2\}}?)?\s*(?:{name}|\\mathrm\{{{name}\}})\s*\}}"
@@ -87,7 +94,7 @@ def pattern(names: frozenset[str], functions: frozenset[str] = frozenset()) -> r
         r"\s*\})(?=(?:\s*\\(?:left|[bB]igg?l?)\s*)?\()",
         "_EULER": rf"e(?=\s*{_CARET}\s*(?:\{{(?!{marks})|[A-SU-Z]))",
         "NAME": name,
-        "DIGITS": r"\\[dt]?frac(?:\s*[0-9]|\s+[A-Za-z])\s*(?:[0-9A-Za-z]|(?=\{))",  # \frac12, \frac n2, \frac1{n}
+        "DIGITS": rf"\\[dt]?frac(?:\s*(?:[0-9]|{greek})|\s+[A-Za-z])\s*(?:{greek}|[0-9A-Za-z]|(?=\{{))",
         "_FRAC": r"\\[dt]?frac(?![A-Za-z])",
         "_OVER": r"\\over(?![A-Za-z])",
         "_DOTTED_CARET": r"\.\s*(?:\^|\*\*)",
@@ -96,7 +103,9 @@ def pattern(names: frozenset[str], functions: frozenset[str] = frozenset()) -> r
         "INVERSE": rf"⁻¹(?![{RAISED}])|\.inverse\(\)|" + _raised(r"-\s*1(?![0-9.!]|\s*\w)"),
         "POWER_TRANSPOSED": rf"{_CARET}\s*\{{\s*-?\s*(?:[0-9]+|[a-z])\s*{_T}\s*\}}",  # X^{-2T}
         "TRANSPOSE": rf"'|ᵀ|⊤|\.m?T(?![A-Za-z])|\.'|\.(?:transpose|t)\(\)|\^\s*(?:{_T}|\{{\s*{_T}\s*\}})",
-        "ADJUGATE": _raised(r"(?:[*∗]|\\ast)"),
+        "ADJUGATE": _raised(r"(?:[*∗]|\\ast(?![a-z]))"),
+        "STAR": _raised(r"(?:⋆|★|\\star(?![a-z]))"),
+        "MARK_TRANSPOSED": rf"{_CARET}\s*\{{\s*(?:\+|\\dagger|[*∗⋆]|\\ast|\\star)\s*{_T}\s*\}}",  # X^{+T}
         "PINV": "⁺|†|" + _raised(r"(?:\+|†|\\dagger)"),
         "SUPERSCRIPT": rf"(?:[{RAISED}]|[⁺⁻](?=[{RAISED}]))+",
         "LABEL": rf"{_CARET}\s*(?:\{{\s*(?:{label}\s*(?:{_T}|\\dagger)?|(?!(?:{no_labels})\s*\}})[A-Za-z]{{3,}}"
@@ -104,7 +113,8 @@ def pattern(names: frozenset[str], functions: frozenset[str] = frozenset()) -> r
         rf"|{_TEXT}\s*\{{\s*\(?[A-Za-z0-9]{{2,}}\)?\s*\}})",
         "_CROSSED": r"_\s*(?:×|\\times(?![A-Za-z])|\{\s*(?:×|\\times)\s*\}|cross(?![A-Za-z]))",  # of [a]_×
         "KIND": rf"_\s*(?:{_KIND}|\{{\s*{_KIND}\s*\}})",
-        "SUBWORD": rf"_\s*(?:\{{\s*{_TEXT}\s*\{{\s*[A-Za-z0-9]+\s*\}}\s*\}}|{_TEXT}\s*\{{\s*[A-Za-z0-9]+\s*\}}"
+        "SUBWORD": rf"_\s*(?:\{{\s*{_INDEX}\s*(?:\||\\mid(?![a-z])|\\vert(?![a-z]))\s*{_INDEX}\s*\}}"
+        rf"|\{{\s*{_TEXT}\s*\{{\s*[A-Za-z0-9]+\s*\}}\s*\}}|{_TEXT}\s*\{{\s*[A-Za-z0-9]+\s*\}}"
         rf"|\{{\s*\\rm\s+[A-Za-z0-9]+\s*\}}|\{{\s*(?![{_LETTERS_OF_INDICES}]+\s*\}})[A-Za-z]{{3,}}[0-9]*\s*\}})",
         "SUB": rf"_{LETTER}{{1,2}}|_[0-9]+|_\\(?:{_GREEK})(?![A-Za-z])|[{LOWERED}]+",  # of two letters see `subscripts`
         "_UNDER": r"_(?=\s*\{)",

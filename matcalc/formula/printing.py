@@ -176,12 +176,14 @@ class _Printer:
                 raise TypeError(f"not a formula: {type(tree).__name__}")
 
     def _name(self, name: str) -> str:
-        letter, mark, rest = re.fullmatch(r"([^_^]*)(_|\^)?(.*)", name, re.DOTALL).groups()  # pyright: ignore
-        if mark and self.style != "unicode":
-            rest = "".join(self._letter(part) for part in rest)
-            short = mark == "_" and self.style == "tex" and not rest.startswith("{")
-            return self._letter(letter) + mark + (f"{{{rest}}}" if short else rest)
-        return self._letter(letter) + (mark or "") + rest
+        letter, subscript, label = re.fullmatch(r"([^_^]*)(_[^^]*)?(.*)", name, re.DOTALL).groups()  # pyright: ignore
+        subscript, label = subscript or "", label or ""
+        if self.style != "unicode":
+            subscript, label = ("".join(map(self._letter, part)) for part in (subscript, label))
+        if self.style == "tex":
+            label = label.replace("⋆", r"\star")
+            subscript = f"_{{{subscript[1:]}}}" if subscript and not subscript.startswith("_{") else subscript
+        return self._letter(letter) + subscript + label
 
     def _letter(self, name: str) -> str:
         """A name without subscripts."""

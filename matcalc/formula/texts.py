@@ -18,7 +18,8 @@ NODES = 20_000  # of a formula with its definitions put in
 LONGEST = 300  # characters of a left side
 _WHERE = re.compile(r"\b(?:where|with)\b")
 _BETWEEN = re.compile(r"[,;]|\\(?:text|mbox)\{ *and *\}|\band\b")
-_NAME = r"(?:\\(?:math(?:cal|bf|rm|scr)|operatorname|text)\s*\{\s*\w+\s*\}|\\?[A-Za-zΑ-Ωα-ω]\w*)(?:_\w|_\{\w+\})?"
+_WORD = r"(?:\\(?:math(?:cal|bf|rm|scr)|operatorname|text)\s*\{\s*\w+\s*\}|\\?[A-Za-zΑ-Ωα-ω]\w*)"
+_NAME = rf"{_WORD}(?:_\w|_\\[A-Za-z]+|_\{{[\w\\, ]+\}})?"
 _CALLED = re.compile(rf"\s*{_NAME}\s*(?:\(\s*[^()=]*\s*\))?\s*")
 _PARTIAL = r"(?:\\partial|∂|\\mathrm\s*\{?d\}?|\\(?:rm\s+)?d|d)"
 _BY = rf"(?P<by>(?:\\(?:math(?:bf|rm)|boldsymbol|bm|vec)\s*\{{?\s*)?{_NAME}(?:\^(?:\{{?(?:T|\\top)\}}?))?)"
@@ -46,9 +47,19 @@ _HESSIAN = re.compile(
     r"(?:\\(?:math(?:bf|rm|cal)|boldsymbol|bm)\s*\{?\s*)?H\s*\}?\s*(?:_\s*(?:\{[^{}]*\}|\w)\s*)?(?:f\s*)?(?:\([^()]*\))?"
 )
 _LETTER_CALLED = re.compile(
-    r"(?<![A-Za-z\\^_])(\\[A-Za-z]+|[A-Za-zΑ-Ωα-ω])(?:_\w)?\((\\?[A-Za-zΑ-Ωα-ω]+(?:_\w)?)\)"
+    r"(?<![A-Za-z\\^_])(\\[A-Za-z]+(?:_\w)?|[A-Za-zΑ-Ωα-ω](?:_\w)?)\((\\?[A-Za-zΑ-Ωα-ω]+(?:_\w)?)\)"
 )  # f(x), as nobody writes a product
-_DIFFERENTIAL = re.compile(rf"\s*(?:\\mathrm\s*\{{?d\}}?|d)\s*{_NAME}(?:\s*\([^()=]*\))?\s*")
+_DIFFERENTIAL = re.compile(
+    rf"\s*{_PARTIAL}\s*(?:{_NAME}(?:\s*\([^()=]*\))?\s*|(?:\\[A-Za-z|]|[(\[|‖]|(?:{'|'.join(FUNCTIONS)})(?![A-Za-z])).*)"
+)
+_OPERATORS = [  # before the function that is differentiated
+    re.compile(rf"\s*\\[dt]?frac\s*\{{\s*{_PARTIAL}\s*\}}\s*\{{\s*{_PARTIAL}\s*{_BY}\s*\}}?\s*\}}(?P<of>.+)"),
+    re.compile(
+        rf"\s*\\[dt]?frac\s*\{{\s*{_PARTIAL}(?P<of>[^{{}}]*(?:\{{[^{{}}]*\}}[^{{}}]*)+|[^{{}}]*\([^{{}}]*)\}}\s*\{{\s*{_PARTIAL}\s*{_BY}\s*\}}?\s*\}}"
+    ),
+    re.compile(rf"\s*{_PARTIAL}\s*/\s*{_PARTIAL}\s*{_BY}(?![A-Za-z_])(?P<of>.+)"),
+    re.compile(rf"\s*(?:\\nabla|∇)\s*_\s*(?:\{{\s*{_BY}\s*\}}?\s*\}}|(?P<letter>\\[A-Za-z]+|\w))(?P<of>.+)"),
+]
 
 
 def without_left_side(text: str) -> str:
@@ -59,7 +70,30 @@ def without_left_side(text: str) -> str:
     if len(sides) == 2 and _is_name(sides[0]):
         return sides[1]
     start = text.find("=")
+    if len(sides) == 2 and (found := _operator(sides[0])):
+        of, claim = found["of"].strip(), sides[1].strip()
+        raise FormulaError(f"this is an equation; give {of} as the function, and {claim} as the claim", text, start)
     raise FormulaError("this is an equation; give one side, or f = … with a name on the left", text, start)
+
+
+def differentiated(text: str, wrt: str = "") -> str:
+    r"""The function behind ∂/∂X, `\frac{\partial}{\partial X}` or ∇_X; FormulaError where X is not `wrt`."""
+    if len(text) > LONGEST or not (found := _operator(text)):
+        return text
+    by = _bare_name(found["by"] or found.groupdict().get("letter") or "")
+    if wrt and name_of(by) != wrt:
+        raise FormulaError(f"this is a derivative by {name_of(by)}; asked for is that by {wrt}", text, 0)
+    return found["of"]
+
+
+def _operator(text: str) -> re.Match[str] | None:
+    """What a text is that begins with the sign of a derivative by a variable."""
+    return next(filter(None, (pattern.fullmatch(text) for pattern in _OPERATORS)), None)
+
+
+def _bare_name(text: str) -> str:
+    """A variable without what makes it bold, and without a transpose."""
+    return re.sub(r"\\(?:math(?:bf|rm)|boldsymbol|bm|vec)\s*\{?|\^.*|[{}\s]", "", text)
 
 
 def second_order(text: str) -> tuple[str, bool]:
@@ -89,7 +123,7 @@ def claimed_side(text: str, wrt: str, order: int = 1) -> str:
         raise FormulaError("a claim is one formula; check the sides of an equation one by one", text, text.find("="))
     if left and order == 2:
         raise FormulaError("the claim is a first derivative; asked for is the second", text, 0)
-    by = re.sub(r"\\(?:math(?:bf|rm)|boldsymbol|bm|vec)\s*\{?|\^.*|[{}\s]", "", left["by"]) if left else ""
+    by = _bare_name(left["by"]) if left else ""
     if by and name_of(by) != wrt:
         raise FormulaError(f"the claim is a derivative by {name_of(by)}; asked for is that by {wrt}", text, 0)
     return sides[1]
@@ -171,7 +205,7 @@ def definitions(texts: Sequence[str], names: Sequence[str], functions: Collectio
     typed: dict[str, Meaning] = {}
     for text, (left, right), (given, argument) in zip(texts, parts, lefts, strict=True):
         name = name_of(given)
-        if name in typed or name in ("I", "e", "E") or (argument and name in FUNCTIONS):
+        if name in typed or name == "I" or (argument and name in FUNCTIONS):
             raise FormulaError(f"{name} cannot be defined{' twice' if name in typed else ''}", text, 0, len(left))
         typed[name] = Meaning(parse(right.strip(" .$"), words, called), argument and name_of(argument))
     while len(found) < len(typed):
@@ -248,7 +282,7 @@ def doubts(text: str, tree: t.Formula, functions: Collection[str] = (), names: C
     called = [
         (found[1], found[2])
         for found in _LETTER_CALLED.finditer(text)
-        if not found[1].startswith("\\") or canonical(found[1]) in SPELLED
+        if not found[1].startswith("\\") or canonical(found[1].partition("_")[0]) in SPELLED
     ]
     products = [(name_of(letter), inner) for letter, inner in called if not known & {letter, name_of(letter)}]
     notes = [
@@ -258,6 +292,9 @@ def doubts(text: str, tree: t.Formula, functions: Collection[str] = (), names: C
         isinstance(node, t.Apply) and node.function == "sigmoid" for node in t.nodes(tree)
     ):
         notes = [note for note in notes if not note.startswith("σ(")] + ["σ( ) is read as the sigmoid"]
+    if re.search(r"\^\s*\{?\s*(?:[*∗]|\\ast)", text):
+        adjugates = (node for node in t.nodes(tree) if isinstance(node, t.Apply) and node.function == "adj")
+        notes += [f"{node.of}^* is read as the adjugate" for node in adjugates]
     return tuple(dict.fromkeys([*notes, *doubtful(text, names), *_of_powers(text, tree)]))
 
 

@@ -7,6 +7,7 @@ longest first.
 
 import itertools
 import re
+import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ _OPENING = {
 _CLOSING = frozenset(_OPENING.values())
 _ENDS = _CLOSING | {
     *("NAME", "NUMBER", "ONES", "SUB", "TRANSPOSE", "INVERSE", "INVERSE_TRANSPOSE", "PINV", "ADJUGATE", "FACTORIAL"),
-    *("LABEL", "SUBWORD", "KIND", "_CROSSED"),
+    *("LABEL", "SUBWORD", "KIND", "_CROSSED", "METHOD"),
 }  # an operand may end with these, so a bar after one of them can close
 
 
@@ -115,13 +116,19 @@ def _raw(text: str, offset: int, names: _Declared, whole: str) -> Iterator[Token
                 raise FormulaError(_unreadable(value), whole, start)
             value = value[: letters + 1]
             end = start + len(value)
+        is_small = last in ("NAME", "SUB", "SUBWORD") and name[:1].islower()  # x^* is a name, X^* the adjugate
         position = end - offset
         if kind == "_UNDER":
             kind_of_base = last
         if kind == "_LBRACE":
-            opened.append(kind_of_base if last == "_UNDER" else "")
+            opened.append(kind_of_base if last == "_UNDER" else last if last == "_FRAC" else "")
         if kind != "SPACE":
             of = opened.pop() if kind == "_RBRACE" and opened else ""
+            if of == "_FRAC" and (below := re.compile(r"\s*(\\[A-Za-z]+|\w)").match(text, position)):  # \frac{a}2
+                yield Token(kind, value, start, end)
+                yield from _braced(below[1], offset + below.start(1), offset + below.end())
+                position, last = below.end(), "_RBRACE"
+                continue
             last = {"NAME": "SUB", "_SIGMA": "_SIGMA"}.get(of, kind)
         match kind:
             case "SPACE":
@@ -129,6 +136,11 @@ def _raw(text: str, offset: int, names: _Declared, whole: str) -> Iterator[Token
             case "WRAP":
                 brace = value.index("{") + 1
                 word = value[brace:-1].strip().removesuffix(".")
+                if word == "11":
+                    yield Token("ONES", "1", start, end)
+                    yield Token("ONES", "1", start, end)
+                    last = "ONES"
+                    continue
                 if value.startswith(r"\operatorname") and word not in FUNCTIONS:
                     raise FormulaError(f"unknown function {word}", whole, start, end)
                 if word in FUNCTIONS:
@@ -139,7 +151,7 @@ def _raw(text: str, offset: int, names: _Declared, whole: str) -> Iterator[Token
                     yield token
             case "CALLED":
                 bare, gradient = re.subn(r"(?:∇|\\nabla(?![a-z]))\s*", "", value)
-                called = "∇" * gradient + canonical(re.sub(r"^\\[a-z]+\s*\{|['′″^{}\s.]|\\prime", "", bare))
+                called = "∇" * gradient + of_function(re.sub(r"^\\[a-z]+\s*\{|['′″^{}\s.,]|\\prime", "", bare))
                 marks = value.count("'") + value.count("′") + value.count("prime") + 2 * value.count("″")
                 yield Token("FUNC", called + "'" * marks + "." * value.endswith("."), start, end)
             case "EULER":
@@ -153,6 +165,8 @@ def _raw(text: str, offset: int, names: _Declared, whole: str) -> Iterator[Token
                 yield Token("_LPAR", "(", start, end)
                 yield from _raw(value.translate(_SUPERSCRIPTS), start, names, whole)
                 yield Token("_RPAR", ")", end, end)
+            case "NUMPY" if value.endswith(".slogdet"):
+                yield Token("SLOGDET", value, start, end)
             case "NUMPY":
                 yield Token("FUNC", _of_numpy(value.rpartition(".")[2], whole, start, end), start, end)
             case "POWER_TRANSPOSED":
@@ -163,13 +177,30 @@ def _raw(text: str, offset: int, names: _Declared, whole: str) -> Iterator[Token
                 yield from _raw(inner.group() if inner else "", start, names, whole)
                 yield Token("_RPAR", ")", end, end)
                 yield Token("TRANSPOSE", "'", start, end)
+            case "MARK_TRANSPOSED" | "ADJUGATE" | "STAR":
+                mark = "PINV" if re.search(r"\+|dagger", value) else "ADJUGATE"
+                is_star = "star" in value or "⋆" in value
+                is_label = mark == "ADJUGATE" and (is_small or is_star)
+                label = "⋆" if is_star and not is_small else "*"
+                yield Token("LABEL", label, start, end) if is_label else Token(mark, value, start, end)
+                if kind == "MARK_TRANSPOSED":
+                    yield Token("TRANSPOSE", "'", start, end)
+            case "ORDER":
+                yield Token("_COMMA", ",", start, end)
+                if word := re.search(r"fro|nuc|inf", value):
+                    yield Token("KIND", word.group(), start, end)
+            case "METHOD":
+                word = re.sub(r"\W", "", value)
+                yield Token("METHOD", FUNCTIONS[word], start, end)
             case "LABEL":
                 body, transposed = _label(value)
                 yield Token("LABEL", body, start, end)
                 if transposed:
                     yield Token("TRANSPOSE", "'", start, end)
             case "SUBWORD":
-                word = re.sub(r"^_\s*\{?\s*(?:\\[a-z]+)?[\s{]*|[\s}]+$", "", value)
+                word = re.sub(
+                    r"^_\s*\{?\s*(?:\\[a-z]+)?[\s{]*|[\s}]+$", "", re.sub(r"\s*(?:\||\\mid|\\vert)\s*", "|", value)
+                )
                 yield Token("SUBWORD", word, start, end)
             case "KIND":
                 yield Token("KIND", "∞" if "inf" in value or "∞" in value else "*", start, end)
@@ -186,8 +217,8 @@ def _raw(text: str, offset: int, names: _Declared, whole: str) -> Iterator[Token
                 mark = "²" if len(by) == 2 else "" if by in "xX" else f"_{by}"
                 yield Token("PARTIAL", f"∂{mark}", start, end)
                 yield Token("NAME", canonical(of.strip("{}")), start, end)
-            case "RATIO":
-                above, _, below = value.partition("/")
+            case "RATIO" | "VULGAR":
+                above, _, below = unicodedata.normalize("NFKC", value).replace("⁄", "/").partition("/")
                 for kind, part in (
                     ("_LPAR", "("),
                     ("NUMBER", above),
@@ -198,10 +229,10 @@ def _raw(text: str, offset: int, names: _Declared, whole: str) -> Iterator[Token
                     yield Token(kind, part.strip(), start, end)
             case "DIGITS":
                 yield Token("_FRAC", value, start, end)
-                for each in re.sub(r"\\[dt]?frac|\s", "", value):
-                    yield Token("_LBRACE", "{", start, end)
-                    yield Token("NUMBER" if each.isdigit() else "NAME", each, start, end)
-                    yield Token("_RBRACE", "}", start, end)
+                for each in re.findall(r"\\[A-Za-z]+|\w", re.sub(r"^\\[dt]?frac", "", value)):
+                    yield from _braced(each, start, end)
+                above = not value.endswith("{") and len(re.findall(r"\\[A-Za-z]+|\w", value)) == 2
+                last = "_FRAC" if above else "_RBRACE"
             case "PARTIAL":
                 mark = re.sub(r"∂|\\partial|[\s{}^]", "", value).replace("2", "²")
                 yield Token("PARTIAL", f"∂{mark}", start, end)
@@ -223,6 +254,21 @@ def _raw(text: str, offset: int, names: _Declared, whole: str) -> Iterator[Token
                 yield Token("SUB", canonical(value.removeprefix("_").translate(_SUBSCRIPTS)), start, end)
             case _:
                 yield Token(kind, value, start, end)
+
+
+def of_function(name: str) -> str:
+    """The name of a function that is spelled so without braces, as a variable has it: h_θ, f_{Wb}."""
+    letter, _, subscript = re.sub(r"\\([A-Za-z]+)", lambda found: canonical(found[1]), name).partition("_")
+    return letter + (
+        f"_{{{subscript}}}" if len(subscript) > 1 and not subscript.isdigit() else f"_{subscript}" * bool(subscript)
+    )
+
+
+def _braced(letter: str, start: int, end: int) -> Iterator[Token]:
+    """A number or a letter as TeX takes it, one token of which stands for itself in braces."""
+    yield Token("_LBRACE", "{", start, end)
+    yield Token("NUMBER" if letter.isdigit() else "NAME", canonical(letter), start, end)
+    yield Token("_RBRACE", "}", start, end)
 
 
 def _label(value: str) -> tuple[str, bool]:

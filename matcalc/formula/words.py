@@ -48,6 +48,7 @@ MARKED_FUNCTIONS = frozenset({"abs", "max", "min", "mean", "tan", "sign", "sgn",
 NUMPY = {
     **{word: f"{word}." for word in ("exp", "sin", "cos", "sqrt", "sinh", "cosh", "tan")},
     **{"log": "ln.", "absolute": "abs", "matmul": "matmul", "vdot": "inner", "outer": "outer", "dot": "dot"},
+    **{"square": "square", "power": "power", "solve": "solve"},
     **{"block_diag": "blkdiag", "identity": "eye", "maximum": "max", "relu": "relu"},
 }
 DOTTED = ("np", "jnp", "numpy", "scipy", "torch", "jax", "xp")

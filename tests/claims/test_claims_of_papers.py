@@ -75,7 +75,26 @@ CLAIMS = [
     ("np.sum((X@w-y)**2)", "w", "2*X.T@(X@w-y)"),
     ("np.sum(x**3)", "x", "3*x**2"),
     ("trace(X**3)", "X", "3*X.T**2"),
+    ("(x'*A*x)/(x'*x)", "x", "(A+A')*x/(x'*x) - 2*(x'*A*x)/(x'*x)/(x'*x)*x"),
+    ("np.linalg.slogdet(X)[1]", "X", "np.linalg.inv(X).T"),
+    ("np.square(X@w-y).sum()", "w", "2*X.T@(X@w-y)"),
+    ("norm(X,'fro')**2", "X", "2*X"),
+    ("b.T @ np.linalg.solve(A, x)", "x", "np.linalg.solve(A.T, b)"),
+    # TeX
+    (r"\frac\lambda2 x^Tx", "x", r"\lambda x"),
+    (r"\frac1\sigma a^Tx - \frac{\lambda}2 \log 2\pi", "x", r"\frac{a}\sigma"),
+    (r"x^TP_{k|k-1}x", "x", r"(P_{k|k-1}+P_{k|k-1}^T)x"),
+    (r"b^TX^{+T}a", "a", "X^+b"),
+    (r"\|x-x^*\|^2", "x", "2(x-x^*)"),
+    # whole equations
+    (r"f = \frac{\partial}{\partial X}\operatorname{tr}(AX)", "X", "A^T"),
+    (r"\nabla_x x^TAx", "x", "(A+A^T)x"),
+    (r"\frac{\partial \operatorname{tr}(AX)}{\partial X}", "X", r"\frac{\partial f}{\partial X} = A^T"),
     # by differential
+    (r"\log\det X", "X", r"d\log\det X = \operatorname{tr}(X^{-1}dX)"),
+    ("X^{-1}", "X", r"-X^{-1}(\partial X)X^{-1}"),
+    (r"\operatorname{tr}(AX)", "X", r"\operatorname{tr}(A\partial X)"),
+    ("x'x", "x", "2x'∂x"),
     ("X^-1", "X", "-X^-1 dX X^-1"),
     ("x'A x", "x", "x'(A+A')dx"),
     (r"\ln\det X", "X", r"\operatorname{tr}(X^{-1} \mathrm{d}X)"),
@@ -102,6 +121,8 @@ def test_what_papers_write_is_read_as_it_is_meant(formula, wrt, claim):
         (r"\sum_i \|x_i - c\|^2", "c", r"-2\sum_i (x_i - c)", "x_i are read as vectors, the columns of x"),
         (r"\frac1N x'x", "x", r"\frac2N x", "N is read as a number"),
         ("w^TS_Bw", "w", "(S_B+S_B^T)w", "S_Bw is read as S_B w"),
+        (r"\log\det(A^*X)", "X", "X^-T", "A^* is read as the adjugate"),
+        (r"\nabla_X \operatorname{tr}(AX)", "X", "A^T", "the function is tr(A X)"),
         ("np.sum(X**2)", "X", "2*X", "** is read as the power of each entry, as in NumPy"),
         ("trace(X**2)", "X", "2*X'", "** is read as the power of a matrix, X²; that of each entry is .^"),
         ("y'Σ_xy x", "x", "Σ_xy'y", "Σ_xy is read as Σ_{xy}"),
@@ -144,11 +165,40 @@ def test_nothing_is_said_where_nobody_doubts(formula, wrt, claim):
         (r"\|A\|_{2,1}", "A", "A", {}, "of norms"),
         ("tr(M)", "M", "I", {"let": ["M = A X"]}, "M is defined as A X"),
         ("tr(M)", "X", "A'", {"let": "M"}, "a definition is a name"),
+        (
+            r"\frac{\partial}{\partial X}\operatorname{tr}(AX) = A^T",
+            "X",
+            "A'",
+            {},
+            r"give \operatorname{tr}(AX) as the function, and A^T as the claim",
+        ),
+        ("∂/∂A tr(AX)", "X", "A'", {}, "this is a derivative by A; asked for is that by X"),
+        (r"\log\det(X)^2", "X", "A", {}, "Write (ln |X|)^2 or ln(|X|^2)"),
+        (r"\log 2\pi\sigma^2 + x'x", "x", "x", {}, "Write the argument of the function in parentheses"),
+        ("np.linalg.slogdet(X)", "X", "X", {}, "expected '['"),
     ],
 )
 def test_what_is_refused_says_the_remedy(formula, wrt, claim, given, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         check_formula(formula, claim, wrt=wrt, **given)
+
+
+def test_functions_and_residuals_are_defined_as_papers_name_them():
+    for f, claim, wrt, let in (
+        (r"h_\theta(x)^2", r"2h_\theta(x)x", r"\theta", r"h_\theta(x) = \theta^T x"),
+        (r"\|f_{W,b}(x)\|^2", r"2f_{W,b}(x)x^T", "W", r"f_{W,b}(x) = Wx+b"),
+        ("e'e", "-2X'e", "b", "e = y - Xb"),
+        (r"\|E\|_F^2", "-2X'E", "B", "E = Y - XB"),
+    ):
+        assert check_formula(f, claim, wrt=wrt, let=[let]).ok
+        assert not check_formula(f, f"1.01 ({claim})", wrt=wrt, let=[let]).ok
+
+
+def test_eleven_transposed_is_the_vector_of_ones_twice():
+    for ones in ("11^T", r"\mathbf{11}^T"):
+        f, right = rf"\operatorname{{tr}}(X(I-\frac1n {ones})X^T)", r"2X(I-\frac1n\mathbf 1\mathbf 1^T)"
+        assert check_formula(f, right, wrt="X", shape="X=m,n").ok
+        assert not check_formula(f, r"2X(I-\frac2n\mathbf 1\mathbf 1^T)", wrt="X", shape="X=m,n").ok
 
 
 def test_a_power_in_code_is_not_that_of_the_matrix():
