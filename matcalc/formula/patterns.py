@@ -66,7 +66,7 @@ def pattern(names: frozenset[str], functions: frozenset[str] = frozenset()) -> r
         "ONES": r"[𝟏𝟙]|\\(?:math(?:bf|bb)|boldsymbol|bm|pmb|textbf|vec)\s*(?:1|\{\s*1\s*\})|\{\s*\\bf\s+1\s*\}"
         r"|ones(?![a-z])"
         rf"|(?:(?<![0-9.])1(?=1?{transposed})|(?<=(?<![0-9.])1)1(?={transposed}))",  # 11^T is 1 1^T
-        "RATIO": r"(?<![\^*.])[0-9]+\s*/\s*[0-9]+(?![0-9.!^⁻⁰-⁹])(?=\s*(?:[A-Za-zα-ωΑ-Ω|‖⟨(\[]|\\[A-Za-z|{]))",  # 1/2 x
+        "RATIO": r"(?<![\^*.])[0-9]+\s*/\s*[0-9]+(?![0-9.!^⁻⁰-⁹])(?=\s*\*?\s*(?:[A-Za-zα-ωΑ-Ω|‖⟨(\[]|\\[A-Za-z|{]))",
         "VULGAR": "[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]",
         "NUMBER": rf"{_DECIMAL}(?:[eE][-+]?[0-9]+(?![0-9A-Za-z]))?",
         "WORD": rf"\{{\s*\\(?:rm|bf|it|sf|mathrm)\s*(?:{words})\s*\}}"  # {\rm tr}

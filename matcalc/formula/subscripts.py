@@ -7,6 +7,7 @@ none, as in `a_ij` and `Σ_xy`; of two capitals the second is a factor if it sta
 
 import re
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 
 from matcalc.formula.words import BARE_GREEK, FUNCTIONS, GREEK, VARIANTS
 
@@ -51,7 +52,9 @@ def doubtful(text: str, names: Collection[str]) -> Iterator[str]:
         match width(text, start, base, names):
             case 1 if first.isupper() or second.islower():
                 yield f"{base}_{first}{second} is read as {base}_{first} {second}"
-            case 2 if _is_factor(text, second, names) and f"{base}_{{{first}{second}}}" not in names:
+            case 2 if (
+                first not in _INDICES and _is_factor(text, second, names) and f"{base}_{{{first}{second}}}" not in names
+            ):
                 yield f"{base}_{first}{second} is read as {base}_{{{first}{second}}}"
             case _:
                 pass
@@ -62,7 +65,7 @@ def _run(text: str, start: int, names: Collection[str]) -> str:
     found = re.compile(f"{LETTER}+").match(text, start)
     assert found
     run, behind = found.group(), text[found.end() :].lstrip()
-    for cut in range(1, len(run)):
+    for cut in range(1, min(len(run), 4)):
         word = run[cut:]
         is_called = word in FUNCTIONS and behind.startswith(("(", "[", "{", "|", "."))
         if is_called or word in BARE_GREEK or (len(word) > 1 and word in names):
@@ -72,4 +75,9 @@ def _run(text: str, start: int, names: Collection[str]) -> str:
 
 def _is_factor(text: str, letter: str, names: Collection[str]) -> bool:
     """Whether the letter stands by itself somewhere, neither with a subscript nor as one."""
-    return letter in names or letter in _NOT_ALONE.sub(" ", text)
+    return letter in names or letter in _alone(text)
+
+
+@lru_cache(maxsize=4)
+def _alone(text: str) -> frozenset[str]:
+    return frozenset(_NOT_ALONE.sub(" ", text))

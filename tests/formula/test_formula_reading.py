@@ -127,6 +127,13 @@ def test_a_subscript_without_braces_is_one_letter_or_two_of_a_kind(text, names, 
     assert str(parse(text, names)) == unicode
 
 
+def test_quotients_go_from_left_to_right():
+    for text, unicode in (("5/2*x'x", "(5/2) xᵀ x"), ("a/b/c", "(a/b)/c"), ("(x'x)/(y'y)*x", "(xᵀ x/(yᵀ y)) x")):
+        assert str(parse(text)) == unicode
+    with pytest.raises(FormulaError, match="After a quotient write parentheses"):
+        parse("a/b*c d")
+
+
 @pytest.mark.parametrize("text", ["W_new", "x_max y", "S_BAB"])
 def test_a_word_as_a_subscript_takes_braces(text):
     with pytest.raises(FormulaError, match="after _ come one or two letters"):
