@@ -37,6 +37,7 @@ class Problem:
     where: Mapping[str, Domain]
     sizes: Mapping[str, int]  # a number for every letter that is a size
     names: frozenset[str]  # declared ones, of several letters
+    named_sizes: Mapping[str, Size] = field(default_factory=dict)  # what the n of I_n is by the shapes
     exponent: int = EXPONENT  # and bound of sums
     notes: tuple[str, ...] = ()  # how the function was read, where that could be doubted
     definitions: Mapping[str, Meaning] = field(default_factory=dict)
@@ -51,7 +52,9 @@ class Problem:
     def integers(self) -> dict[str, int]:
         """A value for every integer: subscripts count entries from 0."""
         places = {name: (self.exponent + place) % 2 for place, name in enumerate(sorted(self.found.indices))}
-        return {name: places.get(name, self.exponent) for name in sorted(self.found.integers) if name not in self.sizes}
+        told = {name: size_in_numbers(size, self.sizes) for name, size in self.named_sizes.items()}
+        numbers = {**dict.fromkeys(self.found.integers, self.exponent), **places, **told}
+        return {name: numbers[name] for name in sorted(self.found.integers) if name not in self.sizes}
 
     @property
     def symbols(self) -> dict[str, Shape]:

@@ -153,6 +153,7 @@ def read_problem(
     notes += tuple(f"{name} is {full}" for name, full in meant.items() if full != name)
     given, wrt = {meant[name]: sizes for name, sizes in given.items()}, meant[wrt]
     domains = {meant[name]: domain for name, domain in domains.items()}
+    given = {name: sizes for name, sizes in given.items() if sizes or name not in found.integers}  # n=scalar is known
     if may_be_absent and wrt not in found.ranks and wrt not in found.integers and found.ranks:
         found = replace(found, ranks={**found.ranks, **variables(t.Name(wrt)).ranks})
         notes += (absent(wrt),)
@@ -197,6 +198,7 @@ def read_problem(
         str(tree),
         wrt,
         tuple(shapes.items()),
+        tuple(meaning.sizes.items()),
         tuple(domains.items()),
         names,
         notes,
@@ -230,6 +232,7 @@ class _Known:
     text: str
     wrt: str
     shapes: tuple[tuple[str, Shape], ...]
+    named_sizes: tuple[tuple[str, Size], ...]
     domains: tuple[tuple[str, Domain], ...]
     names: frozenset[str]
     notes: tuple[str, ...]
@@ -250,6 +253,7 @@ class _Known:
             dict(self.domains),
             sizes,
             self.names,
+            dict(self.named_sizes),
             notes=self.notes,
             definitions=dict(self.definitions),
             is_independent=self.is_independent,

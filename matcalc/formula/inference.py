@@ -52,6 +52,7 @@ class Inference(Operands):
         self.named: dict[str, Unknown] = {}  # sizes known by nothing but the n of I_n
         self.spread: list[tuple[Typed, Typed]] = []  # numbers, each beside an array at all of whose entries it stands
         self.open: dict[str, Dim] = {}  # how far the indices of open sums go
+        self.counted: dict[str, Size] = {}  # how far those go up to a name do, where it is a number
 
     def run(self, shape: Sequence[Size] | None) -> Typed:
         """The formula with the shape of every node; `shape` is what the result must have."""
@@ -240,6 +241,8 @@ class Inference(Operands):
                 self.fail(index, f"{index} goes over entries of several numbers; {sizes}")
         elif isinstance(size, Unknown) and size.letter:
             size.found = bound
+        elif bound and isinstance(size, int):
+            self.counted[bound] = size
 
     def sum(self, node: t.Formula, parts: "list[Typed]") -> Typed:
         """The sum; a number beside arrays stands at every entry."""

@@ -18,7 +18,7 @@ from typing import Literal
 from matcalc.formula import tree as t
 from matcalc.formula.errors import FormulaError
 from matcalc.formula.names import is_one_letter, joined, letter_of
-from matcalc.formula.shapes import deduce, typed
+from matcalc.formula.shapes import deduce, named_sizes, typed
 from matcalc.formula.sizes import Size, shape_of_array
 from matcalc.formula.typed import Typed, bare
 from matcalc.formula.variables import Variables
@@ -37,6 +37,7 @@ class Meaning:
     tree: t.Formula
     found: Variables
     shapes: Mapping[str, tuple[Size, ...]]
+    sizes: Mapping[str, Size]  # that integers stand for
     notes: tuple[str, ...]
 
 
@@ -218,11 +219,13 @@ def understand(
         tried = ranks | {name: choices[name] for name in changed}
         try:
             shapes = deduce(tree, tried, fixed, square)
-            whole = typed(tree, {**shapes, **dict.fromkeys(found.integers, ())})
+            symbols = {**shapes, **dict.fromkeys(found.integers, ())}
+            whole, sizes_named = typed(tree, symbols), named_sizes(tree, symbols)
         except FormulaError as error:
             failure = failure or error
             continue
-        meaning = Meaning(tree, replace(found, ranks=tried), shapes, _notes(found.ranks, tried, entries))
+        notes = _notes(found.ranks, tried, entries)
+        meaning = Meaning(tree, replace(found, ranks=tried), shapes, sizes_named, notes)
         value = shape_of_array(whole.dims)
         # A row may be meant as a number, with a Greek letter that is a vector, x'β; n ln|X| as well, with a size n.
         # What is transposed is no scalar.

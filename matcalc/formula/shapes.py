@@ -18,6 +18,7 @@ from matcalc.formula.sizes import (
 )
 from matcalc.formula.typed import Typed
 from matcalc.formula.unification import Mismatch
+from matcalc.formula.variables import variables
 
 
 def infer(
@@ -66,7 +67,8 @@ def deduce(
         if name not in fixed
     }
     unknown |= {name: (unknown[name][0],) * 2 for name in square if name in unknown and len(unknown[name]) == 2}
-    inference = Inference(tree, fixed, {}, unknown)
+    numbers = dict.fromkeys(variables(tree).integers - {*ranks, *fixed}, ())  # the n of Σ_{i=1}^{n} as a factor
+    inference = Inference(tree, {**numbers, **fixed}, {}, unknown)
     inference.run(None)
     try:
         inference.products.match_factors()
@@ -101,6 +103,19 @@ def deduce(
         return size
 
     return {name: tuple(fixed[name]) if name in fixed else tuple(map(found, unknown[name])) for name in ranks}
+
+
+def named_sizes(tree: t.Formula, shapes: Mapping[str, Sequence[Size]]) -> dict[str, Size]:
+    """The sizes that the names in I_n and Σ_{i=1}^{n} stand for by the shapes of the variables, where these tell it.
+
+    >>> from matcalc.formula import parse
+    >>> named_sizes(parse("I_n X"), {"X": (5, "k")})
+    {'n': 5}
+    """
+    inference = Inference(tree, shapes, {}, {})
+    inference.run(None)
+    found = {name: known(size) for name, size in inference.named.items()} | inference.counted
+    return {name: size for name, size in found.items() if not isinstance(size, Unknown)}
 
 
 def typed(

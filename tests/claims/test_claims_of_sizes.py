@@ -1,0 +1,42 @@
+"""Sizes as papers write them: the bound of a sum as a factor, sizes of vec and ⊗, norms of the vectors of a sum."""
+
+import pytest
+
+from matcalc import check_formula, derive
+
+POSITIVE = {"where": {r"\Sigma": "positive definite"}}
+LIKELIHOOD = r"-\frac n2\ln|\Sigma|-\frac12\sum_{i=1}^n(x_i-\mu)^T\Sigma^{-1}(x_i-\mu)"
+SCATTER = r"\frac12\Sigma^{-1}\sum_{i=1}^n(x_i-\mu)(x_i-\mu)^T\Sigma^{-1}"
+CENTRED = r"\operatorname{tr}(X(I_n-\frac1n\mathbf 1_n\mathbf 1_n^T)X^T)"
+OF_CENTRED = r"2X(I_n-\frac1n\mathbf 1_n\mathbf 1_n^T)"
+
+
+def judge(formula, wrt, right, wrong, options):
+    """The right claim passes and a mistake in it fails; what is derived passes too."""
+    assert check_formula(formula, right, wrt=wrt, **options).ok, (formula, right)
+    assert check_formula(formula, wrong, wrt=wrt, **options).verdict == "fail", (formula, wrong)
+    found = derive(formula, wrt, **options)
+    assert check_formula(formula, str(found.formula), wrt=wrt, **options).ok, (formula, found.formula)
+
+
+@pytest.mark.parametrize(
+    ("formula", "wrt", "right", "wrong", "options"),
+    [
+        (r"\frac1n\sum_{i=1}^n(y_i-w^Tx_i)^2", "w", r"-\frac2n\sum_{i=1}^n(y_i-w^Tx_i)x_i",
+         r"-2\sum_{i=1}^n(y_i-w^Tx_i)x_i", {}),
+        (LIKELIHOOD, r"\Sigma", rf"-\frac n2\Sigma^{{-1}}+{SCATTER}", rf"-\frac12\Sigma^{{-1}}+{SCATTER}", POSITIVE),
+        (LIKELIHOOD, r"\mu", r"\Sigma^{-1}(\sum_{i=1}^n x_i-n\mu)", r"\Sigma^{-1}(\sum_{i=1}^n x_i-\mu)", POSITIVE),
+        (r"\frac1{2m}\sum_{i=1}^m(\theta^Tx^{(i)}-y^{(i)})^2", r"\theta",
+         r"\frac1m\sum_{i=1}^m(\theta^Tx^{(i)}-y^{(i)})x^{(i)}",
+         r"\frac2m\sum_{i=1}^m(\theta^Tx^{(i)}-y^{(i)})x^{(i)}", {}),
+        (r"\frac1n x^T 1_n", "x", r"\frac1n 1_n", "1_n", {}),
+        (CENTRED, "X", OF_CENTRED, r"2X(I_n-\mathbf 1_n\mathbf 1_n^T)", {}),
+        (CENTRED, "X", OF_CENTRED, r"2X(I_n-\mathbf 1_n\mathbf 1_n^T)", {"shape": {"X": (3, 5)}}),
+        (CENTRED, "X", OF_CENTRED, r"2X(I_n-\mathbf 1_n\mathbf 1_n^T)", {"shape": {"X": ("m", "k")}}),
+        (r"n\sum_{i=1}^n x_i^2", "x", "2 n x", "2 x", {"shape": {"x": (5,)}}),
+        (r"n\sum_{i=1}^n x_i^2", "x", "2 n x", "2 x", {"shape": {"n": ()}}),
+        (r"\frac1n x^Tx", "x", r"\frac2n x", "2 x", {"shape": {"x": ("n",)}}),
+    ],
+)  # fmt: skip
+def test_a_size_is_a_number_wherever_it_stands(formula, wrt, right, wrong, options):
+    judge(formula, wrt, right, wrong, options)
