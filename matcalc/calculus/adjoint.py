@@ -116,12 +116,20 @@ def _unvec(a: Algebra, G: Formula, dims: Dims) -> Formula:
             case (Factor(t.Infix("⊗", B, A), power, turned), Factor(t.Apply("vec", M))) if power == 1:
                 A, B = (t.Transpose(A), t.Transpose(B)) if turned else (A, B)
                 inner = product(A, M, t.Transpose(B))
+                if a.dims(M) != (a.dims(A)[1], a.dims(B)[1]):  # as many entries, in columns of another length
+                    inner = _reshaped(a, term.word, dims)
             case (Factor(t.Constant("1")),):
                 inner = ones(dims)
             case word:
-                inner = t.Unvec((sized(dims[0]), sized(dims[1])), a.word_tree(word))
+                inner = _reshaped(a, word, dims)
+        if a.dims(inner) != dims:
+            inner = _reshaped(a, term.word, dims)
         parts.append(product(outside, inner))
     return t.sum_of(parts)
+
+
+def _reshaped(a: Algebra, word: tuple[Factor, ...], dims: Dims) -> Formula:
+    return t.Unvec((sized(dims[0]), sized(dims[1])), a.word_tree(word))
 
 
 # --- Kronecker products

@@ -135,7 +135,7 @@ class Inference(Operands):
                 shape = tuple(map(self.written, sizes))
                 self.constants.append(matrix := Typed(node, shape, (part,)))
                 try:
-                    unify(part.shape, (self.products.product(*shape), UNIT))
+                    unify(part.shape, (self.products.product(*shape[::-1]), UNIT))
                 except Mismatch:
                     words = f"{of} is {in_words(part.shape)}"
                     self.misfit(of, f"{node} is {in_words(shape)}, of a vector of as many entries; {words}")
@@ -177,7 +177,7 @@ class Inference(Operands):
             case "0" | "1", (rows, columns):
                 return (self.written(rows), self.written(columns))
             case "K", (rows, columns):
-                size = self.products.product(self.written(rows), self.written(columns))
+                size = self.products.product(self.written(columns), self.written(rows))
                 return (size, size)
             case "D" | "L" as symbol, (side,):
                 size = self.written(side)

@@ -100,7 +100,7 @@ class Operands:
                 return (columns, rows)
             case "vec":
                 rows, columns = self.matrix(part)
-                return (self.products.product(rows, columns), UNIT)
+                return (self.products.product(columns, rows), UNIT)  # as of B ⊗ A, where (B ⊗ A) vec X = vec(A X Bᵀ)
             case "vech":
                 return (self.products.triangle(self.square(part)[0]), UNIT)
             case "cross":

@@ -40,3 +40,20 @@ def judge(formula, wrt, right, wrong, options):
 )  # fmt: skip
 def test_a_size_is_a_number_wherever_it_stands(formula, wrt, right, wrong, options):
     judge(formula, wrt, right, wrong, options)
+
+
+@pytest.mark.parametrize(
+    ("formula", "wrt", "right", "wrong", "options"),
+    [
+        ("vec(X)' kron(B, A) vec(X)", "X", "A X B' + A' X B", "A X B + A' X B'", {}),
+        (r"\|(B^T\otimes A)\operatorname{vec}(X)-\operatorname{vec}(C)\|^2", "X", "2A^T(AXB-C)B^T", "2A^T(AXB-C)B", {}),
+        (r"\|(B\otimes A)\operatorname{vec}(X)-\operatorname{vec}(C)\|^2", "X", "2A^T(AXB^T-C)B", "2(AXB^T-C)B", {}),
+        ("vec(X)' kron(B, A) vec(Y)", "X", "A Y B'", "A Y B", {}),
+        ("vec(X)' kron(B, A) vec(X)", "X", "unvec_lm((B ⊗ A + B' ⊗ A') vec(X))", "unvec_lm((B ⊗ A) vec(X))",
+         {"shape": {"X": ("l", "m"), "A": ("m", "m"), "B": ("l", "l")}}),
+        ("vec(Y)' kron(B, A) vec(X)", "X", "unvec_{3,4}((B' ⊗ A') vec(Y))", "unvec_{3,4}((B ⊗ A) vec(Y))",
+         {"shape": {"X": (3, 4), "Y": (4, 3), "A": (3, 3), "B": (4, 4)}}),
+    ],
+)  # fmt: skip
+def test_the_sizes_of_vec_are_those_of_its_kronecker_product(formula, wrt, right, wrong, options):
+    judge(formula, wrt, right, wrong, options)

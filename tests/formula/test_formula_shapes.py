@@ -120,7 +120,7 @@ def test_sizes_in_kronecker_products_that_nothing_tells_are_asked_for():
 @pytest.mark.parametrize(
     ("text", "shapes"),
     [
-        ("a' vec(X)", {"a": ("l m",), "X": ("l", "m")}),
+        ("a' vec(X)", {"a": ("l m",), "X": ("m", "l")}),
         ("x' kron(A, B) x", {"x": ("l m",), "A": ("l", "l"), "B": ("m", "m")}),
         ("x' blkdiag(kron(A, A), B) x", {"x": ("l l+m",), "A": ("l", "l"), "B": ("m", "m")}),
         ("a' vech(X)", {"a": ("l(l+1)/2",), "X": ("l", "l")}),
