@@ -9,7 +9,7 @@ from lark import Token, Transformer, v_args
 
 from matcalc.formula import tree as t
 from matcalc.formula.arbitrary import derivative_of, is_arbitrary
-from matcalc.formula.names import joined
+from matcalc.formula.names import joined, letter_of
 from matcalc.formula.words import ENTRYWISE
 
 _OPS: dict[str, Literal["⊗", "⊙", "⊘", "×"]] = {
@@ -19,6 +19,7 @@ _OPS: dict[str, Literal["⊗", "⊙", "⊘", "×"]] = {
     "CROSS": "×",
 }
 _MAX_DIGITS = 300
+_NORMS = "of norms ‖X‖, ‖X‖_F, ‖X‖_2, ‖X‖_*, ‖X‖_{2,1} and, of vectors, ‖x‖_1, ‖x‖_∞ and ‖x‖_A of a matrix A are read"
 _DOT = t.Name("·")  # between factors
 _WORDS_OF_TWO: dict[str, Callable[[t.Formula, t.Formula], t.Formula]] = {
     "cross": lambda left, right: t.Infix("×", left, right),
@@ -311,8 +312,15 @@ class Builder(Operands):
                 return t.Apply("norm2", of)
             case (t.Number(1),):
                 return t.Apply("norm1", of)
+            case (t.Number(2), t.Number(1)) | (t.Number(21),):  # of the columns
+                squares = t.Product((t.Transpose(t.Infix("⊙", of, of)), t.Constant("1")))
+                return t.Apply("sum", t.Infix(".^", squares, t.Infix("/", t.Number(1), t.Number(2))))
+            case (t.Number() | t.Constant(),):
+                raise Misread(_NORMS)
+            case (weight,) if any(isinstance(node, t.Name) and _is_matrix(node.name) for node in t.nodes(weight)):
+                return t.Apply("sqrt", t.product_of([t.Transpose(of), weight, of]))
             case _:
-                raise Misread("of norms ‖X‖, ‖X‖_F, ‖X‖_2, ‖X‖_* and, of vectors, ‖x‖_1 and ‖x‖_∞ are read")
+                raise Misread(_NORMS)
 
     def norm_of_kind(self, of: t.Formula, kind: Token) -> t.Formula:
         return t.Apply("norminf" if kind.value == "∞" else "nuclear", of)
@@ -323,6 +331,10 @@ class Builder(Operands):
 
 def _variable(name: str) -> t.Formula:
     return t.Constant("I") if name == "I" else t.Name(name)
+
+
+def _is_matrix(name: str) -> bool:
+    return letter_of(name).isupper()
 
 
 def _are_letters_of_indices(indices: tuple[t.Formula, ...]) -> bool:

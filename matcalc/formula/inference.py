@@ -202,6 +202,8 @@ class Inference(Operands):
                 return name if name in self.scalars else self.named.setdefault(name, Unknown())
             case t.Product(factors):
                 return reduce(self.products.product, map(self.written, factors))
+            case t.Power(base, t.Number(int() as count)) if count > 0:  # I_{n²}
+                return reduce(self.products.product, [self.written(base)] * count)
             case t.Sum(terms):
                 return reduce(self.products.sum, map(self.written, terms))
             case _:

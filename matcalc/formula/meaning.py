@@ -4,6 +4,7 @@ The rule for a letter with a subscript, in this order:
 
 * It is a name of its own where it was declared, `wrt="S_B"`.
 * It is an entry where an index of a sum counts it: x_i in \sum_i x_i. Where only vectors fit, x_i are the columns of x.
+* It is a name of its own where it is a term beside the letter without a subscript, x - x_0: both are vectors.
 * K_mn of two sizes is the commutation matrix; of one size D_n is the duplication and L_n the elimination matrix.
 * It is an entry where the letter stands in the formula without a subscript too, or was declared, the subscript is a
   number or a small letter, and their number fits: x_i and x_1 of a vector x, X_{ij} or x_ij of a matrix X.
@@ -26,6 +27,7 @@ from matcalc.formula.words import SPELLED
 
 SIZES = ("n", "N", "m", "d", "p")  # letters that are sizes where neither a vector nor a matrix fits
 OF_ONE_SIZE: dict[str, tuple[Literal["D", "L"], str]] = {"D": ("D", "duplication"), "L": ("L", "elimination")}
+NORMS = ("norm", "norm1", "norm2", "norminf")
 TRIES = 128  # of readings
 WORK = 20_000  # nodes that are sized for that, about
 
@@ -62,6 +64,7 @@ class _Settling:
         self.known = known
         self.sizes = sizes | _written_sizes(tree)
         self.counting = self.sizes | integers
+        self.beside = _beside(tree)
         self.uses_t = "t" in known or _uses_t(tree)
         self.notes: list[str] = []
 
@@ -91,6 +94,8 @@ class _Settling:
             return t.Entry(t.Name(base.upper()), indices)  # a_ij
         if letters & bound:
             return None
+        if name in self.beside:
+            return t.Name(name)
         if base == "K" and "K" not in self.bare and letters and letters <= self.sizes:
             return t.Constant("K", indices if len(indices) == 2 else indices * 2)
         if base in OF_ONE_SIZE and base not in self.bare and letters and letters <= self.sizes and len(indices) == 1:
@@ -142,6 +147,21 @@ def _values(tree: t.Formula) -> Iterator[str]:
         case _:
             for child in t.children(tree):
                 yield from _values(child)
+
+
+def _beside(tree: t.Formula) -> frozenset[str]:
+    """The small letters with one subscript that are terms beside the letter itself: the x_0 of x - x_0."""
+    found: set[str] = set()
+    for node in t.nodes(tree):
+        if isinstance(node, t.Sum):
+            terms = [bare(term) for term in node.terms]
+            for term in terms:
+                match term:
+                    case t.Entry(t.Name(base), (_,) as indices) if t.Name(base) in terms and letter_of(base).islower():
+                        found.add(joined(base, indices))
+                    case _:
+                        pass
+    return frozenset(found)
 
 
 def _written_sizes(tree: t.Formula) -> frozenset[str]:
@@ -210,7 +230,9 @@ def understand(
     choices: dict[str, int] = {name: 1 for name in greek if not ranks[name]}
     sizes = [name for name in names if name in SIZES and name != wrt and name not in turned]
     choices |= dict.fromkeys([*sizes, *(name for name in names if name in _alone(tree) and name != wrt)], 0)
-    choices |= {name: 2 for name in names if name in entries}
+    normed = _in_norms(tree)
+    ranks |= {name: 2 for name in names if name in entries and name in normed}
+    choices |= {name: 1 if name in normed else 2 for name in names if name in entries}
     choices |= {key: less_likely for key, (_, *more) in (others or {}).items() for less_likely in more}
     failure: FormulaError | None = None
     fallback: Meaning | None = None
@@ -327,6 +349,18 @@ def _alone(tree: t.Formula) -> frozenset[str]:
             case _:
                 pass
     return frozenset(name for name in found if name[0].islower() and name[0].isascii())
+
+
+def _in_norms(tree: t.Formula) -> frozenset[str]:
+    """The letters with one subscript that are a term in a norm, where a vector is written: ‖y_i - y_j‖."""
+    found: set[str] = set()
+    for node in t.nodes(tree):
+        if isinstance(node, t.Apply) and node.function in NORMS:
+            of = bare(node.of)
+            for term in map(bare, of.terms if isinstance(of, t.Sum) else (of,)):
+                if isinstance(term, t.Entry) and isinstance(term.of, t.Name) and len(term.indices) == 1:
+                    found.add(term.of.name)
+    return frozenset(found)
 
 
 def _families(tree: t.Formula) -> dict[str, str]:

@@ -112,7 +112,7 @@ def pattern(names: frozenset[str], functions: frozenset[str] = frozenset()) -> r
         rf"|\(?\s*{_TEXT}\s*\{{\s*\(?[A-Za-z0-9]{{2,}}\)?\s*\}}\s*\)?|\\rm\s+[A-Za-z]{{2,}})\s*\}}"
         rf"|{_TEXT}\s*\{{\s*\(?[A-Za-z0-9]{{2,}}\)?\s*\}})",
         "_CROSSED": r"_\s*(?:×|\\times(?![A-Za-z])|\{\s*(?:×|\\times)\s*\}|cross(?![A-Za-z]))",  # of [a]_×
-        "KIND": rf"_\s*(?:{_KIND}|\{{\s*{_KIND}\s*\}})",
+        "KIND": rf"_\s*(?:{_KIND}|\{{\s*{_KIND}\s*\}})|(?<=[|‖∥])_(?:inf(?![A-Za-z])|\{{\s*inf\s*\}})",
         "SUBWORD": rf"_\s*(?:\{{\s*{_INDEX}\s*(?:\||\\mid(?![a-z])|\\vert(?![a-z]))\s*{_INDEX}\s*\}}"
         rf"|\{{\s*{_TEXT}\s*\{{\s*[A-Za-z0-9]+\s*\}}\s*\}}|{_TEXT}\s*\{{\s*[A-Za-z0-9]+\s*\}}"
         rf"|\{{\s*\\rm\s+[A-Za-z0-9]+\s*\}}|\{{\s*(?![{_LETTERS_OF_INDICES}]+\s*\}})[A-Za-z]{{3,}}[0-9]*\s*\}})",

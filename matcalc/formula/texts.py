@@ -292,6 +292,8 @@ def doubts(text: str, tree: t.Formula, functions: Collection[str] = (), names: C
         isinstance(node, t.Apply) and node.function == "sigmoid" for node in t.nodes(tree)
     ):
         notes = [note for note in notes if not note.startswith("σ(")] + ["σ( ) is read as the sigmoid"]
+    if re.search(r"[|‖∥]\s*_\s*\{\s*2\s*,\s*1\s*\}", text):
+        notes.append("‖ ‖_{2,1} is read as the sum of the norms of the columns")
     if re.search(r"\^\s*\{?\s*(?:[*∗]|\\ast)", text):
         adjugates = (node for node in t.nodes(tree) if isinstance(node, t.Apply) and node.function == "adj")
         notes += [f"{node.of}^* is read as the adjugate" for node in adjugates]

@@ -3,6 +3,7 @@
 import pytest
 
 from matcalc import check_formula, derive
+from matcalc.formula import FormulaError, parse
 
 POSITIVE = {"where": {r"\Sigma": "positive definite"}}
 LIKELIHOOD = r"-\frac n2\ln|\Sigma|-\frac12\sum_{i=1}^n(x_i-\mu)^T\Sigma^{-1}(x_i-\mu)"
@@ -57,3 +58,40 @@ def test_a_size_is_a_number_wherever_it_stands(formula, wrt, right, wrong, optio
 )  # fmt: skip
 def test_the_sizes_of_vec_are_those_of_its_kronecker_product(formula, wrt, right, wrong, options):
     judge(formula, wrt, right, wrong, options)
+
+
+NEAR = r"\|x-\mu\|_{\Sigma^{-1}}^2"
+
+
+@pytest.mark.parametrize(
+    ("formula", "wrt", "right", "wrong", "options"),
+    [
+        (r"\|x-x_0\|^2", "x", "2(x-x_0)", "2x", {}),
+        (r"\frac12(x-x_k)^TA(x-x_k)", "x", r"\frac12(A+A^T)(x-x_k)", r"A(x-x_k)", {}),
+        (r"\|x-x_0\|^2 + b^Tx_0", "x_0", "2(x_0-x)+b", "2(x-x_0)+b", {}),
+        (r"x_1 x^Tx", "x", "2x_1x+(x^Tx)e_1", "2x_1x", {}),
+        (r"\sum_i\|w_i\|_2", "w", r"\sum_i w_ie_i^T/\|w_i\|", r"\sum_i w_ie_i^T", {}),
+        (r"\sum_{ij}A_{ij}\|y_i-y_j\|^2", "y", r"2\sum_{ij}A_{ij}(y_i-y_j)(e_i-e_j)^T",
+         r"2\sum_{ij}A_{ij}(y_i-y_j)e_i^T", {}),
+        (r"\sum_{i=1}^n\|x_i-\mu\|^2", r"\mu", r"2(n\mu-\sum_{i=1}^nx_i)", r"2(\mu-\sum_{i=1}^nx_i)", {}),
+        (r"\|x\|_A^2", "x", "(A+A^T)x", "2Ax", {}),
+        (NEAR, "x", r"2\Sigma^{-1}(x-\mu)", r"2\Sigma(x-\mu)", POSITIVE),
+        (r"\|X\|_{2,1}", "X", "X diag(diag(X'X).^(-1/2))", "X diag(diag(X X').^(-1/2))", {}),
+    ],
+)  # fmt: skip
+def test_what_a_letter_with_a_subscript_is_by_where_it_stands(formula, wrt, right, wrong, options):
+    judge(formula, wrt, right, wrong, options)
+
+
+def test_the_norm_of_infinity_in_ascii():
+    assert parse("||x||_inf^2") == parse(r"\|x\|_\infty^2")
+    assert parse("x_{inf}") == parse(r"x_{\mathrm{inf}}")
+
+
+def test_the_norm_of_columns_is_said():
+    assert (
+        "‖ ‖_{2,1} is read as the sum of the norms of the columns"
+        in check_formula(r"\|X\|_{2,1}", "X", wrt="X").asked.notes
+    )
+    with pytest.raises(FormulaError, match="of norms"):
+        parse(r"\|x\|_{i}")
