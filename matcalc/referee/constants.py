@@ -37,6 +37,7 @@ NOISE = 10  # how far beyond what is seen of it noise may reach
 ROUNDINGS = 100  # ε of the values, that a bend has to exceed to be one
 LEVEL, CLIMBED, BISECTIONS = 3, 2, 30  # steps at which f is level; directions, and halvings, to find its stairs by
 OUTWARD = 50  # doublings of the largest step, to where f that is level at every step may change
+LEAPS, GROWS = 30, (3, 30)  # of a rest at half the step: a smooth one is 4 to 8 times; over three steps from there on
 CLIMBS = 1e-3  # of the change at twice the step, that a stair is at least; where f bends, halving leaves 1e-9 of it
 BASIS_UP_TO = 32  # entries of x; above that, random directions instead of every one
 RANDOM_DIRECTIONS = 16

@@ -18,6 +18,8 @@ from matcalc.referee.constants import (
     EXTRAPOLATIONS,
     FD_BEST,
     FIRST_STEP,
+    GROWS,
+    LEAPS,
     LEVEL,
     LINE,
     MEANINGLESS,
@@ -31,7 +33,7 @@ from matcalc.referee.constants import (
     STAYS,
     STEPS,
 )
-from matcalc.referee.tolerances import relative
+from matcalc.referee.tolerances import norm, relative
 from matcalc.streams import stream
 
 Array = np.ndarray[Any, Any]
@@ -202,6 +204,11 @@ def finite_differences(
         scatter = np.maximum(rounding, _scatter(h / size, right - 2 * centre + left))
         table, of_h = _quotients(right, left, centre, h, order), h[:, None] ** order
         derivatives, errors = _extrapolate(table, rounding / of_h, scatter / of_h)
+        if order == 1 and steps > LEVEL:
+            treads = _treads(lambda y: f(y) / unit, x, V, h, (right, left, centre), derivatives, rounding)
+            if np.any(treads):
+                rounding, scatter = np.maximum(rounding, treads), np.maximum(scatter, treads)
+                derivatives, errors = _extrapolate(table, rounding / of_h, scatter / of_h)
         f_of = unit * right, unit * left, unit * np.broadcast_to(centre, right.shape[1:]), unit * rounding
         return Estimate(V, unit * derivatives, unit * errors, h, *f_of, eps)
 
@@ -252,6 +259,41 @@ def _stairs(f: Callable[[Array], Array], x: Array, V: Array, h: Array, values: A
     return np.where(on_a_stair, height, 0.0)
 
 
+def _treads(
+    f: Callable[[Array], Array],
+    x: Array,
+    V: Array,
+    h: Array,
+    values: tuple[Array, Array, Array],
+    slopes: Array,
+    rounding: Array,
+) -> Array:
+    """How high the stairs are that f climbs along each direction, where its slope is taken for that of a tread.
+
+    Where a numerator cancels, or a part of f is in coarser numbers, f changes smoothly between the stairs, and by
+    another slope than over many of them. What is left of f beyond the slope then leaps from one step to the next, and
+    grows with the step from there on.
+    `values` are those to the right, to the left, and at the centre.
+    """
+    right, left, centre = values
+    steep = h.reshape(-1, *(1,) * slopes.ndim) * slopes
+    heights = np.zeros(len(V))
+    for sign, side in ((1, right), (-1, left)):
+        rest = _size(side - centre - sign * steep, 2)
+        leaps = (rest[:-1] > LEAPS * rest[1:]) & (rest[:-1] > ROUNDINGS * rounding[:-1])
+        grows = np.zeros_like(leaps)
+        over = rest[:-4] / rest[3:-1]
+        grows[3:] = (over > GROWS[0]) & (over < GROWS[1])
+        for j in np.flatnonzero(np.any(leaps & grows, axis=0))[:CLIMBED]:
+            k = int(np.flatnonzero((leaps & grows)[:, j])[-1])
+
+            def change(step: float, j: int = int(j), sign: int = sign) -> Array:
+                return f(x + sign * step * V[j]) - centre - sign * step * slopes[j]
+
+            heights[j] = max(heights[j], _leap(change, h[k + 1], h[k], float(rest[k, j]) / LEAPS) or 0.0)
+    return np.where(heights > 0, np.max(heights), 0.0) if np.any(heights) else heights
+
+
 def _edge(change: Callable[[float], Array], h: Array, level: Array) -> float | None:
     """How high the first step of f is beyond where it is level; None where it bends there, or is level everywhere.
 
@@ -264,15 +306,19 @@ def _edge(change: Callable[[float], Array], h: Array, level: Array) -> float | N
     else:
         k, side = max((int(k), int(side)) for side, k in np.argwhere(~level))
         low, high = (1, -1)[side] * h[k + 1], (1, -1)[side] * h[k]
-    if not high or not np.all(np.isfinite(first := change(high))):
+    return _leap(change, low, high, 0.0) if high else None
+
+
+def _leap(change: Callable[[float], Array], low: float, high: float, beyond: float) -> float | None:
+    """How far a change leaps where it first goes beyond this size, by bisection; None where it does not leap."""
+    first = norm(change(high))
+    if not np.isfinite(first):
         return None
-    there = first
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        there = change(middle)
-        low, high = (low, middle) if np.any(there != 0) else (middle, high)
-    there = change(high)
-    return float(np.sqrt(np.sum(there**2))) if np.max(np.abs(there)) > CLIMBS * np.max(np.abs(first)) else None
+        low, high = (low, middle) if norm(change(middle)) > beyond else (middle, high)
+    leap = norm(change(high) - change(low))
+    return leap if leap > CLIMBS * first else None
 
 
 def _extrapolate(table: Array, rounding: Array, scatter: Array) -> tuple[Array, Array]:

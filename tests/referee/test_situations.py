@@ -288,3 +288,64 @@ def test_a_mistake_in_pytorch_is_not_that_of_jax(monkeypatch):
     assert report.verdict == "autodiff-wrong"
     assert "PyTorch's automatic derivative is off by 2.0e+00" in said(report)
     assert "JAX" not in said(report)
+
+
+# --- Treads: what f does between the stairs that rounding makes of it
+
+CANCELLING = {
+    "Box-Cox": (lambda x, m: (1.5**x - 1) / x, lambda x: -(1.5**x - 1) / x**2, 1e-6),
+    "(x - sin x) / x³": (
+        lambda x, m: (x - m.sin(x)) / x**3,
+        lambda x: -3 * (x - np.sin(x)) / x**4,
+        1e-3,
+    ),
+    "(1 - cos x) / x²": (lambda x, m: (1 - m.cos(x)) / x**2, lambda x: -2 * (1 - np.cos(x)) / x**3, 1e-5),
+    "(eˣ - 1) / x": (lambda x, m: (m.exp(x) - 1) / x, lambda x: -(np.exp(x) - 1) / x**2, 1e-10),
+    "ln(1 + x) / x": (lambda x, m: m.log(1 + x) / x, lambda x: -np.log(1 + x) / x**2, 1e-8),
+    "(√(1 + x) - 1) / x": (lambda x, m: (m.sqrt(1 + x) - 1) / x, lambda x: -(np.sqrt(1 + x) - 1) / x**2, 1e-6),
+}
+
+
+@pytest.mark.parametrize("name", CANCELLING)
+def test_the_slope_of_a_tread_is_no_derivative(name):
+    """What a numerator that does not move leaves of a quotient is wrong by 10⁶ and more, and smooth."""
+    f, of_tread, x = CANCELLING[name]
+    by_jax = check_gradient(lambda x: f(x, jnp), np.asarray(of_tread(x)), x)
+    assert by_jax.verdict == "fail", by_jax
+    by_numpy = check_gradient(lambda x: f(np.asarray(x), np), np.asarray(of_tread(x)), x)
+    assert not by_numpy.ok, by_numpy
+
+
+def test_a_right_gradient_is_not_refuted_by_the_slope_of_a_tread():
+    a = np.log(1.5)
+
+    def right(x):
+        return a**2 / 2 + x * a**3 / 3
+
+    for m in (np, jnp):
+        report = check_gradient(lambda x, m=m: (m.power(1.5, x) - 1) / x, right, 1e-6)
+        assert report.ok or report.verdict == "inconclusive", report
+
+
+@pytest.mark.parametrize("n", [2, 40])
+def test_a_part_in_float32_makes_treads(n):
+    x = np.random.default_rng(3).normal(size=n)
+
+    def f(x):
+        return np.sum(x * np.tanh(x).astype(np.float32))
+
+    assert not check_gradient(f, np.tanh, x).ok
+    right = check_gradient(f, lambda x: np.tanh(x) + x / np.cosh(x) ** 2, x)
+    assert right.verdict in ("pass", "inconclusive"), right
+
+
+@pytest.mark.parametrize("distance", [1e-2, 1e-3, 1e-4])
+def test_one_jump_or_kink_beside_the_point_is_no_staircase(distance):
+    x = np.array([0.7, -1.3])
+    for beside in (lambda y: y[0] > 0.7 + distance, lambda y: np.maximum(y[0] - 0.7 - distance, 0)):
+
+        def f(y, beside=beside):
+            return np.sum(np.sin(np.asarray(y))) + beside(y)
+
+        assert check_gradient(f, np.cos, x).verdict == "pass"
+        assert check_gradient(f, lambda y: 2 * np.cos(y), x).verdict == "fail"
