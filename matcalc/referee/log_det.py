@@ -7,8 +7,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from matcalc.referee.check import check_gradient
+from matcalc.referee.check import check_gradient, settings
 from matcalc.referee.findings import Cause
 from matcalc.referee.report import Report
 
@@ -37,6 +38,31 @@ def check_log_det(bijector: Callable[[Any], Any], log_det: Callable[[Any], Any],
     if size_of_y != size:
         text = f"The bijector takes {size} entries to {size_of_y}, and its Jacobian has no determinant."
         return replace(own, verdict="inconclusive", cause=Cause("shape", text, "Give one that keeps their number."))
+    if _is_singular(bijector, x):
+        text = "The Jacobian of the bijector is singular at this point: y is no bijection here, and ln |∂y/∂x| is -∞."
+        return replace(
+            own, verdict="inconclusive", cause=Cause("singular", text, "Give another one, or move the point.")
+        )
     found = check_gradient(f, lambda t, x: log_det(x), 1.0, x, **options)
     (variable,) = found.variables
-    return replace(found, function=own.function, variables=(replace(variable, name="ln |∂y/∂x|"),))
+    cause = found.cause
+    if cause and cause.name == "not zero":
+        cause = Cause("not zero", "It is not 0, and ln |∂y/∂x| is 0 here.", "Look for what is added to it.")
+    if cause and cause.name == "non-finite" and found.verdict == "inconclusive":
+        cause = Cause("non-finite", "ln |∂y/∂x| is not finite at this point.", "Choose another.")
+    return replace(found, function=own.function, cause=cause, variables=(replace(variable, name="ln |∂y/∂x|"),))
+
+
+def _is_singular(bijector: Callable[[Any], Any], x: Any) -> bool:
+    """Whether the Jacobian is so to rounding, with its rows and columns scaled: what is small is not singular."""
+    with settings("highest"):
+        J = np.asarray(jax.jacobian(bijector)(np.asarray(x, np.float64)))
+    J = J.reshape(np.size(x), np.size(x))
+    eps = np.finfo(J.dtype).eps
+    for axis in (1, 0):
+        sizes = np.max(np.abs(J), axis, keepdims=True)
+        if not np.all(sizes > 0):
+            return True
+        J = J / sizes
+    s = np.linalg.svd(J, compute_uv=False)
+    return bool(s[-1] <= len(J) * eps * s[0])

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from matcalc import check_gradient
+from matcalc import check_gradient, check_log_det
 
 RNG = np.random.default_rng(0)
 
@@ -349,3 +349,29 @@ def test_one_jump_or_kink_beside_the_point_is_no_staircase(distance):
 
         assert check_gradient(f, np.cos, x).verdict == "pass"
         assert check_gradient(f, lambda y: 2 * np.cos(y), x).verdict == "fail"
+
+
+# --- Changes of variables, in their own words
+
+
+def test_a_jacobian_that_is_singular_is_called_that():
+    x = np.array([0.1, -0.4, 0.7])
+    for bijector, at in ((jax.nn.softmax, x), (jax.nn.sigmoid, np.array([800.0, 0.2, 0.5])), (lambda x: x * 0, x)):
+        report = check_log_det(bijector, lambda x: 1.0, at)
+        assert (report.verdict, report.cause.name) == ("inconclusive", "singular"), report
+        assert "y is no bijection here" in said(report)
+    # What is small is not singular.
+    at = np.array([-40.0, -0.2, 0.5])
+
+    def log_det(x):
+        return jnp.sum(jax.nn.log_sigmoid(x) + jax.nn.log_sigmoid(-x))
+
+    assert check_log_det(jax.nn.sigmoid, log_det, at).verdict == "pass"
+    assert check_log_det(jax.nn.sigmoid, lambda x: log_det(x) + 0.1, at).verdict == "fail"
+
+
+@pytest.mark.parametrize("claimed", [0.0, 1e-3])
+def test_a_log_determinant_of_zero(claimed):
+    report = check_log_det(lambda x: x + 1, lambda x: claimed, np.array([0.1, -0.4, 0.7]))
+    assert report.verdict == ("fail" if claimed else "pass")
+    assert not claimed or said(report).startswith("It is not 0, and ln |∂y/∂x| is 0 here.")
