@@ -223,7 +223,11 @@ class Builder(Operands):
                 return t.Power(base, exponent)
 
     def power_of_entries(self, base: t.Formula, exponent: t.Formula) -> t.Formula:
-        return self.power(base, exponent) if t.is_scalar(base) else t.Infix(".^", base, exponent)
+        return t.Infix(".^", base, exponent)
+
+    def power_in_code(self, base: t.Formula, exponent: t.Formula) -> t.Formula:
+        is_number = t.is_scalar(base) and t.is_arithmetic(exponent)
+        return self.power(base, exponent) if is_number else self.power_of_entries(base, exponent)
 
     def exponential(self, exponent: t.Formula) -> t.Formula:
         return t.Apply("exp", exponent)

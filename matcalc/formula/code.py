@@ -8,6 +8,7 @@ METHODS = ("sum", "mean", "max", "min", "trace", "det", "logdet", "norm")  # X.s
 _MARKS = re.compile(
     rf"(?<![A-Za-z])(?:{'|'.join(DOTTED)})\.[a-z]|@|\.m?T(?![A-Za-z])|\.(?:{'|'.join(METHODS)}|dot|transpose|t)\("
 )
+IN_CODE = "\ue003"  # for ** in such a text
 POWER = re.compile(r"(?<!\.)\*\*")
 
 
@@ -16,13 +17,10 @@ def is_code(text: str) -> bool:
     return bool(_MARKS.search(text))
 
 
-def by_entry(text: str) -> str:
-    """The same text, of as many characters, in which `**` is the power of each entry."""
-    return POWER.sub(".^", text)
-
-
 def as_in(text: str, other: str) -> str:
     """The text, of as many characters, in which `**` is what it is in the other one, if that tells."""
+    if is_code(text) and (is_code(other) or not POWER.search(other)):
+        return text
     if is_code(other):
-        return by_entry(text)
+        return POWER.sub(".^", text)
     return POWER.sub("^ ", text) if POWER.search(other) else text

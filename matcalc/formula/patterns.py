@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 
 from matcalc.formula.arbitrary import pattern_of_calls
-from matcalc.formula.code import METHODS
+from matcalc.formula.code import IN_CODE, METHODS
 from matcalc.formula.subscripts import LETTER as LETTER
 from matcalc.formula.words import (
     BARE_GREEK,
@@ -52,6 +52,7 @@ def pattern(names: frozenset[str], functions: frozenset[str] = frozenset()) -> r
     free = _longest_first(set(FUNCTIONS) - MARKED_FUNCTIONS)
     marked_functions = rf"(?:{_longest_first(MARKED_FUNCTIONS)})(?=\s*(?:\\left)?\s*\.?[(\[{{])"
     marks = rf"\s*(?:-\s*1|-?\s*{_T}|\+|\\dagger)\s*\}}"
+    alone = r"(?<![0-9.^])(?<!\*\*)"
     transposed = rf"\s*(?:'|ᵀ|⊤|\^\s*(?:{_T}|\{{\s*{_T}\s*\}}))"
     words = _longest_first(set(FUNCTIONS))
     of_matrices = _longest_first({word for word, function in FUNCTIONS.items() if function in MATRIX_FUNCTIONS})
@@ -65,7 +66,7 @@ def pattern(names: frozenset[str], functions: frozenset[str] = frozenset()) -> r
         # A 1 that is transposed is the vector of ones, as is one behind an operand: see `_paired`.
         "ONES": r"[𝟏𝟙]|\\(?:math(?:bf|bb)|boldsymbol|bm|pmb|textbf|vec)\s*(?:1|\{\s*1\s*\})|\{\s*\\bf\s+1\s*\}"
         r"|ones(?![a-z])"
-        rf"|(?:(?<![0-9.])1(?=1?{transposed})|(?<=(?<![0-9.])1)1(?={transposed}))",  # 11^T is 1 1^T
+        rf"|(?:{alone}1(?=1?{transposed})|(?<={alone}1)1(?={transposed}))",  # 11^T is 1 1^T
         "RATIO": r"(?<![\^*.])[0-9]+\s*/\s*[0-9]+(?![0-9.!^⁻⁰-⁹])(?=\s*\*?\s*(?:[A-Za-zα-ωΑ-Ω|‖⟨(\[]|\\[A-Za-z|{]))",
         "VULGAR": "[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]",
         "NUMBER": rf"{_DECIMAL}(?:[eE][-+]?[0-9]+(?![0-9A-Za-z]))?",
@@ -97,6 +98,7 @@ def pattern(names: frozenset[str], functions: frozenset[str] = frozenset()) -> r
         "DIGITS": rf"\\[dt]?frac(?:\s*(?:[0-9]|{greek})|\s+[A-Za-z])\s*(?:{greek}|[0-9A-Za-z]|(?=\{{))",
         "_FRAC": r"\\[dt]?frac(?![A-Za-z])",
         "_OVER": r"\\over(?![A-Za-z])",
+        "_CARET_IN_CODE": IN_CODE,
         "_DOTTED_CARET": r"\.\s*(?:\^|\*\*)",
         "_POWER_OF_ENTRIES": rf"{_CARET}\s*\{{\s*(?:\\odot(?![a-z])|\\circ(?![a-z])|⊙|∘)",  # X^{\odot 2}
         "INVERSE_TRANSPOSE": "⁻ᵀ|" + _raised(rf"-\s*{_T}"),

@@ -73,9 +73,9 @@ def locate(tree: t.Formula, part: t.Formula) -> tuple[str, int, int]:
     return (text, start, end - 1) if start >= 0 else (text, 0, len(text))
 
 
-def _not_ones(text: str) -> str:
+def _not_ones(text: str, ones: str = "1") -> str:
     """In parentheses where a number 1 in front would be read as the vector of ones."""
-    return f"({text})" if re.match(r"1(?![0-9.])", text.lstrip(_BEGIN)) else text
+    return f"({text})" if re.match(rf"{ones}(?![0-9.])", text.lstrip(_BEGIN)) else text
 
 
 def _word(function: str, style: Style) -> str:
@@ -156,7 +156,7 @@ class _Printer:
             case t.Transpose(t.Apply("inv", of)):
                 return self.text(of, _PRIMARY) + _MARKS[self.style]["-T"]
             case t.Transpose(of):
-                return _not_ones(self.text(of, _PRIMARY)) + _MARKS[self.style]["T"]
+                return _not_ones(self.text(of, _PRIMARY), "11?") + _MARKS[self.style]["T"]
             case t.Apply(function, of):
                 return self._apply(tree, function, of)
             case t.Frechet(function, of, along):

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from matcalc.formula.code import by_entry, is_code
+from matcalc.formula.code import IN_CODE, POWER, is_code
 from matcalc.formula.errors import FormulaError
 from matcalc.formula.patterns import LETTER, LOWERED, RAISED, pattern
 from matcalc.formula.subscripts import width
@@ -62,10 +62,10 @@ def tokenize(text: str, names: Collection[str] = (), functions: Collection[str] 
     for name in declared:
         if name in FUNCTIONS or not re.fullmatch(rf"{LETTER}[\u0302-\u0307A-Za-zΑ-Ωα-ω0-9_]+", name):
             raise FormulaError(f"{name!r} cannot be a name: write a letter, then letters and digits, and no function")
-    if is_code(text):
-        text = by_entry(text)
     # ‖x‖^2_2 is ‖x‖_2^2, in as many characters; and a Σ before x_i at the very beginning is a sum
     turned = re.sub(r"(\\\||\|\||‖|\\r?Vert)(\s*)\^(\{2\}|2)_(\{[2F]\}|[2F])", r"\1\2_\4^\3", text)
+    if is_code(text):
+        turned = POWER.sub(f"{IN_CODE} ", turned)
     if turned.count("Σ") == 1:
         turned = re.sub(r"^(\s*)Σ(?=\s*[a-z]_\{?[ijk]\b)", r"\1∑", turned)
     plain = frozenset(name for name in declared if "_" not in name)

@@ -46,6 +46,7 @@ from matcalc.formula import tree as t
         ("(aᵀ x) b", "(aᵀ x) b", r"(a^\top x) b"),
         ("1'X 1 - 2 1", "𝟏ᵀ X 𝟏 - 2 𝟏", r"\mathbf{1}^\top X \mathbf{1} - 2 \mathbf{1}"),
         ("2*1 + 1 X + ones 1_mn", "2 (1) + (1) X + 𝟏 𝟏_mn", None),
+        ("11' + 11 X + (11)' + X^11'", "𝟏 𝟏ᵀ + 11 X + (11)ᵀ + (X¹¹)ᵀ", None),
         ("1 1' + X^1 1", "𝟏 𝟏ᵀ + X¹ 𝟏", None),
         ("x.T @ A @ x + X**-1 + X**2", "xᵀ A x + X.^(-1) + X.^2", None),
         ("X**-1 + X**2", "X⁻¹ + X²", None),
