@@ -10,10 +10,20 @@ import numpy as np
 
 from matcalc.claims.causes import explain
 from matcalc.claims.certificate import certify_claim
-from matcalc.claims.layouts import ASKED, AskedLayout, candidates, choose
+from matcalc.claims.layouts import ASKED, AskedLayout, candidates, choose, with_letters_for
 from matcalc.claims.points import draw, not_real
 from matcalc.claims.problem import Arguments, Array, Problem
-from matcalc.claims.reading import CONVENTIONS, ORDERS, Convention, Domains, Functions, Order, Shapes, read_problem
+from matcalc.claims.reading import (
+    CONVENTIONS,
+    ORDERS,
+    Convention,
+    Domains,
+    Functions,
+    Order,
+    Shapes,
+    read_problem,
+    shapes_of,
+)
 from matcalc.claims.report import FormulaReport
 from matcalc.claims.threads import one_thread
 from matcalc.claims.verdict import CERTAIN, ask_referee, refuted_elsewhere, too_few_digits, without_value
@@ -102,6 +112,7 @@ def check_formula(
         asked = _asked(read, claim, order)
         tree, style, notes = _read_claim(asked, str(formula), claim)
         asked = replace(asked, notes=(*asked.notes, *notes)) if notes else asked
+        asked = with_letters_for(asked, tree, layout, {size for sizes in shapes_of(shape).values() for size in sizes})
         return _check(asked, tree, style, layout, dtype, seed, certify)
 
 

@@ -1,13 +1,16 @@
 """The layout in which a claim is read, and what is said of one whose shape fits none."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 from matcalc.claims.problem import Arguments, Array, Problem
 from matcalc.claims.slopes import agrees
 from matcalc.formula import Formula, FormulaError, infer
+from matcalc.formula import tree as t
 from matcalc.formula.errors import Misfit
-from matcalc.formula.sizes import Size
+from matcalc.formula.sizes import LETTERS, Size
+from matcalc.formula.variables import variables
 from matcalc.layout import LAYOUTS, Layout
 
 AskedLayout = Literal["jax", "numerator", "denominator", "vec", "either"]
@@ -47,6 +50,39 @@ def choose(
             if agrees(problem, D, point, seed, leaves_domain=leaves_domain):
                 return layout, list(fitting)
     return next(iter(fitting)), list(fitting)
+
+
+def with_letters_for(problem: Problem, claim: Formula, asked: AskedLayout, given: Collection[Size]) -> Problem:
+    """The problem in which sizes have letters that the claim does not use, where it fits only so.
+
+    The I_m of a claim may be of any size, where nobody said what m is.
+    """
+    written = {size.name for node in t.nodes(claim) for size in t.written_sizes(node) if isinstance(size, t.Name)}
+    taken = {node.name for tree in (problem.formula, claim) for node in t.nodes(tree) if isinstance(node, t.Name)}
+    ours = {*problem.sizes} - {*given} - {node.name for node in t.nodes(problem.formula) if isinstance(node, t.Name)}
+    unused = [letter for letter in LETTERS if letter not in taken | {*problem.sizes} | {*problem.symbols}]
+    letters = dict(zip(sorted(written & ours - {*variables(claim).ranks}), unused, strict=False))
+    sizes = {size for shape in problem.arguments.values() for size in shape if isinstance(size, str)}
+    if not letters or not sizes <= {*problem.sizes} or _fits(problem, claim, asked):
+        return problem
+    shapes, stand_ins = (
+        {name: tuple(letters.get(str(size), size) for size in shape) for name, shape in each.items()}
+        for each in (problem.shapes, problem.stand_ins)
+    )
+    numbers = {letters.get(size, size): number for size, number in problem.sizes.items()}
+    renamed = replace(problem, shapes=shapes, stand_ins=stand_ins, sizes=numbers)
+    return renamed if _fits(renamed, claim, asked) else problem
+
+
+def _fits(problem: Problem, claim: Formula, asked: AskedLayout) -> bool:
+    """Whether the claim has the shape of the derivative in some layout."""
+    for layout in candidates(problem, asked):
+        try:
+            infer(claim, problem.sized, problem.due(layout))
+        except FormulaError:
+            continue
+        return True
+    return False
 
 
 def _explained(problem: Problem, claim: Formula, layout: Layout, error: FormulaError) -> FormulaError:

@@ -18,7 +18,7 @@ from matcalc.formula.arbitrary import combination, is_arbitrary, key_of, kind_of
 from matcalc.formula.errors import FormulaError
 from matcalc.formula.functions import Functions
 from matcalc.formula.printing import locate
-from matcalc.formula.shapes import typed
+from matcalc.formula.shapes import typed_with_sizes
 from matcalc.formula.sizes import UNIT, dims, shape_of_array
 from matcalc.formula.typed import Typed, is_entrywise
 from matcalc.formula.variables import spellings
@@ -68,10 +68,10 @@ class Evaluation:
         self.bound: dict[str, int] = {}  # the summation indices, counted from 1
 
     def run(self, shape: Sequence[int] | None) -> Array:
-        shapes = [(name, array.shape) for name, array in self.arrays.items()]
-        shapes += [(name, ()) for name in self.integers]
+        shapes = [(name, a.shape) for name, a in self.arrays.items()] + [(name, ()) for name in self.integers]
         numbers = tuple({**self.integers, **self.sizes}.items())
-        root = _sized(_Same(self.tree), tuple(shapes), None if shape is None else tuple(shape), numbers)
+        root, named = _sized(_Same(self.tree), tuple(shapes), None if shape is None else tuple(shape), numbers)
+        self.sizes = {**named, **self.sizes}
         value = self.xp.asarray(self.value(root))
         if not self.xp.issubdtype(value.dtype, self.xp.complexfloating):
             value = value.astype(self.dtype)
@@ -383,14 +383,14 @@ def _sized(
     shapes: tuple[tuple[str, tuple[int, ...]], ...],
     shape: tuple[int, ...] | None,
     numbers: tuple[tuple[str, int], ...],
-) -> Typed:
-    """The formula with its shapes; nothing in it is larger than `ENTRIES`, but for what is given."""
-    root = typed(same.tree, dict(shapes), shape, dict(numbers))
+) -> tuple[Typed, dict[str, int]]:
+    """The formula with its shapes, and the sizes it names; nothing is larger than `ENTRIES`, but for what is given."""
+    root, named = typed_with_sizes(same.tree, dict(shapes), shape, dict(numbers))
     for part in root.nodes:
         is_computed = part.parts or isinstance(part.node, t.Constant)
         if is_computed and math.prod(size for size in part.dims if isinstance(size, int)) > ENTRIES:
             raise FormulaError(f"{part.node} would have more than {ENTRIES:,} entries", *locate(same.tree, part.node))
-    return root
+    return root, {name: int(size) for name, size in named.items()}
 
 
 def _dtype(arrays: Iterable[Array], xp: Any) -> Any:

@@ -19,7 +19,7 @@ from typing import Literal
 from matcalc.formula import tree as t
 from matcalc.formula.errors import FormulaError
 from matcalc.formula.names import is_one_letter, joined, letter_of
-from matcalc.formula.shapes import deduce, named_sizes, typed
+from matcalc.formula.shapes import deduce, typed_with_sizes
 from matcalc.formula.sizes import Size, shape_of_array
 from matcalc.formula.typed import Typed, bare
 from matcalc.formula.variables import Variables
@@ -242,7 +242,7 @@ def understand(
         try:
             shapes = deduce(tree, tried, fixed, square)
             symbols = {**shapes, **dict.fromkeys(found.integers, ())}
-            whole, sizes_named = typed(tree, symbols), named_sizes(tree, symbols)
+            whole, sizes_named = typed_with_sizes(tree, symbols)
         except FormulaError as error:
             failure = failure or error
             continue

@@ -105,19 +105,6 @@ def deduce(
     return {name: tuple(fixed[name]) if name in fixed else tuple(map(found, unknown[name])) for name in ranks}
 
 
-def named_sizes(tree: t.Formula, shapes: Mapping[str, Sequence[Size]]) -> dict[str, Size]:
-    """The sizes that the names in I_n and Σ_{i=1}^{n} stand for by the shapes of the variables, where these tell it.
-
-    >>> from matcalc.formula import parse
-    >>> named_sizes(parse("I_n X"), {"X": (5, "k")})
-    {'n': 5}
-    """
-    inference = Inference(tree, shapes, {}, {})
-    inference.run(None)
-    found = {name: known(size) for name, size in inference.named.items()} | inference.counted
-    return {name: size for name, size in found.items() if not isinstance(size, Unknown)}
-
-
 def typed(
     tree: t.Formula,
     shapes: Mapping[str, Sequence[Size]],
@@ -125,4 +112,22 @@ def typed(
     sizes: Mapping[str, int] | None = None,
 ) -> Typed:
     """The formula with the shape of every node."""
-    return Inference(tree, shapes, sizes or {}).run(shape)
+    return typed_with_sizes(tree, shapes, shape, sizes)[0]
+
+
+def typed_with_sizes(
+    tree: t.Formula,
+    shapes: Mapping[str, Sequence[Size]],
+    shape: Sequence[Size] | None = None,
+    sizes: Mapping[str, int] | None = None,
+) -> tuple[Typed, dict[str, Size]]:
+    """The same, with what the names in I_n and Σ_{i=1}^{n} are by the shapes of the variables, where these tell it.
+
+    >>> from matcalc.formula import parse
+    >>> typed_with_sizes(parse("I_n X"), {"X": (5, "k")})[1]
+    {'n': 5}
+    """
+    inference = Inference(tree, shapes, sizes or {})
+    root = inference.run(shape)
+    found = {name: known(size) for name, size in inference.named.items()} | inference.counted
+    return root, {name: size for name, size in found.items() if not isinstance(size, Unknown)}

@@ -95,3 +95,18 @@ def test_the_norm_of_columns_is_said():
     )
     with pytest.raises(FormulaError, match="of norms"):
         parse(r"\|x\|_{i}")
+
+
+@pytest.mark.parametrize(
+    ("formula", "claim"),
+    [
+        ("X^TX", r"(I_{n^2}+K_{nn})(I_n\otimes X^T)"),
+        ("X^TX", r"(I+K_{nn})(I_n\otimes X^T)"),
+        ("XX^T", r"(I+K_{mm})(X\otimes I_m)"),
+        ("XX^T", r"(I_{m^2}+K_{mm})(X\otimes I_m)"),
+    ],
+)
+@pytest.mark.parametrize("shape", [None, {"X": ("m", "n")}])
+def test_sizes_that_only_the_claim_names(formula, claim, shape):
+    assert check_formula(formula, claim, wrt="X", shape=shape).ok
+    assert check_formula(formula, claim.replace("+", "-"), wrt="X", shape=shape).verdict == "fail"
