@@ -231,8 +231,7 @@ def _raw(text: str, offset: int, names: _Declared, whole: str) -> Iterator[Token
                 yield Token("_FRAC", value, start, end)
                 for each in re.findall(r"\\[A-Za-z]+|\w", re.sub(r"^\\[dt]?frac", "", value)):
                     yield from _braced(each, start, end)
-                above = not value.endswith("{") and len(re.findall(r"\\[A-Za-z]+|\w", value)) == 2
-                last = "_FRAC" if above else "_RBRACE"
+                last = "_RBRACE"  # a brace that follows is the denominator
             case "PARTIAL":
                 mark = re.sub(r"∂|\\partial|[\s{}^]", "", value).replace("2", "²")
                 yield Token("PARTIAL", f"∂{mark}", start, end)

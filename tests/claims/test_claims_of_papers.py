@@ -90,6 +90,8 @@ CLAIMS = [
     (r"f = \frac{\partial}{\partial X}\operatorname{tr}(AX)", "X", "A^T"),
     (r"\nabla_x x^TAx", "x", "(A+A^T)x"),
     (r"\frac{\partial \operatorname{tr}(AX)}{\partial X}", "X", r"\frac{\partial f}{\partial X} = A^T"),
+    (r"\frac1{2m}\sum_{i=1}^m(\theta^Tx^{(i)}-y^{(i)})^2", r"\theta",
+     r"\frac1m\sum_{i=1}^m(\theta^Tx^{(i)}-y^{(i)})x^{(i)}"),
     # by differential
     (r"\log\det X", "X", r"d\log\det X = \operatorname{tr}(X^{-1}dX)"),
     ("X^{-1}", "X", r"-X^{-1}(\partial X)X^{-1}"),

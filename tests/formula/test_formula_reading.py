@@ -92,6 +92,8 @@ def test_spelling(text, unicode, tex):
         (r"A \circ B \oslash C", "(A ⊙ B) ⊘ C"),
         (r"X^* + X^{\ast}", "adj(X) + adj(X)"),
         (r"\frac12 {\bf x}^{\rm T} {\bf x}", "(1/2) xᵀ x"),
+        (r"\frac1{2m}\sum_i x_i^2", "(1/(2 m)) ∑_i x_i²"),
+        (r"\frac\lambda{2}\operatorname{tr}(X)", "(λ/2) tr(X)"),
         (r"\mathbf{1}^\top X \mathbf{1} + \mathbb{1}_n^\top a", "𝟏ᵀ X 𝟏 + 𝟏_nᵀ a"),
         (r"\tanh(x) + \operatorname{sigmoid}(x) + \operatorname{exp.}(X)", "tanh(x) + sigmoid(x) + exp.(X)"),
         (r"\left(A X\right)_{ij}", "[A X]_ij"),
