@@ -255,6 +255,13 @@ class Runs:
         except ValueError:
             raise Misshapen(*blocks) from None
 
+    def eagerly(self) -> "Runs":
+        """The same with a claim that runs operation by operation."""
+        runs = self.at(self.subject.arrays)
+        if runs.of_claim:
+            runs.of_claim.modes = ("eager",)
+        return runs
+
     @functools.cached_property
     def given(self) -> list[Array]:
         """The arrays claimed, where the claim is no function."""

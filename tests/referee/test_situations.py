@@ -375,3 +375,20 @@ def test_a_log_determinant_of_zero(claimed):
     report = check_log_det(lambda x: x + 1, lambda x: claimed, np.array([0.1, -0.4, 0.7]))
     assert report.verdict == ("fail" if claimed else "pass")
     assert not claimed or said(report).startswith("It is not 0, and ln |∂y/∂x| is 0 here.")
+
+
+# --- What XLA rewrites
+
+
+def test_what_is_infinite_only_where_it_is_compiled_is_not_called_wrong():
+    s = 1e-300
+    x = np.array([1.0, -2.0]) * s
+
+    def f(x):
+        return jnp.sum((x / s) ** 2)
+
+    report = check_gradient(f, lambda x: 2 * (x / s) / s, x)
+    assert (report.verdict, report.cause.name) == ("inconclusive", "unstable"), report
+    assert "right where it runs eagerly" in said(report)
+    assert check_gradient(f, lambda x: 3 * (x / s) / s, x).verdict == "fail"
+    assert check_gradient(f, lambda x: x / 0, x).verdict == "fail"

@@ -34,9 +34,25 @@ def impurity(runs: Runs) -> Cause | None:
     return None
 
 
+def _is_right_eagerly(evidence: Evidence, wrong: Comparison) -> bool:
+    runs = evidence.runs.eagerly()
+    try:
+        claim = evidence.view(runs.claimed(runs.subject.arrays))
+    except Exception:  # what is raised here says nothing
+        return False
+    return all(e <= a for e, a in zip(evidence.distances(claim, evidence.truth.blocks), wrong.allowed, strict=True))
+
+
 def instability(evidence: Evidence, look: Look, wrong: Comparison) -> Cause | None:
     """Whether rounding inside the claim explains what it is off by, though the truth is well-conditioned."""
-    if not evidence.runs.of_claim or wrong.place == "float64":
+    if not evidence.runs.of_claim:
+        return None
+    if not all(np.all(np.isfinite(D)) for D in evidence.claim) and _is_right_eagerly(evidence, wrong):
+        text = (
+            "The gradient is right where it runs eagerly, and is not finite under jax.jit, which computes (a/s)/s as "
+        )
+        return Cause("unstable", f"{text}a/(s·s), for example.", "Scale what is very small or very large.")
+    if wrong.place == "float64":
         return None
     if wrong.place == "nearby":
         point = in_float64(look.point)
