@@ -3,8 +3,6 @@
 from matcalc.devices.compilers import VERDICTS as VERDICTS
 from matcalc.devices.compilers import Outcome as Outcome
 from matcalc.devices.compilers import Verdict as Verdict
-from matcalc.devices.precision import products as products
-from matcalc.devices.precision import weak_products as weak_products
 from matcalc.devices.program import QUANTITIES as QUANTITIES
 from matcalc.devices.program import Program as Program
 from matcalc.devices.program import Quantity as Quantity

@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 import jax
 from jax import export
 
-from matcalc.devices.precision import products, weak_products
 from matcalc.devices.program import Program
+from matcalc.referee.jaxprs import products, weak_products
 
 Verdict = Literal["lowered", "compiled", "rejected", "crashed", "timed out"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)

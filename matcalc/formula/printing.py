@@ -229,9 +229,8 @@ class _Printer:
         texts = [self._compact(index) for index in indices]
         letters = all(len(text) == 1 and text.isalpha() for text in texts) and "".join(texts) not in FUNCTIONS
         body = ("" if letters else ",").join(texts)
-        short = (letters and (len(body) == 1 or (body.islower() and is_one(body)))) or (
-            len(texts) == 1 and body.isdigit()
-        )
+        reads_back = len(body) == 1 or (len(body) == 2 and body.islower() and is_one(body))
+        short = (letters and reads_back) or (len(texts) == 1 and body.isdigit())
         return f"_{body}" if short and self.style != "tex" else f"_{{{body}}}"
 
     def _compact(self, tree: t.Formula) -> str:

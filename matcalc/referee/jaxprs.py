@@ -14,7 +14,6 @@ import numpy as np
 
 SITES = 96  # a program with more places is not searched
 _INLINED = ("jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call")
-_PRODUCTS = ("dot_general", "ragged_dot_general", "conv_general_dilated")
 FLOAT32 = 4  # bytes; of more, every product is in full
 HERE = (str(Path(jax.__file__).parent), str(Path(__file__).parent.parent))
 
@@ -37,16 +36,28 @@ def draws(jaxpr: Any) -> bool:
     )
 
 
+def products(jaxpr: Any) -> Iterator[Any]:
+    """The operations that multiply matrices of floating numbers, to which JAX gives a precision; also those inside."""
+    for equation in jaxpr.eqns:
+        if "precision" in equation.params and jnp.issubdtype(equation.outvars[0].aval.dtype, jnp.inexact):
+            yield equation
+    for inner in _inner(jaxpr):
+        yield from products(inner)
+
+
+def weak_products(jaxpr: Any) -> list[Any]:
+    """Those that do not ask for `jax.lax.Precision.HIGHEST` of both operands."""
+    return [equation for equation in products(jaxpr) if not _is_full(equation.params["precision"])]
+
+
 def multiplies_coarsely(jaxpr: Any) -> bool:
     """Whether a program multiplies matrices of float32, or of fewer bits, in less than the highest precision."""
-    return any(map(_is_coarse_product, jaxpr.eqns)) or any(map(multiplies_coarsely, _inner(jaxpr)))
+    return any(equation.invars[0].aval.dtype.itemsize <= FLOAT32 for equation in weak_products(jaxpr))
 
 
-def _is_coarse_product(equation: Any) -> bool:
-    if equation.primitive.name not in _PRODUCTS or equation.invars[0].aval.dtype.itemsize > FLOAT32:
-        return False
-    asked = equation.params["precision"]
-    return any(p != jax.lax.Precision.HIGHEST for p in (asked if isinstance(asked, tuple) else (asked,)))
+def _is_full(precision: Any) -> bool:
+    pair = precision if isinstance(precision, tuple) else (precision, precision)
+    return all(of_operand == jax.lax.Precision.HIGHEST for of_operand in pair)
 
 
 def _dtypes(jaxpr: Any) -> Iterator[Any]:

@@ -52,6 +52,7 @@ RULES = [
     ("X^+", "X"), ("A^+", "A"), ("B^+", "B"), ("adj(X)", "X"), ("adj(X S)", "X"),
     # Norms and functions of vectors
     ("||X||", "X"), ("||x||", "x"), ("||x||_2", "x"), ("||x||_1", "x"), ("norm1(x - y)", "x"), ("norm2(A x)", "x"),
+    ("||X||_*", "X"),
     ("logsumexp(x)", "x"), ("softmax(A x)", "x"), ("logsumexp(A' u)", "A"),
     # What is linear
     ("tr(X)", "X"), ("sum(A)", "A"), ("sum(x)", "x"), ("mean(A)", "A"), ("mean(x)", "x"), ("vec(A)", "A"),

@@ -164,7 +164,7 @@ def test_nothing_is_said_where_nobody_doubts(formula, wrt, claim):
         (r"\sum_i\|A_ix-b_i\|^2", "x", "x", {}, "A_i would be a matrix for every i, of three axes"),
         (r"\operatorname{tr}\left(\operatorname{softmax}(QK^T)V\right)", "V", "V", {}, "softmax is of vectors"),
         ("np.trace(A * X)", "X", "A", {}, "* would be entry by entry"),
-        (r"\|A\|_{2,1}", "A", "A", {}, "of norms"),
+        (r"\|A\|_{3,1}", "A", "A", {}, "of norms"),
         ("tr(M)", "M", "I", {"let": ["M = A X"]}, "M is defined as A X"),
         ("tr(M)", "X", "A'", {"let": "M"}, "a definition is a name"),
         (

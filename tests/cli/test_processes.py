@@ -24,7 +24,7 @@ def results(*options):
 
 def test_results_are_those_of_one_process(two_processes, monkeypatch):
     counts, begin = [], command._processes
-    monkeypatch.setattr(command, "_processes", lambda count, platform: counts.append(count) or begin(count, platform))
+    monkeypatch.setattr(command, "_processes", lambda count, *given: counts.append(count) or begin(count, *given))
     several = results()
     assert not multiprocessing.active_children()
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
@@ -41,8 +41,8 @@ def test_wrong_sizes_are_told_as_in_one_process(two_processes, monkeypatch):
 
 @pytest.mark.parametrize("platform", ["gpu", "tpu"])
 def test_an_accelerator_is_held_by_one_process(platform):
-    assert command._processes(8, platform) is None
-    assert command._processes(1, "cpu") is None
+    assert command._processes(8, platform, None) is None
+    assert command._processes(1, "cpu", None) is None
 
 
 ENDED_FROM_OUTSIDE = """

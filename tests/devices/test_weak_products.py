@@ -8,8 +8,9 @@ import pytest
 from jax.lax import Precision
 
 from matcalc import CATALOGUE
-from matcalc.devices import Program, products, weak_products
+from matcalc.devices import Program
 from matcalc.devices.program import sizes_of, why_none
+from matcalc.referee.jaxprs import products, weak_products
 
 X = jax.ShapeDtypeStruct((4, 4), "float32")
 HIGHEST, DEFAULT = Precision.HIGHEST, Precision.DEFAULT
