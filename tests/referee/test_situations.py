@@ -387,8 +387,13 @@ def test_what_is_infinite_only_where_it_is_compiled_is_not_called_wrong():
     def f(x):
         return jnp.sum((x / s) ** 2)
 
-    report = check_gradient(f, lambda x: 2 * (x / s) / s, x)
-    assert (report.verdict, report.cause.name) == ("inconclusive", "unstable"), report
-    assert "right where it runs eagerly" in said(report)
+    def gradient(x):
+        return 2 * (x / s) / s
+
+    with jax.enable_x64(True):
+        is_rewritten = not np.all(np.isfinite(jax.jit(gradient)(x)))  # some versions of XLA make it x/(s s)
+    report = check_gradient(f, gradient, x)
+    assert report.verdict == ("inconclusive" if is_rewritten else "pass"), report
+    assert ("right where it runs eagerly" in said(report)) == is_rewritten
     assert check_gradient(f, lambda x: 3 * (x / s) / s, x).verdict == "fail"
     assert check_gradient(f, lambda x: x / 0, x).verdict == "fail"
