@@ -28,22 +28,9 @@ import test_claims_of_papers as papers
 from machine import environment
 
 from matcalc import check_formula
-from matcalc.formula import parse
-from matcalc.formula.tree import transpose
-from matcalc.formula.variables import variables
 
 HERE = Path(__file__).parent
 Claim = Mapping[str, Any]  # f, wrt, right, and perhaps wrong, layout, where, shape
-OTHER = {"denominator": "numerator", "numerator": "denominator"}
-
-
-def turned(claim: references.Claim) -> Claim:
-    """A claim in the other layout, in TeX."""
-    f = parse(claim.f)
-    scalars = {name for name, rank in variables(f).ranks.items() if rank == 0}
-    scalars |= {name for name, shape in claim.shape.items() if not shape}
-    sides = {side: transpose(parse(getattr(claim, side)), scalars).tex() for side in ("right", "wrong")}
-    return asdict(claim) | sides | {"f": f.tex(), "layout": OTHER[claim.layout]}
 
 
 def read(path: Path) -> list[Claim]:
@@ -55,8 +42,8 @@ def claims() -> Iterator[tuple[str, Claim]]:
     for claim in references.CLAIMS:
         yield "references", asdict(claim)
     for claim in references.CLAIMS:
-        if claim.layout in OTHER:
-            yield "references, in the other layout and in TeX", turned(claim)
+        if claim.layout in references.OTHER:
+            yield "references, in the other layout and in TeX", asdict(references.turned(claim))
     for f, wrt, right in papers.CLAIMS:
         yield "as papers write", {"f": f, "wrt": wrt, "right": right}
     for claim in read(Path(references.__file__).with_name("letters.json")):

@@ -41,7 +41,8 @@ class Child:
 
     def __init__(self, chip: str | None, limit: float) -> None:
         self.chip, self.limit = chip, limit
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 (it is gone when this object is)
+        self._said, name = tempfile.mkstemp()
+        os.unlink(name)  # so that it is gone when it is closed
         path = os.pathsep.join(filter(None, sys.path))
         # A session of its own: Ctrl-C is for the process that prints.
         self._process = subprocess.Popen(
@@ -82,9 +83,10 @@ class Child:
         """End the process, and close what led there."""
         self._process.kill()
         self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._said):
+        for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(BrokenPipeError):  # of a question that nobody read
-                cast(Any, stream).close()
+                cast(Any, pipe).close()
+        os.close(self._said)
 
     def _answer(self) -> Any:
         """The next line. Died and Hung where there is none."""
@@ -101,7 +103,6 @@ class Child:
     def _how_it_ended(self) -> str:
         code = self._process.wait()
         how = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        self._said.seek(0)
-        lines = self._said.read().decode(errors="replace").splitlines()
+        lines = os.pread(self._said, os.fstat(self._said).st_size, 0).decode(errors="replace").splitlines()
         last = next((line for line in reversed(lines) if line.strip()), "")
         return how + (f": {textwrap.shorten(last, LONGEST, placeholder=' …')}" if last else "")

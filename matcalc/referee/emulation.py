@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.interpreters import mlir
 
+from matcalc.referee.jaxprs import is_full
 from matcalc.referee.tolerances import OF_PRODUCTS
 
 Emulated = Literal["tf32", "bf16"]
@@ -29,10 +30,9 @@ def emulate_products(kind: Emulated) -> None:
 
     def lower(ctx: Any, a: Any, b: Any, **parameters: Any) -> Any:
         asked = parameters["precision"]
-        asked = asked if isinstance(asked, tuple) else (asked, asked)
-        if all(p == lax.Precision.HIGHEST for p in asked) or all(v.dtype != jnp.float32 for v in ctx.avals_in):
+        if is_full(asked) or all(v.dtype != jnp.float32 for v in ctx.avals_in):
             return _dot_general_lower(ctx, a, b, **parameters, platform="cpu")
-        u = high if lax.Precision.HIGH in asked else default
+        u = high if lax.Precision.HIGH in (asked if isinstance(asked, tuple) else (asked,)) else default
         in_full = parameters | {"precision": (lax.Precision.HIGHEST, lax.Precision.HIGHEST)}
 
         def product(a: Any, b: Any) -> Any:

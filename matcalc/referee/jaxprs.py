@@ -47,7 +47,7 @@ def products(jaxpr: Any) -> Iterator[Any]:
 
 def weak_products(jaxpr: Any) -> list[Any]:
     """Those that do not ask for `jax.lax.Precision.HIGHEST` of both operands."""
-    return [equation for equation in products(jaxpr) if not _is_full(equation.params["precision"])]
+    return [equation for equation in products(jaxpr) if not is_full(equation.params["precision"])]
 
 
 def multiplies_coarsely(jaxpr: Any) -> bool:
@@ -55,7 +55,8 @@ def multiplies_coarsely(jaxpr: Any) -> bool:
     return any(equation.invars[0].aval.dtype.itemsize <= FLOAT32 for equation in weak_products(jaxpr))
 
 
-def _is_full(precision: Any) -> bool:
+def is_full(precision: Any) -> bool:
+    """Whether a product asks for the highest precision of both operands."""
     pair = precision if isinstance(precision, tuple) else (precision, precision)
     return all(of_operand == jax.lax.Precision.HIGHEST for of_operand in pair)
 

@@ -6,7 +6,13 @@ denominator layout, derivatives of vectors in numerator layout; conditions that 
 section, stand in `where`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from matcalc.formula import parse
+from matcalc.formula.tree import transpose
+from matcalc.formula.variables import variables
+
+OTHER = {"denominator": "numerator", "numerator": "denominator"}
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,15 @@ class Claim:
     where: dict[str, str] = field(default_factory=dict)
     shape: dict[str, tuple[int | str, ...]] = field(default_factory=dict)
     layout: str = "denominator"
+
+
+def turned(claim: Claim) -> Claim:
+    """A claim and its mistake in the other layout, in the TeX that is printed."""
+    f = parse(claim.f)
+    scalars = {name for name, rank in variables(f).ranks.items() if rank == 0}
+    scalars |= {name for name, shape in claim.shape.items() if not shape}
+    right, wrong = (transpose(parse(text), scalars).tex() for text in (claim.right, claim.wrong))
+    return replace(claim, f=f.tex(), right=right, wrong=wrong, layout=OTHER[claim.layout])
 
 
 def _c(source, f, wrt, right, wrong, cause, **options):
